@@ -1,0 +1,38 @@
+"""What all tests share: a fixed Hypothesis profile, and no skips where none is allowed."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples in every run; `pytest --hypothesis-profile=explore` looks for new ones.
+settings.register_profile(
+    "fixed", deadline=None, derandomize=True, database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("explore", deadline=None, max_examples=1000)
+settings.load_profile("fixed")
+
+NO_SKIP = os.environ.get("NHOT_NO_SKIP") == "1"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Where NHOT_NO_SKIP=1 a test that skips itself has failed: its tool should be there."""
+    report = yield
+    if NO_SKIP and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which NHOT_NO_SKIP=1 forbids: {report.longrepr[2]}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    """The same for a file that skips itself as a whole."""
+    report = yield
+    if NO_SKIP and report.outcome == "skipped":
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which NHOT_NO_SKIP=1 forbids: {report.longrepr[2]}"
+    return report
