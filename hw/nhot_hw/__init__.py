@@ -1,0 +1,1 @@
+"""Gateware: lanes, engine, interfaces, boards, and their Verilog."""
