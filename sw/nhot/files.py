@@ -1,38 +1,28 @@
-"""Files that are either whole or not there."""
+"""Writing files so that no reader ever sees half of one."""
 
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from pathlib import Path
+
+from nhot.errors import NhotError
 
 __all__ = ["write_atomically"]
 
 
-def write_atomically(path: str | os.PathLike[str], data: bytes | str) -> None:
-    """Write ``data`` (text as UTF-8) so that a reader sees the old file or all of the new one.
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write ``data`` to a temporary name beside ``path``, then rename it into place.
 
-    Raises OSError, which names ``path``; the old file is then as it was.
+    A crash or a full disk leaves the file that was there before. Raises :class:`NhotError` with the
+    path when it cannot be written.
     """
     target = Path(path)
-    content = data.encode() if isinstance(data, str) else data
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        with temporary.open("xb") as file:
+            file.write(data)
+        temporary.replace(target)
     except OSError as error:
-        raise type(error)(error.errno, error.strerror, str(target)) from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes the file private; give it the mode that open() would have given
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(target)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise type(error)(error.errno, error.strerror, str(target)) from None
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        temporary.unlink(missing_ok=True)
+        raise NhotError(f"File {str(target)!r} could not be written: {error.strerror}") from None
