@@ -1,0 +1,23 @@
+"""int-k: the multiplier that the other lanes are compared with."""
+
+from typing import TYPE_CHECKING
+
+from amaranth.hdl import Module, Value
+
+from nhot_hw.lanes.lane import Lane, register
+
+if TYPE_CHECKING:
+    from nhot_hw.lanes.spec import LaneSpec
+
+__all__ = ["MultiplyLane"]
+
+
+class MultiplyLane(Lane):
+    """A multiplier for each input, in a DSP block or in LUTs as synthesis is told."""
+
+    @staticmethod
+    def product_latency(spec: "LaneSpec") -> int:
+        return 1
+
+    def product(self, m: Module, x: Value, field: Value) -> Value:
+        return register(m, x * field.as_signed(), bits=self.spec.product_bits)

@@ -1,0 +1,23 @@
+"""Signed-binary: an activation or nothing."""
+
+from typing import TYPE_CHECKING
+
+from amaranth.hdl import Module, Mux, Value
+
+from nhot_hw.lanes.lane import Lane, register
+
+if TYPE_CHECKING:
+    from nhot_hw.lanes.spec import LaneSpec
+
+__all__ = ["SignedBinaryLane"]
+
+
+class SignedBinaryLane(Lane):
+    """A gate for each input; the sign of the filter is in its requantisation."""
+
+    @staticmethod
+    def product_latency(spec: "LaneSpec") -> int:
+        return 1
+
+    def product(self, m: Module, x: Value, field: Value) -> Value:
+        return register(m, Mux(field[0], x, 0), bits=self.spec.product_bits)
