@@ -1,0 +1,3 @@
+"""Multiplier-free neural networks on small FPGAs."""
+
+__version__ = "0.1.0"

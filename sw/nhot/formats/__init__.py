@@ -1,0 +1,13 @@
+"""Weight formats: which integers a weight may be, and how they are coded."""
+
+from nhot.formats.format import Format
+from nhot.formats.nhot import NHot
+from nhot.formats.parse import parse
+from nhot.formats.signed_binary import SignedBinary
+from nhot.formats.terms import Term, extend_terms, naf_terms, naf_weight, sum_terms
+from nhot.formats.uniform import Uniform
+
+__all__ = [
+    "Format", "NHot", "SignedBinary", "Term", "Uniform",
+    "extend_terms", "naf_terms", "naf_weight", "parse", "sum_terms",
+]
