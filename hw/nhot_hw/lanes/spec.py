@@ -54,10 +54,14 @@ class LaneSpec:
             ("inputs", 1, 64), ("activation_bits", 2, 16), ("accumulator_bits", 8, 64),
         ):
             value = getattr(self, what)
-            if not isinstance(value, int):
+            if not isinstance(value, int) or isinstance(value, bool):
                 raise TypeError(f"Lane {what} must be an integer, not {value!r}")
             if not low <= value <= high:
                 raise NhotError(f"Lane {what} must be {low} to {high}, not {value}")
+        if not isinstance(self.activation_signed, bool):
+            raise TypeError(
+                f"Lane activation_signed must be a bool, not {self.activation_signed!r}"
+            )
         if self.style not in ("parallel", "serial"):
             raise NhotError(f"Lane style must be 'parallel' or 'serial', not {self.style!r}")
         if self.style == "serial" and not isinstance(self.format, NHot):

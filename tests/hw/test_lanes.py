@@ -1,0 +1,193 @@
+"""Each lane against its reference, in Amaranth's simulator."""
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nhot.compiler.config import EngineConfig
+from nhot.errors import NhotError
+from nhot.formats import Format, NHot, parse
+from nhot_hw.lanes import Lane, LaneSpec, for_config
+from nhot_sim.lane_traffic import Cycle, expected, random_sums, traffic
+
+PARALLEL = ("1hot", "2hot", "3hot", "4hot@8", "2hot@5", "ternary", "signed-binary", "int8", "int4")
+SERIAL = ("1hot", "2hot", "3hot", "ternary")
+CASES = [
+    *((name, inputs, "parallel") for name in PARALLEL for inputs in (1, 3, 4)),
+    *((name, inputs, "serial") for name in SERIAL for inputs in (1, 4)),
+    ("2hot", 8, "parallel"), ("ternary", 8, "parallel"), ("signed-binary", 7, "parallel"),
+]
+
+
+def spec_of(name: str, inputs: int, style: str = "parallel", **options: object) -> LaneSpec:
+    return LaneSpec(format=parse(name), inputs=inputs, style=style, **options)
+
+
+def simulate(spec: LaneSpec, lane: Lane, cycles: list[Cycle]) -> list[int]:
+    """``o_sum`` in each cycle, and for ``latency`` cycles after the last."""
+    seen = []
+    rest = [idle(spec)] * spec.latency
+
+    async def bench(ctx):
+        for cycle in [*cycles, *rest]:
+            ctx.set(lane.i_x, list(cycle.x))
+            ctx.set(lane.i_w, cycle.w)
+            ctx.set(lane.i_en, cycle.enable)
+            ctx.set(lane.i_first, cycle.first)
+            ctx.set(lane.i_phase, cycle.phase)
+            seen.append(ctx.get(lane.o_sum))
+            await ctx.tick()
+
+    simulator = Simulator(lane)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return seen
+
+
+def idle(spec: LaneSpec) -> Cycle:
+    return Cycle(x=(0,) * spec.inputs, w=0, enable=False, first=True, phase=0)
+
+
+def check(spec: LaneSpec, cycles: list[Cycle]) -> int:
+    """Compare every cycle in which the sum is defined; return how many there were."""
+    got = simulate(spec, spec.create(), cycles)
+    want = expected(spec, cycles)
+    compared = [(t, w, g) for t, (w, g) in enumerate(zip(want, got, strict=True)) if w is not None]
+    wrong = [(t, w, g) for t, w, g in compared if w != g]
+    assert not wrong, f"(cycle, expected, got): {wrong[:5]}"
+    return len(compared)
+
+
+@pytest.mark.parametrize("gaps", [0.0, 0.4])
+@pytest.mark.parametrize(("name", "inputs", "style"), CASES)
+def test_lane_equals_reference(name, inputs, style, gaps):
+    spec = spec_of(name, inputs, style)
+    rng = np.random.default_rng([inputs, *name.encode()])
+    sums = random_sums(spec, rng, count=25, steps=4)
+    cycles = list(traffic(spec, sums, rng, gaps=gaps))
+    assert check(spec, cycles) >= 27
+
+
+@pytest.mark.parametrize("name", ["2hot", "ternary", "int8"])
+def test_lane_of_unsigned_activations(name):
+    spec = spec_of(name, 2, activation_bits=7, activation_signed=False)
+    rng = np.random.default_rng(1)
+    check(spec, list(traffic(spec, random_sums(spec, rng, count=20, steps=3), rng, gaps=0.2)))
+
+
+@pytest.mark.parametrize(("name", "style"), [("2hot", "parallel"), ("2hot", "serial"),
+                                             ("ternary", "parallel"), ("int8", "parallel")])
+def test_lane_wraps_on_the_way_to_a_sum_that_fits(name, style):
+    spec = spec_of(name, 3, style, accumulator_bits=12)
+    x = np.full((16, 3), 127)
+    w = np.repeat([[spec.format.max_level] * 3, [-spec.format.max_level] * 3], 8, axis=0)
+    with pytest.raises(NhotError, match="must fit 12 signed bits"):
+        spec.compute(x[:8], w[:8])
+    check(spec, list(traffic(spec, [(x, w)] * 2, np.random.default_rng(2), gaps=0.0)))
+
+
+def formats() -> st.SearchStrategy[Format]:
+    grids = st.integers(2, 9).flatmap(
+        lambda bits: st.builds(NHot, bits=st.just(bits), n=st.integers(1, min(bits, 5)))
+    )
+    return st.one_of(grids, st.sampled_from([parse("signed-binary"), parse("int3"), parse("int9")]))
+
+
+@st.composite
+def specs(draw) -> LaneSpec:
+    weights = draw(formats())
+    styles = ["parallel", "serial"] if isinstance(weights, NHot) else ["parallel"]
+    return LaneSpec(
+        format=weights, inputs=draw(st.integers(1, 6)), style=draw(st.sampled_from(styles)),
+        activation_bits=draw(st.integers(2, 9)), activation_signed=draw(st.booleans()),
+        accumulator_bits=draw(st.integers(24, 32)),
+    )
+
+
+@settings(deadline=None, max_examples=40, derandomize=True)
+@given(specs(), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.1, 0.6]))
+def test_any_lane_equals_reference(spec, seed, gaps):
+    rng = np.random.default_rng(seed)
+    check(spec, list(traffic(spec, random_sums(spec, rng, count=6, steps=3), rng, gaps=gaps)))
+
+
+@pytest.mark.parametrize(("name", "inputs", "style", "ii"), [
+    ("2hot", 4, "parallel", 1), ("2hot", 4, "serial", 2), ("3hot", 1, "serial", 3),
+    ("ternary", 8, "serial", 1), ("int8", 1, "parallel", 1),
+])
+def test_ii(name, inputs, style, ii):
+    assert spec_of(name, inputs, style).ii == ii
+
+
+@pytest.mark.parametrize(("name", "style"), [("3hot", "parallel"), ("2hot", "serial")])
+def test_lane_elaborates_twice(name, style):
+    spec = spec_of(name, 2, style)
+    lane = spec.create()
+    rng = np.random.default_rng(3)
+    cycles = list(traffic(spec, random_sums(spec, rng, count=3, steps=2), rng, gaps=0.0))
+    assert simulate(spec, lane, cycles) == simulate(spec, lane, cycles)
+
+
+def test_reference_counts_the_missing_ones():
+    spec = spec_of("2hot", 2)
+    x, w = np.array([[3, -5]]), np.array([[-96, 7]])
+    missing = int(spec.format.inverted_terms(w).sum())
+    assert missing > 0
+    assert spec.compute(x, w) == 3 * -96 - 5 * 7 - missing
+
+
+def test_pack_puts_input_0_low():
+    spec = spec_of("int4", 3)
+    assert spec.pack([1, -1, 7]) == 0x7F1
+
+
+def test_lane_of_an_engine():
+    config = EngineConfig(filters=2, inputs=2, format="3hot", lane="serial", accumulator_bits=20)
+    assert for_config(config) == LaneSpec(
+        format=parse("3hot"), inputs=2, accumulator_bits=20, style="serial"
+    )
+
+
+@pytest.mark.parametrize(("options", "error", "text"), [
+    ({"inputs": 0}, NhotError, "Lane inputs must be 1 to 64, not 0"),
+    ({"inputs": 2.0}, TypeError, "Lane inputs must be an integer, not 2.0"),
+    ({"inputs": True}, TypeError, "Lane inputs must be an integer, not True"),
+    ({"accumulator_bits": 99}, NhotError, "Lane accumulator_bits must be 8 to 64, not 99"),
+    ({"activation_bits": 1}, NhotError, "Lane activation_bits must be 2 to 16, not 1"),
+    ({"activation_signed": 1}, TypeError, "Lane activation_signed must be a bool, not 1"),
+    ({"style": "fast"}, NhotError, "Lane style must be 'parallel' or 'serial', not 'fast'"),
+    ({"format": "2hot"}, TypeError, "Format of a lane must be a Format, not '2hot'"),
+    ({"format": parse("int8"), "style": "serial"}, NhotError,
+     "Format of a serial lane must be n-hot, not int8"),
+    ({"format": parse("signed-binary"), "style": "serial"}, NhotError,
+     "Format of a serial lane must be n-hot, not signed-binary"),
+])
+def test_wrong_spec_is_refused(options, error, text):
+    with pytest.raises(error) as info:
+        LaneSpec(**{"format": parse("2hot"), "inputs": 2} | options)
+    assert str(info.value) == text
+
+
+@pytest.mark.parametrize(("x", "w", "text"), [
+    ([[1, 2]], [[1, 2, 3]], r"Weights must have the shape \(K, 2\), not \(1, 3\)"),
+    ([[1, 2], [3, 4]], [[1, 2]], r"Weights must have the shape \(2, 2\), not \(1, 2\)"),
+    ([[1, 128]], [[1, 2]], "Activations must be -128 to 127, not 1 to 128"),
+    ([[1, 2]], [[1, 11]], "must be a level of 2hot, not 11"),
+    ([[127, 127]] * 5, [[127, 127]] * 5, "Sum must fit 17 signed bits, not be 161280"),
+])
+def test_wrong_operands_are_refused(x, w, text):
+    with pytest.raises(NhotError, match=text):
+        spec_of("2hot", 2, accumulator_bits=17).compute(x, w)
+
+
+def test_operands_must_be_integers():
+    with pytest.raises(TypeError, match="Activations must be integers, not float64"):
+        spec_of("2hot", 1).compute([[0.5]], [[1]])
+
+
+def test_empty_sum_is_zero():
+    empty = np.empty((0, 2), dtype=np.int64)
+    assert spec_of("2hot", 2).compute(empty, empty) == 0
