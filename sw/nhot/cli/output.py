@@ -1,0 +1,43 @@
+"""Print data on standard output, for people or for programs."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Collection, Sequence
+from typing import Any
+
+__all__ = ["add_json_argument", "print_json", "print_table"]
+
+
+def add_json_argument(parser: ArgumentParser) -> None:
+    """Declare ``--json``."""
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def print_json(data: Any) -> None:
+    """Print ``data`` as indented JSON."""
+    print(json.dumps(data, indent=2))
+
+
+def print_table(
+    heads: Sequence[str], rows: Sequence[Sequence[Any]], numeric: Collection[str] = (),
+) -> None:
+    """Print aligned columns; those named in ``numeric`` are aligned right."""
+    cells = [[_text(cell) for cell in row] for row in rows]
+    widths = [
+        max(len(head), *(len(row[column]) for row in cells)) if cells else len(head)
+        for column, head in enumerate(heads)
+    ]
+    for row in [list(heads), *cells]:
+        line = "  ".join(
+            cell.rjust(width) if head in numeric else cell.ljust(width)
+            for cell, width, head in zip(row, widths, heads, strict=True)
+        )
+        print(line.rstrip())
+
+
+def _text(cell: Any) -> str:
+    if cell is None:
+        return ""
+    return f"{cell:,}" if isinstance(cell, int) else str(cell)

@@ -1,0 +1,97 @@
+"""Dependencies point one way: nhot <- nhot_hw <- nhot_sim, and torch stays in its corner."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted(
+    path for root in ("sw/nhot", "hw/nhot_hw", "sim/nhot_sim")
+    for path in (ROOT / root).rglob("*.py")
+)
+# Packages that may not be imported by what lies in a folder, wherever in a file.
+FORBIDDEN = {
+    "sw": {"nhot_hw", "nhot_sim", "tests", "amaranth", "amaranth_boards", "cocotb"},
+    "hw": {"nhot_sim", "tests", "cocotb", "torch"},
+    "sim": {"tests", "torch"},
+}
+TORCH = ("sw/nhot/quant/", "sw/nhot/models/")  # the only homes of torch
+HEAVY = ("torch", "nhot.quant", "nhot.models")  # not to be imported with a module outside of them
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: a relative import"
+            yield node.module, node
+            # `from nhot import quant` imports nhot.quant
+            yield from ((f"{node.module}.{alias.name}", node) for alias in node.names)
+
+
+def inside_functions(tree: ast.AST) -> set[ast.AST]:
+    """Everything that runs only when a function is called, or only for a type checker."""
+    lazy = set()
+    for node in ast.walk(tree):
+        checker = isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+        if checker or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            lazy.update(ast.walk(node))
+    return lazy
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_imports_point_down(path):
+    tree = ast.parse(path.read_text())
+    forbidden = FORBIDDEN[name(path).split("/")[0]]
+    for module, node in imports(tree):
+        assert module.split(".")[0] not in forbidden, f"line {node.lineno}: imports {module}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_torch_stays_at_home(path):
+    if name(path).startswith(TORCH):
+        return
+    tree = ast.parse(path.read_text())
+    lazy = inside_functions(tree)
+    for module, node in imports(tree):
+        where = f"line {node.lineno}: imports {module}"
+        assert module.split(".")[0] != "torch", where
+        heavy = any(module == one or module.startswith(f"{one}.") for one in HEAVY)
+        assert not heavy or node in lazy, where
+
+
+CORE = """
+import importlib, pkgutil, sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        allowed = sys.stdlib_module_names | {"numpy", "nhot"}
+        if name.split(".")[0] not in allowed:
+            raise ModuleNotFoundError(f"{name} is not of the core", name=name)
+
+import numpy  # before the blocker, for what it tries to import of its own
+sys.meta_path.insert(0, Blocker())
+for root in ("nhot.formats", "nhot.network", "nhot.compiler"):
+    importlib.import_module(root)
+for module in ("nhot.network.network", "nhot.network.reference", "nhot.compiler.compile",
+               "nhot.compiler.image", "nhot.errors", "nhot.files", "nhot.cli", "nhot.progress"):
+    importlib.import_module(module)
+"""
+
+
+def test_core_needs_numpy_only():
+    done = subprocess.run(
+        [sys.executable, "-c", CORE], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
