@@ -20,8 +20,16 @@ def configure_logging(verbosity: int) -> None:
         verbosity, logging.DEBUG if verbosity > 0 else logging.ERROR
     )
     logger = logging.getLogger("nhot")
-    logger.handlers[:] = [logging.StreamHandler(sys.stderr)]
+    if not logger.handlers:
+        logger.addHandler(_StderrHandler())
     logger.setLevel(level)
+
+
+class _StderrHandler(logging.Handler):
+    """Writes to what is standard error at the time of writing."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr, flush=True)
 
 
 class Progress:
