@@ -6,12 +6,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
-from pathlib import Path
 
 from amaranth.back import rtlil, verilog
 from amaranth.lib import wiring
 
 from nhot.errors import BuildError, MissingToolError
+from nhot.files import write_atomically
 from nhot_hw.cache import cache_folder, content_key
 
 __all__ = ["port_names", "to_verilog"]
@@ -44,7 +44,7 @@ def to_verilog(component: wiring.Component, name: str) -> str:
     if entry.exists():
         return entry.read_text()
     text = _convert(component, name)
-    _store(entry, text)
+    write_atomically(entry, text.encode())
     return text
 
 
@@ -88,10 +88,3 @@ def _builtin_yosys() -> Iterator[None]:
                 del os.environ[variable]
             else:
                 os.environ[variable] = before
-
-
-def _store(entry: Path, text: str) -> None:
-    # Several processes may write the same entry at once; each renames a whole file into place.
-    temporary = entry.with_suffix(f".{os.getpid()}")
-    temporary.write_text(text)
-    temporary.replace(entry)

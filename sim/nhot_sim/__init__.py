@@ -1,0 +1,1 @@
+"""Verification: stream drivers, strategies, cocotb benches and their runner, the virtual board."""
