@@ -22,7 +22,7 @@ class Network:
         2 to 8 bits.
     nodes : tuple of Node
         In an order in which they can run: each reads the input or what an earlier node made.
-    output : str
+    output_name : str
         Name of the tensor that the network gives; that of the last node unless said.
 
     Raises
@@ -35,7 +35,7 @@ class Network:
     name: str
     input: Tensor
     nodes: tuple[Node, ...]
-    output: str = ""
+    output_name: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.nodes, tuple) or not all(isinstance(n, Node) for n in self.nodes):
@@ -46,14 +46,14 @@ class Network:
             raise NhotError(
                 f"Input {self.input.name!r} must have 2 to 8 bits, not {self.input.bits}"
             )
-        if not self.output:
-            object.__setattr__(self, "output", self.nodes[-1].name)
+        if not self.output_name:
+            object.__setattr__(self, "output_name", self.nodes[-1].name)
         tensors = {self.input.name: self.input}
         for node in self.nodes:
             _check_names(node, tensors)
             node.check(*(tensors[name] for name in node.inputs))
             tensors[node.name] = node.output
-        self.tensor(self.output)
+        self.tensor(self.output_name)
 
     @property
     def tensors(self) -> dict[str, Tensor]:
@@ -61,9 +61,9 @@ class Network:
         return {self.input.name: self.input, **{node.name: node.output for node in self.nodes}}
 
     @property
-    def output_tensor(self) -> Tensor:
+    def output(self) -> Tensor:
         """The tensor that the network gives."""
-        return self.tensor(self.output)
+        return self.tensor(self.output_name)
 
     def tensor(self, name: str) -> Tensor:
         """The tensor called ``name``; an unknown name is refused."""

@@ -141,6 +141,15 @@ class Filters(Node):
             raise self.error(str(error)) from None
         self._check_requant(self.requant, self.filters)
 
+    def check(self, *inputs: Tensor) -> None:
+        super().check(*inputs)
+        magnitude = max(abs(inputs[0].low), abs(inputs[0].high))
+        sums = magnitude * np.abs(self.weights).reshape(self.filters, -1).sum(axis=1)
+        largest = int((sums + np.abs(self.bias)).max())
+        # Products are formed in 64 bits; this leaves room for rounding.
+        if largest * int(np.abs(self.requant.multiplier).max()) >= 2**62:
+            raise self.error("products of sums and multipliers must have at most 62 bits")
+
     @property
     def filters(self) -> int:
         """Number of filters, which is the number of output channels."""
@@ -218,12 +227,14 @@ class Linear(Filters):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MaxPool(Node):
-    """The largest value of each window and channel; padding is the lowest integer of the type."""
+    """The largest value of each window and channel; padding never wins, nor fills a window."""
 
     window: Window
 
     def infer_shape(self, *inputs: Tensor) -> Shape:
         (x,) = inputs
+        if not self.window.sees_input(*x.shape[:2]):
+            raise NhotError(f"Window of a max pool must not lie in padding {self.window.padding}")
         return (*self.window.output_size(*x.shape[:2]), x.shape[2])
 
     def check(self, *inputs: Tensor) -> None:

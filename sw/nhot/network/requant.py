@@ -11,13 +11,17 @@ from nhot.errors import NhotError
 from nhot.formats.format import Ints
 from nhot.formats.terms import naf_weight
 
-__all__ = ["MAX_TERMS", "SHIFT", "Requant", "short_sum"]
+__all__ = ["LARGEST", "MAX_TERMS", "SHIFT", "Requant", "short_sum"]
 
 SHIFT = 24
 """The right shift of every requantisation: multipliers are integers on a grid of 2**-24."""
 
 MAX_TERMS = 4
 """Signed powers of two in a multiplier: relative error at most 0.58 %, 0.08 % on average."""
+
+
+LARGEST = 1 << 31
+"""The largest multiplier: its shifts fit five bits."""
 
 
 def short_sum(value: float, terms: int = MAX_TERMS) -> int:
@@ -74,6 +78,10 @@ class Requant:
                 raise NhotError(
                     f"Multiplier of channel {channel} must be a sum of at most {MAX_TERMS} "
                     f"signed powers of two, not {int(multiplier)}"
+                )
+            if abs(int(multiplier)) > LARGEST:
+                raise NhotError(
+                    f"Multiplier of channel {channel} must be at most 2^31, not {int(multiplier)}"
                 )
         if self.low > self.high:
             raise NhotError(f"Clamp range must not be empty, not {self.low} to {self.high}")

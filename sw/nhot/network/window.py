@@ -52,3 +52,18 @@ class Window:
             (padded[0] - self.span[0]) // self.stride[0] + 1,
             (padded[1] - self.span[1]) // self.stride[1] + 1,
         )
+
+    def sees_input(self, height: int, width: int) -> bool:
+        """Whether every output position has at least one tap that is not in the padding."""
+        top, left, _, _ = self.padding
+        counts = self.output_size(height, width)
+        return all(
+            all(
+                any(0 <= at * stride + tap * dilation - before < size for tap in range(kernel))
+                for at in range(count)
+            )
+            for count, stride, dilation, before, kernel, size in zip(
+                counts, self.stride, self.dilation, (top, left), self.kernel, (height, width),
+                strict=True,
+            )
+        )
