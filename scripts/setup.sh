@@ -16,12 +16,13 @@ for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
     fi
 done
 if [ -z "$python" ]; then
-    say "missing: Python 3.11 or newer (${PYTHON:-python3} is $(${PYTHON:-python3} --version 2>&1 ||
-        true)). Install one, then: make PYTHON=/path/to/python3"
+    found=$("${PYTHON:-python3}" --version 2>/dev/null || echo "not found")
+    say "missing: Python 3.11 or newer (${PYTHON:-python3}: $found); install one, or name one:" \
+        "make PYTHON=/path/to/python3"
     exit 3
 fi
 if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-    say "missing: the venv module of $python. On Debian or Ubuntu run: sudo apt-get install python3-venv"
+    say "missing: the venv module of $python; on Debian or Ubuntu run: sudo apt-get install python3-venv"
     exit 3
 fi
 sh "$(dirname "$0")/machine.sh"
