@@ -24,8 +24,9 @@ def pack_codes(codes: ArrayLike, code_bits: int) -> bytes:
     bad = (array < 0) | (array >> code_bits > 0)
     if bad.any():
         raise NhotError(f"Codes to pack must have {code_bits} bits, not {array[bad][0]}")
-    shifts = np.arange(code_bits)
-    bits = (array[..., None] >> shifts & 1).astype(np.uint8)  # (words, codes, bits)
+    bits = np.empty((*array.shape, code_bits), np.uint8)
+    for bit in range(code_bits):
+        bits[..., bit] = array >> bit & 1
     flat = bits.reshape(array.shape[0], array.shape[1] * code_bits)
     return np.packbits(flat, axis=1, bitorder="little").tobytes()
 
@@ -38,8 +39,10 @@ def unpack_codes(data: bytes, code_bits: int, count: int) -> Ints:
         raise NhotError(f"Packed codes must be whole words of {word} bytes, not {len(data)} bytes")
     raw = np.frombuffer(data, np.uint8).reshape(-1, word)
     flat = np.unpackbits(raw, axis=1, bitorder="little", count=count * code_bits)
-    bits = flat.reshape(len(raw), count, code_bits).astype(np.int64)
-    return np.asarray(bits @ (1 << np.arange(code_bits)), dtype=np.int64)
+    codes = np.zeros((len(raw), count), np.int64)
+    for bit in range(code_bits):
+        codes |= flat[:, bit::code_bits].astype(np.int64) << bit
+    return codes
 
 
 def _check_bits(code_bits: int) -> None:

@@ -1,0 +1,248 @@
+"""The memory image: what a board is fed, as one file.
+
+All numbers are little endian::
+
+    offset  bytes  field
+         0      4  magic, "NHOT"
+         4      2  version
+         6      2  flags, 0
+         8      4  target id, of the engine the image is for
+        12      4  number of sections
+        16      4  total length in bytes
+        20     32  SHA-256 of everything after this field
+        52    12n  table: kind, length in bytes and CRC-32 of each section
+         .      .  the sections, one after another, without gaps
+
+There are five sections, each once, in the order of :class:`Section`. The same content always gives
+the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import zlib
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+
+from nhot.compiler.codes import pack_codes, unpack_codes
+from nhot.compiler.config import EngineConfig
+from nhot.errors import NhotError
+
+__all__ = ["MAGIC", "VERSION", "Image", "ImageError", "Section"]
+
+MAGIC = b"NHOT"
+VERSION = 1
+
+_HEADER = struct.Struct("<4sHHIII32s")
+_ENTRY = struct.Struct("<III")
+_HASHED = _HEADER.size
+
+
+class ImageError(NhotError):
+    """Bytes that are not a sound memory image; the text names the field that is wrong."""
+
+
+class Section(IntEnum):
+    """What the sections hold."""
+
+    CONFIG = 1  # canonical JSON of the engine's sizes
+    META = 2  # JSON about the network: tensors, layers
+    PROGRAM = 3
+    REQUANT = 4
+    WEIGHTS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """The contents of an engine's memories, and what they mean.
+
+    Parameters
+    ----------
+    config : EngineConfig
+        The engine the image is for.
+    program, requant, weights : bytes
+        Words from address 0 of the program, requantisation and weight memories as the host link
+        takes them; whole words, at most as many as the memory has.
+    meta : dict
+        About the network, for people and for the host: what JSON can hold.
+    """
+
+    config: EngineConfig
+    program: bytes
+    requant: bytes
+    weights: bytes
+    meta: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        for what, word, depth in (
+            ("program", 4, self.config.program_words),
+            ("requant", 4 * self.config.requantisers, self.config.requant_words),
+            ("weights", self.config.code_bytes, self.config.weight_words),
+        ):
+            data = getattr(self, what)
+            if not isinstance(data, bytes):
+                raise TypeError(f"Image {what} must be bytes, not {type(data).__name__}")
+            if len(data) % word or len(data) > word * depth:
+                raise ImageError(
+                    f"Image {what} must be whole words of {word} bytes, at most {depth}, "
+                    f"not {len(data)} bytes"
+                )
+        _check_codes(self.weights, self.config)
+        if not isinstance(self.meta, dict):
+            raise ImageError(f"Image meta must be an object, not {type(self.meta).__name__}")
+        # As it comes back from the file: tuples become lists here, not on the way.
+        object.__setattr__(self, "meta", json.loads(_json(self.meta)))
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of the image, the same for the same content. 64 hex digits"""
+        return self.to_bytes()[_HASHED - 32 : _HASHED].hex()
+
+    def to_bytes(self) -> bytes:
+        """The image as a file has it; the same bytes for the same content."""
+        sections = {
+            Section.CONFIG: self.config.to_json().encode(),
+            Section.META: _json(self.meta),
+            Section.PROGRAM: self.program,
+            Section.REQUANT: self.requant,
+            Section.WEIGHTS: self.weights,
+        }
+        table = b"".join(
+            _ENTRY.pack(kind, len(data), zlib.crc32(data)) for kind, data in sections.items()
+        )
+        body = table + b"".join(sections.values())
+        digest = hashlib.sha256(body).digest()
+        length = _HEADER.size + len(body)
+        fields = (MAGIC, VERSION, 0, self.config.target_id, len(sections), length, digest)
+        return _HEADER.pack(*fields) + body
+
+    @classmethod
+    def from_bytes(cls, data: bytes | bytearray | memoryview) -> Image:
+        """Read what :meth:`to_bytes` wrote.
+
+        Anything else is refused with an :class:`ImageError` that names the field: foreign, newer,
+        truncated, lengthened or flipped bytes. Nothing is allocated from a length that has not been
+        checked against the bytes that are there.
+        """
+        data = bytes(data)
+        target = _check_header(data)
+        sections = _split(data)
+        config = _read_config(sections[Section.CONFIG])
+        if config.target_id != target:
+            raise ImageError(
+                f"Image target id must be that of its engine, {config.target_id:#010x}, "
+                f"not {target:#010x}"
+            )
+        image = cls(
+            config=config,
+            program=sections[Section.PROGRAM],
+            requant=sections[Section.REQUANT],
+            weights=sections[Section.WEIGHTS],
+            meta=_read_object(sections[Section.META], "meta"),
+        )
+        if image.to_bytes() != data:  # a second spelling of the same JSON
+            raise ImageError("Image sections must be in canonical form")
+        return image
+
+    def check_target(self, config: EngineConfig) -> None:
+        """Refuse a board other than the one this image was compiled for; the text names why."""
+        if config == self.config:
+            return
+        differ = [
+            f"{name} {getattr(self.config, name)!r} (board: {getattr(config, name)!r})"
+            for name in EngineConfig.__dataclass_fields__
+            if getattr(self.config, name) != getattr(config, name)
+        ]
+        raise ImageError(
+            f"Image target id must be the board's, {config.target_id:#010x}, "
+            f"not {self.config.target_id:#010x}: compiled for {', '.join(differ)}"
+        )
+
+
+def _check_codes(weights: bytes, config: EngineConfig) -> None:
+    """Refuse weights that are not codes of the engine's format, and padding that is not 0."""
+    fmt = config.weight_format
+    codes = unpack_codes(weights, fmt.code_bits, config.filters * config.inputs)
+    bad = codes >= len(fmt.levels)
+    if bad.any():
+        word = int(np.argwhere(bad)[0, 0])
+        raise ImageError(
+            f"Image weights must be codes of {fmt.name}, below {len(fmt.levels)}, "
+            f"not {int(codes[bad][0])} in word {word}"
+        )
+    if pack_codes(codes, fmt.code_bits) != weights:
+        raise ImageError("Image weights must have padding bits of 0")
+
+
+def _check_header(data: bytes) -> int:
+    """Check the header and the hash; the target id."""
+    if data[:4] != MAGIC[: len(data[:4])] or not data:
+        raise ImageError(f"Image magic must be {MAGIC!r}, not {bytes(data[:4])!r}")
+    if len(data) < _HEADER.size:
+        raise ImageError(f"Image header must have {_HEADER.size} bytes, not {len(data)}")
+    _, version, flags, target, count, length, digest = _HEADER.unpack_from(data)
+    if version != VERSION:
+        newer = "; this image needs a newer nhot" if version > VERSION else ""
+        raise ImageError(f"Image version must be {VERSION}, not {version}{newer}")
+    if flags:
+        raise ImageError(f"Image flags must be 0, not {flags:#x}")
+    if count != len(Section):
+        raise ImageError(f"Image number of sections must be {len(Section)}, not {count}")
+    if length != len(data):
+        raise ImageError(f"Image total length must be that of the file, {len(data)}, not {length}")
+    if hashlib.sha256(data[_HASHED:]).digest() != digest:
+        raise ImageError("Image content hash must match its content")
+    return int(target)
+
+
+def _split(data: bytes) -> dict[Section, bytes]:
+    start = _HEADER.size + len(Section) * _ENTRY.size
+    if len(data) < start:
+        raise ImageError(f"Image section table must end at byte {start}, not {len(data)}")
+    sections: dict[Section, bytes] = {}
+    for index, kind in enumerate(Section):
+        got, length, crc = _ENTRY.unpack_from(data, _HEADER.size + index * _ENTRY.size)
+        if got != kind:
+            raise ImageError(f"Image section {index} must be of kind {kind:d}, not {got}")
+        if length > len(data) - start:
+            raise ImageError(
+                f"Image section {kind.name.lower()} must have at most the "
+                f"{len(data) - start} bytes that are left, not {length}"
+            )
+        sections[kind] = data[start : start + length]
+        if zlib.crc32(sections[kind]) != crc:
+            raise ImageError(f"Image section {kind.name.lower()} must match its CRC {crc:#010x}")
+        start += length
+    if start != len(data):
+        raise ImageError(f"Image sections must end with the file, {len(data)}, not at {start}")
+    return sections
+
+
+def _read_config(data: bytes) -> EngineConfig:
+    try:
+        return EngineConfig.from_dict(_read_object(data, "config"))
+    except (ValueError, TypeError) as error:
+        raise ImageError(f"Image config: {error}") from None
+
+
+def _read_object(data: bytes, what: str) -> dict[str, Any]:
+    try:
+        values = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ImageError(f"Image {what} must be JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise ImageError(f"Image {what} must be an object, not {type(values).__name__}")
+    return values
+
+
+def _json(values: dict[str, Any]) -> bytes:
+    try:
+        text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ImageError(f"Image meta must hold what JSON can: {error}") from None
+    return text.encode()
