@@ -1,0 +1,1 @@
+"""Measurements of the gateware: what a lane of each format costs and how fast it runs."""

@@ -1,0 +1,82 @@
+"""What the tools report about a design: cells by type, resources used, clock frequencies."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nhot.errors import BuildError
+
+__all__ = ["Clock", "Resource", "read_cells", "read_clocks", "read_json", "read_resources"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """How much of one kind of cell a design takes."""
+
+    used: int
+    available: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """One clock of a placed and routed design, frequencies in MHz."""
+
+    fmax_mhz: float
+    target_mhz: float
+
+    @property
+    def margin(self) -> float:
+        """Part of the target by which the achieved frequency exceeds it; negative: too slow."""
+        return self.fmax_mhz / self.target_mhz - 1
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON report; one that is missing or broken is a :class:`BuildError`."""
+    try:
+        report = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise BuildError(f"Report {path} cannot be read: {error}") from error
+    if not isinstance(report, dict):
+        raise BuildError(f"Report {path} must be a JSON object, not {type(report).__name__}")
+    return report
+
+
+def read_cells(report: dict[str, Any], module: str) -> dict[str, int]:
+    r"""Cells by type of one module, from Yosys' ``stat -json``; names there start with ``\``."""
+    modules = report.get("modules", {})
+    found = modules.get("\\" + module, modules.get(module))
+    if found is None:
+        raise BuildError(f"Synthesis report must have the module {module!r}, not {list(modules)}")
+    # Cells that start with $ are the tool's own notes, such as where a scope was.
+    return {
+        name.lstrip("\\"): count for name, count in sorted(found["num_cells_by_type"].items())
+        if not name.startswith("$")
+    }
+
+
+def read_resources(report: dict[str, Any]) -> dict[str, Resource]:
+    """Cells by type of the part, from nextpnr's ``--report``."""
+    table = _section(report, "utilization")
+    return {
+        name: Resource(used=int(row["used"]), available=int(row["available"]))
+        for name, row in sorted(table.items())
+    }
+
+
+def read_clocks(report: dict[str, Any]) -> dict[str, Clock]:
+    """Clocks by net name, from nextpnr's ``--report``."""
+    table = _section(report, "fmax")
+    return {
+        name: Clock(
+            fmax_mhz=round(float(row["achieved"]), 2), target_mhz=round(float(row["constraint"]), 4)
+        )
+        for name, row in sorted(table.items())
+    }
+
+
+def _section(report: dict[str, Any], name: str) -> dict[str, Any]:
+    table = report.get(name)
+    if not isinstance(table, dict):
+        raise BuildError(f"Place-and-route report must have a section {name!r}")
+    return table

