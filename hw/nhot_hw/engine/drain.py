@@ -1,0 +1,230 @@
+"""What happens to finished sums: in which order, with which constants, and where they go."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from nhot.compiler.config import EngineConfig
+from nhot.compiler.program import Operation
+from nhot_hw.engine.descriptor import DescriptorLayout
+from nhot_hw.engine.walker import PixelLayout
+
+__all__ = ["Drain", "destination_layout"]
+
+
+def destination_layout(config: EngineConfig) -> data.StructLayout:
+    """Where R requantised bytes go: a word, which R of its S bytes, whether a row ends there."""
+    return data.StructLayout({
+        "address": 16,
+        "lanes": range(max(2, config.inputs // config.requantisers)),
+        "row_end": 1,
+    })
+
+
+class Drain(wiring.Component):
+    """Step through the sums of a pixel group: T pixels, their groups of R, the records of each.
+
+    A record is two words (bias, terms) and takes ``max(2, terms)`` cycles. ``o_free`` tells the
+    walker, as soon as the last group has left the readout, that another pixel group may finish.
+
+    ::
+
+        slot cycle      0        1        2        3 ...
+        o_record       bias    terms    (next slot when terms <= 2)
+        o_take                   1
+        o_load                            1
+        o_term                                     1 ...
+
+    Members
+    -------
+    i_descriptor, i_start : the layer, and a pulse before its first pixel group
+    i_capture, i_pixel : a pixel group is being captured, and where it stands
+    o_busy : anything is under way, the last write included
+    o_free : pulse, see above
+    o_record : address in the requantisation memory
+    o_pixel, o_shift, o_operand : control of the readout and, for additions, which operand
+    o_take, o_load, o_term, o_term_first : control of the requantisers
+    o_valid, o_destination : requantised bytes are ready, and where they go
+    """
+
+    def __init__(self, config: EngineConfig):
+        self.config = config
+        super().__init__({
+            "i_descriptor": In(DescriptorLayout),
+            "i_start": In(1),
+            "i_capture": In(1),
+            "i_pixel": In(PixelLayout),
+            "o_busy": Out(1),
+            "o_free": Out(1),
+            "o_record": Out(16),
+            "o_pixel": Out(range(max(2, config.pixels))),
+            "o_shift": Out(1),
+            "o_operand": Out(1),
+            "o_take": Out(1),
+            "o_load": Out(1),
+            "o_term": Out(1),
+            "o_term_first": Out(1),
+            "o_valid": Out(1),
+            "o_destination": Out(destination_layout(config)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config, layer = self.config, self.i_descriptor
+        array = layer.operation == Operation.ARRAY
+        addition = layer.operation == Operation.ADD
+
+        active = Signal()
+        place = Signal(PixelLayout)
+        phase = Signal(3)
+        operand = Signal()
+        group = Signal(16)
+        pixel = Signal.like(self.o_pixel)
+
+        slot_end = Signal()  # last cycle of a record
+        record_end = Signal()  # ... of the last record of a group
+        pixel_end = Signal()  # ... of the last group of a pixel
+        all_end = Signal()  # ... of the last pixel
+        groups = Signal(16)
+        full = Mux(array, config.filters, config.inputs) // config.requantisers
+        last_pixel = Mux(array & place.last_column, layer.last_pixels - 1,
+                         Mux(array, config.pixels - 1, 0))
+        period_end = Mux(layer.terms < 2, 1, layer.terms - 1)
+        m.d.comb += [
+            groups.eq(Mux(place.last_tile, layer.last_groups, full)),
+            slot_end.eq(active & (phase == period_end)),
+            record_end.eq(slot_end & (operand == addition)),
+            pixel_end.eq(record_end & (group == groups - 1)),
+            all_end.eq(pixel_end & (pixel == last_pixel)),
+            self.o_free.eq(all_end),
+            self.o_pixel.eq(pixel),
+            self.o_operand.eq(operand),
+            self.o_take.eq(active & (phase == 1)),
+            self.o_shift.eq(self.o_take & (operand == addition)),
+        ]
+        with m.If(active):
+            m.d.sync += phase.eq(Mux(slot_end, 0, phase + 1))
+        with m.If(slot_end):
+            m.d.sync += operand.eq(addition & ~operand)
+        with m.If(record_end):
+            m.d.sync += group.eq(Mux(pixel_end, 0, group + 1))
+        with m.If(pixel_end):
+            m.d.sync += pixel.eq(Mux(all_end, 0, pixel + 1))
+        with m.If(self.i_capture):
+            m.d.sync += [active.eq(1), place.eq(self.i_pixel)]
+        with m.Elif(all_end):
+            m.d.sync += active.eq(0)
+
+        self._records(m, place, phase, operand, record_end, pixel_end, all_end)
+        destination = self._destinations(m, place, group, record_end, pixel_end, all_end, groups)
+        self._pipeline(m, active, destination)
+        return m
+
+    def _records(self, m, place, phase, operand, record_end, pixel_end, all_end):
+        """Each pixel starts at the records of its tile, and a group moves on by one record."""
+        layer = self.i_descriptor
+        record, first = Signal(16), Signal(16)
+        following = Signal(16)
+        m.d.comb += [
+            following.eq(record + Mux(layer.per_channel, 2, 0)),
+            self.o_record.eq(record + (operand << 1) + (phase != 0)),
+        ]
+        with m.If(self.i_start):
+            m.d.sync += [record.eq(layer.requant_address), first.eq(layer.requant_address)]
+        with m.Elif(all_end & place.tile_end):
+            m.d.sync += [record.eq(following), first.eq(following)]
+        with m.Elif(pixel_end):
+            m.d.sync += record.eq(first)
+        with m.Elif(record_end):
+            m.d.sync += record.eq(following)
+
+    def _destinations(self, m, place, group, record_end, pixel_end, all_end, groups):
+        """Words are counted up, never computed: by group, by pixel and by tile."""
+        config, layer = self.config, self.i_descriptor
+        per_word = config.inputs // config.requantisers
+        array = layer.operation == Operation.ARRAY
+        argmax = layer.operation == Operation.ARGMAX
+
+        now = Signal(destination_layout(config))
+        pixel_word, tile_word = Signal(16), Signal(16)
+        tile_lanes = Signal.like(now.lanes)
+        next_pixel, next_tile = Signal(16), Signal(16)
+        next_lanes = Signal.like(now.lanes)
+
+        # An argmax writes one word a row, whatever the number of words it reads.
+        m.d.comb += next_pixel.eq(
+            pixel_word + Mux(argmax & ~place.row_end, 0, layer.pixel_words)
+        )
+        m.d.comb += [next_tile.eq(tile_word + 1), next_lanes.eq(0)]
+        if config.filters >= config.inputs:
+            with m.If(array):
+                m.d.comb += next_tile.eq(tile_word + config.filters // config.inputs)
+        else:
+            advance = config.filters // config.requantisers
+            with m.If(array & (tile_lanes + advance != per_word)):
+                m.d.comb += [next_tile.eq(tile_word), next_lanes.eq(tile_lanes + advance)]
+
+        with m.If(self.i_start):
+            m.d.sync += [
+                now.address.eq(layer.output_address), pixel_word.eq(layer.output_address),
+                tile_word.eq(layer.output_address), now.lanes.eq(0), tile_lanes.eq(0),
+            ]
+        with m.Elif(all_end & place.tile_end):
+            m.d.sync += [
+                now.address.eq(next_tile), pixel_word.eq(next_tile), tile_word.eq(next_tile),
+                now.lanes.eq(next_lanes), tile_lanes.eq(next_lanes),
+            ]
+        with m.Elif(pixel_end):
+            m.d.sync += [
+                now.address.eq(next_pixel), pixel_word.eq(next_pixel), now.lanes.eq(tile_lanes),
+            ]
+        with m.Elif(record_end & ~argmax):
+            word_end = now.lanes == per_word - 1
+            m.d.sync += [
+                now.lanes.eq(Mux(word_end, 0, now.lanes + 1)),
+                now.address.eq(now.address + word_end),
+            ]
+        m.d.comb += now.row_end.eq(place.row_end & (group == groups - 1))
+        return now
+
+    def _pipeline(self, m, active, destination):
+        """Carry first, last and destination beside the value, stage by stage."""
+        layer = self.i_descriptor
+        addition = layer.operation == Operation.ADD
+        # (first record, last record, destination) of the value in each stage
+        taken, loaded, shifted, added = (
+            Signal(data.StructLayout({
+                "first": 1, "last": 1, "destination": destination.shape(),
+            }), name=name)
+            for name in ("taken", "loaded", "shifted", "added")
+        )
+        with m.If(self.o_take):
+            m.d.sync += [
+                taken.first.eq(~self.o_operand),
+                taken.last.eq(self.o_operand == addition),
+                taken.destination.eq(destination),
+            ]
+        m.d.sync += self.o_load.eq(self.o_take)
+        term, term_active = Signal(3), Signal()
+        with m.If(self.o_load):
+            m.d.sync += [loaded.eq(taken), term.eq(0), term_active.eq(1)]
+        with m.Elif(term_active):
+            m.d.sync += term.eq(term + 1)
+            with m.If(term == layer.terms - 1):
+                m.d.sync += term_active.eq(0)
+        last_term = term_active & (term == layer.terms - 1) & loaded.last
+        m.d.comb += [
+            self.o_term.eq(term_active),
+            self.o_term_first.eq(loaded.first & (term == 0)),
+        ]
+        add_last = Signal()
+        m.d.sync += [
+            shifted.eq(loaded), added.eq(shifted),
+            add_last.eq(last_term), self.o_valid.eq(add_last),
+        ]
+        m.d.comb += [
+            self.o_destination.eq(added.destination),
+            self.o_busy.eq(
+                active | self.o_load | term_active | add_last | self.o_valid
+            ),
+        ]

@@ -1,0 +1,275 @@
+"""The engine: memories, array, pooling, requantisation, and the order in which they work.
+
+::
+
+              +--------+  addresses   +-------------+  T words   +-------------+
+   program -> | walker | -----------> | activations | --+------> |  lane array | --+
+              +--------+              +-------------+   |        +-------------+   |  sums
+                  |  weight address   +---------+       |               ^          v
+                  +-----------------> | weights | ------|---------------+     +---------+
+                                      +---------+       |   +-------------+   | readout |
+                                                        +-> | window unit |-> +---------+
+                                                            +-------------+        | R at a time
+                              activations <-- argmax <-- requantisers <------------+
+"""
+
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from nhot.compiler.config import EngineConfig
+from nhot.compiler.program import Operation, Region
+from nhot_hw.engine.argmax import ArgMax
+from nhot_hw.engine.array import LaneArray
+from nhot_hw.engine.drain import Drain
+from nhot_hw.engine.loader import AccessLayout, Loader
+from nhot_hw.engine.memories import ActivationMemory, WordMemory, timing_words
+from nhot_hw.engine.readout import Readout
+from nhot_hw.engine.requantiser import Requantiser
+from nhot_hw.engine.sequencer import Sequencer
+from nhot_hw.engine.walker import Walker
+from nhot_hw.engine.window import WindowUnit
+
+__all__ = ["Engine"]
+
+
+class Engine(wiring.Component):
+    """A dense output-stationary engine that runs the program in its memories.
+
+    The reference is :func:`nhot.network.reference.run` on the network that was compiled. Steps that
+    wait for room in the readout are counted as stalls.
+
+    Parameters
+    ----------
+    config : EngineConfig
+
+    Members
+    -------
+    i_access, i_data, o_data : host accesses, see :class:`Loader`; only while not busy
+    i_start : pulse: run the program
+    i_reset : pulse: abort, back to idle; memories keep their contents
+    o_busy : a program runs
+    o_cycles, o_stalls : Out(32), of the last run
+    """
+
+    def __init__(self, config: EngineConfig):
+        if not isinstance(config, EngineConfig):
+            raise TypeError(f"Config must be an EngineConfig, not {config!r}")
+        self.config = config
+        super().__init__({
+            "i_access": In(stream.Signature(AccessLayout)),
+            "i_data": In(stream.Signature(8)),
+            "o_data": Out(stream.Signature(8)),
+            "i_start": In(1),
+            "i_reset": In(1),
+            "o_busy": Out(1),
+            "o_cycles": Out(32),
+            "o_stalls": Out(32),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        self.loader = Loader(config)
+        self.sequencer = Sequencer(config)
+        self.walker = Walker(config)
+        self.drain = Drain(config)
+        self.program = WordMemory(width=32, depth=config.program_words)
+        self.requant = WordMemory(width=32 * config.requantisers, depth=config.requant_words)
+        self.weights = WordMemory(width=config.weight_word_bits, depth=config.weight_words)
+        self.timing = WordMemory(width=32, depth=timing_words(config))
+        self.activations = ActivationMemory(config)
+        inner = Module()
+        inner.submodules.loader = self.loader
+        inner.submodules.sequencer = self.sequencer
+        inner.submodules.walker = self.walker
+        inner.submodules.drain = self.drain
+        m.submodules.program = self.program
+        m.submodules.requant = self.requant
+        m.submodules.weights = self.weights
+        m.submodules.timing = self.timing
+        m.submodules.activations = self.activations
+
+        self._control(inner)
+        sums_ready = self._sum(inner)
+        self._finish(inner, sums_ready)
+        self._host(inner)
+        m.submodules.inner = ResetInserter(self.i_reset)(inner)
+        return m
+
+    def _control(self, m):
+        """The sequencer starts walker and drain, and waits for both."""
+        sequencer, walker, drain = self.sequencer, self.walker, self.drain
+        self.layer = sequencer.o_descriptor
+        self.pending = Signal()  # a pixel group is on its way to the readout or in it
+        m.d.comb += [
+            sequencer.i_start.eq(self.i_start),
+            sequencer.i_word.eq(self.program.o_word),
+            sequencer.i_stalled.eq(walker.o_stalled),
+            sequencer.i_layer_busy.eq(walker.o_busy | self.pending | drain.o_busy),
+            walker.i_descriptor.eq(self.layer),
+            walker.i_start.eq(sequencer.o_start),
+            walker.i_ready.eq(~self.pending),
+            drain.i_descriptor.eq(self.layer),
+            drain.i_start.eq(sequencer.o_start),
+            self.timing.i_write.eq(sequencer.o_timing_write),
+            self.timing.i_write_address.eq(sequencer.o_timing_address),
+            self.timing.i_write_data.eq(sequencer.o_timing_data),
+            self.o_busy.eq(sequencer.o_busy),
+            self.o_cycles.eq(sequencer.o_cycles),
+            self.o_stalls.eq(sequencer.o_stalls),
+        ]
+        with m.If(walker.o_valid & walker.o_step.last):
+            m.d.sync += [self.pending.eq(1), drain.i_pixel.eq(walker.o_pixel)]
+        with m.Elif(drain.o_free):
+            m.d.sync += self.pending.eq(0)
+
+    def _sum(self, m):
+        """Memory words, padded and registered, into the lanes and the window unit."""
+        config, walker = self.config, self.walker
+        m.submodules.array = array = LaneArray(config)
+        m.submodules.window = window = WindowUnit(config)
+        self.is_array = Signal()
+        # Two cycles from a step to the lanes: the memories' own, and a register behind them.
+        stage = [
+            Signal(data.StructLayout({
+                "valid": 1, "first": 1, "last": 1, "phase": walker.o_step.phase.shape(),
+                "inside": walker.o_step.inside.shape(),
+            }), name=f"stage_{i}")
+            for i in range(2)
+        ]
+        m.d.sync += [
+            stage[0].valid.eq(walker.o_valid),
+            stage[0].first.eq(walker.o_step.first),
+            stage[0].last.eq(walker.o_valid & walker.o_step.last),
+            stage[0].phase.eq(walker.o_step.phase),
+            stage[0].inside.eq(walker.o_step.inside),
+            stage[1].eq(stage[0]),
+            array.i_w.eq(self.weights.o_word),
+        ]
+        pad = Cat(*[self.layer.pad_value for _ in range(config.inputs)])
+        for t in range(config.pixels):
+            word = Mux(stage[0].inside[t], self.activations.o_words[t], pad)
+            m.d.sync += array.i_x[t].as_value().eq(word)
+        m.d.comb += [
+            self.is_array.eq(self.layer.operation == Operation.ARRAY),
+            array.i_en.eq(stage[1].valid & self.is_array),
+            array.i_first.eq(stage[1].first),
+            array.i_phase.eq(stage[1].phase),
+            window.i_operation.eq(self.layer.operation),
+            window.i_x.eq(array.i_x[0]),
+            window.i_en.eq(stage[1].valid & (stage[1].phase == 0)),
+            window.i_first.eq(stage[1].first),
+        ]
+        self.sums, self.results = array.o_sum, window.o_result
+        delays = Signal(array.latency)
+        m.d.sync += delays.eq(Cat(stage[1].last, delays))
+        return Mux(self.is_array, delays[-1], delays[0])
+
+    def _finish(self, m, sums_ready):
+        """Readout, requantisers, argmax, and the write back."""
+        config, drain, layer = self.config, self.drain, self.layer
+        lanes = config.requantisers
+        m.submodules.readout = readout = Readout(config)
+        m.submodules.argmax = argmax = ArgMax(config)
+        m.d.comb += [
+            readout.i_sums.eq(self.sums),
+            readout.i_results.eq(self.results),
+            readout.i_window.eq(~self.is_array),
+            readout.i_capture.eq(sums_ready),
+            readout.i_pixel.eq(drain.o_pixel),
+            readout.i_shift.eq(drain.o_shift),
+            drain.i_capture.eq(sums_ready),
+        ]
+        outputs = []
+        for i in range(lanes):
+            unit = m.submodules[f"requantiser_{i}"] = Requantiser(config)
+            record = self.requant.o_word.word_select(i, 32)
+            head = readout.o_head[i]
+            # The operands of an addition lie side by side in one place.
+            operand = Mux(drain.o_operand, head[8:16].as_signed(), head[:8].as_signed())
+            m.d.comb += [
+                unit.i_value.eq(Mux(layer.operation == Operation.ADD, operand, head)),
+                unit.i_bias.eq(record),
+                unit.i_terms.eq(record),
+                unit.i_take.eq(drain.o_take),
+                unit.i_load.eq(drain.o_load),
+                unit.i_term.eq(drain.o_term),
+                unit.i_term_first.eq(drain.o_term_first),
+                unit.i_zero_point.eq(layer.zero_point),
+                unit.i_low.eq(layer.low),
+                unit.i_high.eq(layer.high),
+                argmax.i_y[i].eq(unit.o_y),
+            ]
+            outputs.append(unit.o_y)
+        searching = layer.operation == Operation.ARGMAX
+        m.d.comb += [
+            argmax.i_valid.eq(drain.o_valid & searching),
+            argmax.i_row_end.eq(drain.o_destination.row_end),
+            argmax.i_channels.eq(layer.channels),
+        ]
+        self._write_back(m, outputs, searching, argmax)
+
+    def _write_back(self, m, outputs, searching, argmax):
+        """A register in front of the memory: R bytes of a word, or an index, or the host's word."""
+        config, drain, loader, memory = self.config, self.drain, self.loader, self.activations
+        groups = config.inputs // config.requantisers
+        enable = Signal(config.inputs)
+        address = Signal(16)
+        word = Signal(8 * config.inputs)
+        mask = (1 << config.requantisers) - 1
+        m.d.sync += [
+            enable.eq(0),
+            address.eq(drain.o_destination.address),
+            word.eq(Cat(*outputs).replicate(groups)),
+        ]
+        with m.If(drain.o_valid & ~searching):
+            m.d.sync += enable.eq(mask << (drain.o_destination.lanes * config.requantisers))
+        result_address = Signal(16)  # the index is known a cycle after its last channel
+        m.d.sync += result_address.eq(drain.o_destination.address)
+        if config.inputs >= 2:
+            with m.If(argmax.o_valid):
+                m.d.sync += [
+                    enable.eq(0b11), address.eq(result_address), word.eq(argmax.o_index),
+                ]
+        with m.If(loader.o_write[Region.ACTIVATIONS]):
+            m.d.sync += [
+                enable.eq(-1), address.eq(loader.o_address),
+                word.eq(loader.o_word[: 8 * config.inputs]),
+            ]
+        m.d.comb += [
+            memory.i_write.eq(enable),
+            memory.i_write_address.eq(address),
+            memory.i_write_data.eq(word),
+        ]
+
+    def _host(self, m):
+        """While idle, the host's address is every memory's read address."""
+        config, loader, step = self.config, self.loader, self.walker.o_step
+        wiring.connect(m, wiring.flipped(self.i_access), loader.i_access)
+        wiring.connect(m, wiring.flipped(self.i_data), loader.i_data)
+        wiring.connect(m, loader.o_data, wiring.flipped(self.o_data))
+        busy, host = self.o_busy, loader.o_address
+        for memory, region, word in (
+            (self.program, Region.PROGRAM, loader.o_word[:32]),
+            (self.requant, Region.REQUANT, loader.o_word[: 32 * config.requantisers]),
+            (self.weights, Region.WEIGHTS, loader.o_weights),
+        ):
+            m.d.comb += [
+                memory.i_write.eq(loader.o_write[region]),
+                memory.i_write_address.eq(host),
+                memory.i_write_data.eq(word),
+            ]
+        m.d.comb += [
+            self.program.i_address.eq(Mux(busy, self.sequencer.o_address, host)),
+            self.requant.i_address.eq(Mux(busy, self.drain.o_record, host)),
+            self.weights.i_address.eq(Mux(busy, step.weight, host)),
+            self.timing.i_address.eq(host),
+            loader.i_weights.eq(self.weights.o_word),
+            loader.i_words[Region.PROGRAM].eq(self.program.o_word),
+            loader.i_words[Region.REQUANT].eq(self.requant.o_word),
+            loader.i_words[Region.ACTIVATIONS].eq(self.activations.o_words[0]),
+            loader.i_words[Region.TIMING].eq(self.timing.o_word),
+        ]
+        for t in range(config.pixels):
+            m.d.comb += self.activations.i_address[t].eq(Mux(busy, step.address[t], host))

@@ -1,0 +1,187 @@
+"""The host's way into the memories: bytes to words and back."""
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from nhot.compiler.config import EngineConfig
+from nhot.compiler.program import Region
+from nhot_hw.engine.decoder import CodeDecoder
+
+__all__ = ["AccessLayout", "Loader"]
+
+AccessLayout = data.StructLayout({"write": 1, "region": 4, "address": 16, "length": 16})
+"""A host access: ``length`` bytes from word ``address`` of a region."""
+
+
+class Loader(wiring.Component):
+    """Serve host accesses while the engine is idle.
+
+    A write takes exactly ``length`` bytes and a read gives exactly ``length``, whatever they are;
+    a partial word at the end of a write is dropped, an unknown region reads as zeros.
+    Weights arrive as dense codes, packed word by word, and leave as fields of whole bytes.
+
+    Members
+    -------
+    i_access : stream of AccessLayout
+    i_data, o_data : streams of bytes
+    o_write : Out(one bit a region), with o_address and o_word or o_weights
+    o_address : word address, for reading too
+    i_words : In(a word a region), a cycle after the address
+    """
+
+    def __init__(self, config: EngineConfig):
+        self.config = config
+        self.word_bytes = {
+            Region.PROGRAM: 4,
+            Region.REQUANT: 4 * config.requantisers,
+            Region.ACTIVATIONS: config.inputs,
+            Region.TIMING: 4,
+        }
+        self.plain_bits = 8 * max(self.word_bytes.values())
+        super().__init__({
+            "i_access": In(stream.Signature(AccessLayout)),
+            "i_data": In(stream.Signature(8)),
+            "o_data": Out(stream.Signature(8)),
+            "o_write": Out(len(Region)),
+            "o_address": Out(16),
+            "o_word": Out(self.plain_bits),
+            "o_weights": Out(config.weight_word_bits),
+            "i_words": In(data.ArrayLayout(unsigned(self.plain_bits), len(Region))),
+            "i_weights": In(config.weight_word_bits),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        region = Signal(4)
+        left = Signal(16)  # bytes
+        places = max(self.plain_bits // 8, self.config.filters * self.config.inputs)
+        place = Signal(range(places + 1))  # bytes, or weights, of the present word
+        is_weights = region == Region.WEIGHTS
+        bits = Signal(range(self.config.weight_format.code_bits))  # of the present code
+        plain = Signal(self.plain_bits)
+        fields = Signal(self.config.weight_word_bits)
+        write = Signal()
+        advance = Signal()  # the address moves on after this cycle
+
+        m.d.comb += [
+            self.o_weights.eq(fields), self.o_word.eq(plain),
+            self.o_write.eq(Mux(write, 1 << region, 0)),
+        ]
+        with m.If(advance):
+            m.d.sync += self.o_address.eq(self.o_address + 1)
+
+        with m.FSM():
+            with m.State("Idle"):
+                m.d.comb += self.i_access.ready.eq(1)
+                m.d.sync += [
+                    region.eq(self.i_access.payload.region),
+                    self.o_address.eq(self.i_access.payload.address),
+                    left.eq(self.i_access.payload.length),
+                    place.eq(0),
+                    bits.eq(0),
+                ]
+                with m.If(self.i_access.valid & (self.i_access.payload.length != 0)):
+                    m.next = "Fetch"
+                    with m.If(self.i_access.payload.write):
+                        m.next = "Write"
+                        with m.If(self.i_access.payload.region == Region.WEIGHTS):
+                            m.next = "Codes"
+            self._write_plain(m, region, left, place, plain, write, advance)
+            self._write_codes(m, left, place, bits, fields, write, advance)
+            self._read(m, region, is_weights, left, place, plain, fields, advance)
+        return m
+
+    def _last_byte(self, region):
+        """Index of the last byte of a word of ``region``."""
+        sizes = [self.word_bytes.get(r, 1) - 1 for r in Region]
+        return Array(sizes + [0] * (16 - len(sizes)))[region]
+
+    def _write_plain(self, m, region, left, place, plain, write, advance):
+        with m.State("Write"):
+            m.d.comb += self.i_data.ready.eq(1)
+            with m.If(self.i_data.valid):
+                with m.Switch(place):
+                    for i in range(self.plain_bits // 8):
+                        with m.Case(i):
+                            m.d.sync += plain[8 * i : 8 * i + 8].eq(self.i_data.payload)
+                m.d.sync += [left.eq(left - 1), place.eq(place + 1)]
+                with m.If(place == self._last_byte(region)):
+                    m.next = "Store"
+                with m.Elif(left == 1):
+                    m.next = "Idle"
+        with m.State("Store"):
+            m.d.comb += [write.eq(1), advance.eq(1)]
+            m.d.sync += place.eq(0)
+            m.next = "Write"
+            with m.If(left == 0):
+                m.next = "Idle"
+
+    def _write_codes(self, m, left, place, bits, fields, write, advance):
+        """A bit a cycle: the wire brings a byte in a hundred cycles, so a barrel would be waste."""
+        fmt = self.config.weight_format
+        m.submodules.decoder = decoder = CodeDecoder(fmt)
+        byte, bit = Signal(8), Signal(range(8))
+        code = Signal(fmt.code_bits)
+        with m.State("Codes"):
+            m.d.comb += self.i_data.ready.eq(1)
+            with m.If(self.i_data.valid):
+                m.d.sync += [byte.eq(self.i_data.payload), bit.eq(0), left.eq(left - 1)]
+                m.next = "Bits"
+        with m.State("Bits"):
+            m.d.comb += decoder.i_code.eq(Cat(code[1:], byte[0]))
+            m.d.sync += [byte.eq(byte >> 1), bit.eq(bit + 1), code.eq(decoder.i_code)]
+            code_end = bits == fmt.code_bits - 1
+            m.d.sync += bits.eq(Mux(code_end, 0, bits + 1))
+            with m.If(bit == 7):
+                m.next = "Codes"
+                with m.If(left == 0):
+                    m.next = "Idle"
+            with m.If(code_end):
+                m.d.sync += [
+                    fields.eq(Cat(fields, decoder.o_field) >> fmt.field_bits),
+                    place.eq(place + 1),
+                ]
+                with m.If(place == self.config.filters * self.config.inputs - 1):
+                    m.next = "Store-Codes"
+        with m.State("Store-Codes"):  # what is left of the byte is the word's padding
+            m.d.comb += [write.eq(1), advance.eq(1)]
+            m.d.sync += place.eq(0)
+            m.next = "Codes"
+            with m.If(left == 0):
+                m.next = "Idle"
+
+    def _read(self, m, region, is_weights, left, place, plain, fields, advance):
+        fmt = self.config.weight_format
+        field_bytes = (fmt.field_bits + 7) // 8
+        last_field = self.config.filters * self.config.inputs - 1
+        part = Signal(range(max(2, field_bytes)))
+        field = Signal(8 * field_bytes)
+        byte = Mux(is_weights, field.word_select(part, 8), plain[:8])
+        part_end = part == field_bytes - 1
+        word_end = Mux(is_weights, (place == last_field) & part_end,
+                       place == self._last_byte(region))
+        with m.State("Fetch"):  # the memory sees the address
+            m.next = "Take"
+        with m.State("Take"):
+            m.d.sync += [
+                plain.eq(self.i_words[region]), fields.eq(self.i_weights), place.eq(0), part.eq(0),
+            ]
+            m.d.comb += advance.eq(1)
+            m.next = "Give"
+        with m.State("Give"):
+            m.d.comb += [
+                field.eq(fields[: fmt.field_bits]),
+                self.o_data.valid.eq(1),
+                self.o_data.payload.eq(byte),
+            ]
+            with m.If(self.o_data.ready):
+                m.d.sync += [
+                    left.eq(left - 1), plain.eq(plain >> 8), part.eq(Mux(part_end, 0, part + 1)),
+                ]
+                with m.If(~is_weights | part_end):
+                    m.d.sync += [fields.eq(fields >> fmt.field_bits), place.eq(place + 1)]
+                with m.If(left == 1):
+                    m.next = "Idle"
+                with m.Elif(word_end):
+                    m.next = "Fetch"

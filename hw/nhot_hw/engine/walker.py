@@ -1,0 +1,205 @@
+"""The loops of a layer: which words to read, and where sums begin and end."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from nhot.compiler.config import EngineConfig
+from nhot_hw.engine.descriptor import DescriptorLayout
+
+__all__ = ["PixelLayout", "Walker", "step_layout"]
+
+PixelLayout = data.StructLayout({
+    "last_column": 1,  # the column of a row that may have fewer than T pixels
+    "row_end": 1,
+    "last_tile": 1,
+    "tile_end": 1,
+})
+"""Where in its layer a finished pixel group stands."""
+
+
+def step_layout(config: EngineConfig) -> data.StructLayout:
+    """One step: an activation word a pixel, a weight word, and the place in the sum."""
+    return data.StructLayout({
+        "first": 1,
+        "last": 1,
+        "phase": range(max(2, config.step_cycles)),
+        "address": data.ArrayLayout(unsigned(16), config.pixels),
+        "inside": data.ArrayLayout(unsigned(1), config.pixels),
+        "weight": 16,
+    })
+
+
+class Walker(wiring.Component):
+    """Walk the six loops of a descriptor, a step every ``config.step_cycles`` cycles.
+
+    No address is multiplied: the running address moves by the jump of the outermost loop that
+    advances. The last step of a pixel group waits for ``i_ready``, so that its sums find room.
+
+    Members
+    -------
+    i_descriptor : the layer, stable from ``i_start`` until ``o_busy`` falls
+    i_start : pulse
+    i_ready : the sums of another pixel group may be finished
+    o_busy : a walk is under way
+    o_valid, o_step : a step in this cycle (all phases of it count)
+    o_pixel : where a pixel group that ends with this step stands
+    o_stalled : the walk waits for ``i_ready``
+    """
+
+    def __init__(self, config: EngineConfig):
+        self.config = config
+        super().__init__({
+            "i_descriptor": In(DescriptorLayout),
+            "i_start": In(1),
+            "i_ready": In(1),
+            "o_busy": Out(1),
+            "o_valid": Out(1),
+            "o_step": Out(step_layout(config)),
+            "o_pixel": Out(PixelLayout),
+            "o_stalled": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        layer = self.i_descriptor
+        interval = self.config.step_cycles
+        phase = Signal(range(max(2, interval)))
+        advance = Signal()
+
+        word, tap_x, tap_y, column, _, tile = loops = [
+            _Loop(m, name, limit)
+            for name, limit in (
+                ("word", layer.words), ("tap_x", layer.kernel_x), ("tap_y", layer.kernel_y),
+                ("column", layer.columns), ("row", layer.rows), ("tile", layer.tiles),
+            )
+        ]
+        # ends[i]: all loops inside loop i are at their last turn.
+        ends = [Signal(name=f"end_{loop.name}") for loop in loops]
+        for i, loop in enumerate(loops):
+            inner = ends[i - 1] if i else 1
+            m.d.comb += ends[i].eq(inner & loop.at_end)
+        window_end, column_end, row_end, layer_end = ends[2], ends[3], ends[4], ends[5]
+
+        m.d.comb += [
+            self.o_stalled.eq(self.o_busy & window_end & (phase == 0) & ~self.i_ready),
+            self.o_valid.eq(self.o_busy & ~self.o_stalled),
+            advance.eq(self.o_valid & (phase == interval - 1)),
+        ]
+        with m.If(self.o_valid):
+            m.d.sync += phase.eq(Mux(phase == interval - 1, 0, phase + 1))
+        with m.If(self.i_start):
+            m.d.sync += [self.o_busy.eq(1), phase.eq(0), *(loop.count.eq(0) for loop in loops)]
+        with m.Elif(advance):
+            for i, loop in enumerate(loops):
+                with m.If(ends[i - 1] if i else 1):
+                    m.d.sync += loop.count.eq(Mux(loop.at_end, 0, loop.count + 1))
+            with m.If(layer_end):
+                m.d.sync += self.o_busy.eq(0)
+
+        address = self._address(m, advance, ends)
+        inside = self._inside(m, advance, ends)
+        weight = self._weight(m, advance, window_end, row_end)
+        m.d.comb += [
+            self.o_step.first.eq((word.count == 0) & (tap_x.count == 0) & (tap_y.count == 0)),
+            self.o_step.last.eq(window_end & (phase == interval - 1)),
+            self.o_step.phase.eq(phase),
+            self.o_step.weight.eq(weight),
+            Cat(*self.o_step.address).eq(Cat(*address)),
+            Cat(*self.o_step.inside).eq(Cat(*inside)),
+            self.o_pixel.last_column.eq(column.at_end),
+            self.o_pixel.row_end.eq(column_end),
+            self.o_pixel.last_tile.eq(tile.at_end),
+            self.o_pixel.tile_end.eq(row_end),
+        ]
+        return m
+
+    def _address(self, m, advance, ends):
+        """The running address, and its copies moved by a pixel each."""
+        layer = self.i_descriptor
+        base = Signal(16)
+        jump = Signal(16)
+        m.d.comb += jump.eq(1)
+        for end, step in zip(
+            ends[:5],
+            (layer.jump_x, layer.jump_y, layer.jump_column, layer.jump_row, layer.jump_tile),
+            strict=True,
+        ):
+            with m.If(end):
+                m.d.comb += jump.eq(step)
+        with m.If(self.i_start):
+            m.d.sync += base.eq(layer.input_address)
+        with m.Elif(advance):
+            m.d.sync += base.eq(base + jump)
+        return [(base + offset)[:16] for offset in self._multiples(m, layer.lane_step, 16)]
+
+    def _inside(self, m, advance, ends):
+        """Whether each pixel's tap lies in the input rather than in its padding."""
+        layer = self.i_descriptor
+        x, y, first_x, first_y = (
+            Signal(signed(18), name=name) for name in ("x", "y", "first_x", "first_y")
+        )
+        next_x = Signal(signed(18))
+        next_y = Signal(signed(18))
+        m.d.comb += [next_x.eq(first_x + layer.column_step), next_y.eq(first_y + layer.stride_y)]
+        new_row = ends[3]
+        new_tile = ends[4]
+        with m.If(self.i_start | (advance & new_tile)):
+            m.d.sync += [
+                value.eq(-padding)
+                for value, padding in (
+                    (x, layer.pad_x), (first_x, layer.pad_x),
+                    (y, layer.pad_y), (first_y, layer.pad_y),
+                )
+            ]
+        with m.Elif(advance & new_row):
+            m.d.sync += [x.eq(-layer.pad_x), first_x.eq(-layer.pad_x)]
+            m.d.sync += [y.eq(next_y), first_y.eq(next_y)]
+        with m.Elif(advance & ends[2]):
+            m.d.sync += [x.eq(next_x), first_x.eq(next_x), y.eq(first_y)]
+        with m.Elif(advance & ends[1]):
+            m.d.sync += [x.eq(first_x), y.eq(y + layer.step_y)]
+        with m.Elif(advance & ends[0]):
+            m.d.sync += x.eq(x + layer.step_x)
+        inside_y = (y >= 0) & (y < layer.height)
+        positions = [x + offset for offset in self._multiples(m, layer.stride_x, 16)]
+        return [inside_y & (pixel >= 0) & (pixel < layer.width) for pixel in positions]
+
+    def _weight(self, m, advance, window_end, tile_end):
+        """Weight words run on through a window, start anew for each pixel, move on with a tile."""
+        weight, first = Signal(16), Signal(16)
+        with m.If(self.i_start):
+            m.d.sync += [
+                weight.eq(self.i_descriptor.weight_address),
+                first.eq(self.i_descriptor.weight_address),
+            ]
+        with m.Elif(advance):
+            m.d.sync += weight.eq(weight + 1)
+            with m.If(tile_end):
+                m.d.sync += first.eq(weight + 1)
+            with m.Elif(window_end):
+                m.d.sync += weight.eq(first)
+        return weight
+
+    def _multiples(self, m, step, width):
+        """0, step, 2 * step ... for the T pixels.
+
+        Each register follows its neighbour, so they settle T cycles after the descriptor does,
+        which the sequencer waits for.
+        """
+        multiples = [0]
+        for i in range(1, self.config.pixels):
+            multiple = Signal(width, name=f"multiple_{i}")
+            m.d.sync += multiple.eq(multiples[-1] + step)
+            multiples.append(multiple)
+        return multiples
+
+
+class _Loop:
+    """A counter from zero to a limit."""
+
+    def __init__(self, m, name, limit):
+        self.name = name
+        self.count = Signal(len(limit), name=f"count_{name}")
+        self.at_end = Signal(name=f"{name}_at_end")
+        m.d.comb += self.at_end.eq(self.count == limit)

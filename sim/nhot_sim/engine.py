@@ -1,0 +1,133 @@
+"""An engine in Amaranth's simulator, driven through its host ports."""
+
+from __future__ import annotations
+
+from amaranth.sim import Simulator
+
+from nhot.compiler.image import Image
+from nhot.compiler.layout import Placement
+from nhot.compiler.program import Region
+from nhot.errors import MismatchError
+from nhot.formats.format import Ints
+from nhot_hw.engine import Engine
+
+__all__ = ["EngineSimulation"]
+
+_PERIOD = 1e-8
+
+
+class EngineSimulation:
+    """Load an image into an :class:`Engine` and run inputs through it, one after another.
+
+    Parameters
+    ----------
+    image : Image
+    limit : int
+        Cycles after which a run that does not end is an error.
+    """
+
+    def __init__(self, image: Image, *, limit: int = 10_000_000) -> None:
+        self.image = image
+        self.limit = limit
+        self.cycles = 0
+        self.stalls = 0
+        self.layer_ends: list[int] = []
+
+    def run(self, inputs: list[Ints], *, trace: str | None = None) -> list[dict[str, Ints]]:
+        """All layers' outputs of each input, by name; ``trace`` names a VCD file to write.
+
+        A layer whose memory is written again before the end of the run has been overwritten by
+        then, and is left out.
+        """
+        engine = Engine(self.image.config)
+        simulator = Simulator(engine)
+        simulator.add_clock(_PERIOD)
+        results: list[dict[str, Ints]] = []
+
+        async def bench(ctx):  # type: ignore[no-untyped-def]
+            for region, data in (
+                (Region.PROGRAM, self.image.program),
+                (Region.REQUANT, self.image.requant),
+                (Region.WEIGHTS, self.image.weights),
+            ):
+                await self._write(ctx, engine, region, 0, data)
+            place = Placement.from_dict(self.image.meta["input"])
+            for values in inputs:
+                await self._write(ctx, engine, Region.ACTIVATIONS, place.address, place.pack(values))
+                await self._start(ctx, engine)
+                results.append(await self._outputs(ctx, engine))
+            timing = await self._read(ctx, engine, Region.TIMING, 0, 8 * len(self.image.meta["layers"]))
+            self.layer_ends = [
+                int.from_bytes(timing[i : i + 4], "little") for i in range(0, len(timing), 8)
+            ]
+
+        simulator.add_testbench(bench)
+        if trace is None:
+            simulator.run()
+        else:
+            with simulator.write_vcd(trace):
+                simulator.run()
+        return results
+
+    async def _start(self, ctx, engine):  # type: ignore[no-untyped-def]
+        ctx.set(engine.i_start, 1)
+        await ctx.tick()
+        ctx.set(engine.i_start, 0)
+        for _ in range(self.limit):
+            if not ctx.get(engine.o_busy):
+                break
+            await ctx.tick()
+        else:
+            raise MismatchError(f"Run must end within {self.limit} cycles")
+        self.cycles, self.stalls = ctx.get(engine.o_cycles), ctx.get(engine.o_stalls)
+
+    async def _outputs(self, ctx, engine):  # type: ignore[no-untyped-def]
+        outputs = {}
+        for layer in surviving_layers(self.image):
+            place = Placement.from_dict(layer["output"])
+            size = place.words * place.word_bytes
+            data = await self._read(ctx, engine, Region.ACTIVATIONS, place.address, size)
+            outputs[layer["name"]] = place.unpack(data)
+        return outputs
+
+    async def _access(self, ctx, engine, write, region, address, length):  # type: ignore[no-untyped-def]
+        ctx.set(engine.i_access.payload, {
+            "write": write, "region": region, "address": address, "length": length,
+        })
+        ctx.set(engine.i_access.valid, 1)
+        await ctx.tick().until(engine.i_access.ready)
+        ctx.set(engine.i_access.valid, 0)
+
+    async def _write(self, ctx, engine, region, address, data):  # type: ignore[no-untyped-def]
+        await self._access(ctx, engine, 1, region, address, len(data))
+        for byte in data:
+            ctx.set(engine.i_data.payload, byte)
+            ctx.set(engine.i_data.valid, 1)
+            await ctx.tick().until(engine.i_data.ready)
+        ctx.set(engine.i_data.valid, 0)
+        for _ in range(16):  # the last word is still being stored
+            await ctx.tick()
+
+    async def _read(self, ctx, engine, region, address, length):  # type: ignore[no-untyped-def]
+        await self._access(ctx, engine, 0, region, address, length)
+        ctx.set(engine.o_data.ready, 1)
+        data = bytearray()
+        while len(data) < length:
+            _, _, valid, byte = await ctx.tick().sample(engine.o_data.valid, engine.o_data.payload)
+            if valid:
+                data.append(byte)
+        ctx.set(engine.o_data.ready, 0)
+        return bytes(data)
+
+
+def surviving_layers(image: Image) -> list[dict]:  # type: ignore[type-arg]
+    """The layers whose outputs nothing has overwritten when a run ends."""
+    kept: list[dict] = []  # type: ignore[type-arg]
+    written: set[int] = set()
+    for layer in reversed(image.meta["layers"]):
+        place = layer["output"]
+        words = set(range(place["address"], place["address"] + place["words"]))
+        if not words & written:
+            kept.append(layer)
+        written |= words
+    return kept[::-1]

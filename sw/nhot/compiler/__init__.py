@@ -1,0 +1,9 @@
+"""From an integer network to the memory image of an engine."""
+
+from nhot.compiler.compile import compile_network
+from nhot.compiler.config import EngineConfig
+from nhot.compiler.image import Image, ImageError
+from nhot.compiler.layout import Placement
+from nhot.compiler.machine import Machine
+
+__all__ = ["EngineConfig", "Image", "ImageError", "Machine", "Placement", "compile_network"]

@@ -1,0 +1,125 @@
+"""The sizes of an engine: everything that gateware and compiler must agree on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from math import gcd
+from typing import Any, Literal
+
+from nhot.errors import NhotError
+from nhot.formats import Format, NHot, parse
+
+__all__ = ["EngineConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineConfig:
+    """A T x P x S array: T pixels by P filters by S inputs a cycle, and the memories around it.
+
+    Parameters
+    ----------
+    pixels : int
+        T, output pixels side by side; each has its own copy of the activation memory.
+    filters : int
+        P, filters at a time.
+    inputs : int
+        S, input channels at a time; also the bytes of an activation word.
+    requantisers : int
+        R, outputs requantised at a time; divides P and S.
+    format : str
+        Weight format of the lanes, as :func:`nhot.formats.parse` reads it.
+    lane : {"parallel", "serial"}
+        All terms of a weight in one cycle, or one term a cycle (n-hot only).
+    accumulator_bits, product_bits : int
+        Widths of an accumulator and of a requantisation product.
+    activation_words, weight_words, requant_words, program_words : int
+        Depths of the four memories, in words of S bytes, P * S fields, 32 * R bits and 32 bits.
+    """
+
+    pixels: int = 1
+    filters: int = 4
+    inputs: int = 4
+    requantisers: int = 1
+    format: str = "2hot"
+    lane: Literal["parallel", "serial"] = "parallel"
+    accumulator_bits: int = 24
+    product_bits: int = 48
+    activation_words: int = 1024
+    weight_words: int = 512
+    requant_words: int = 256
+    program_words: int = 256
+
+    def __post_init__(self) -> None:
+        for what, low, high in (
+            ("pixels", 1, 64), ("filters", 1, 256), ("inputs", 1, 64), ("requantisers", 1, 64),
+            ("accumulator_bits", 12, 32), ("product_bits", 32, 64),
+            ("activation_words", 16, 65536), ("weight_words", 16, 65536),
+            ("requant_words", 16, 65536), ("program_words", 32, 4096),
+        ):
+            value = getattr(self, what)
+            if not isinstance(value, int) or not low <= value <= high:
+                raise NhotError(f"Engine {what} must be {low} to {high}, not {value!r}")
+        if self.filters % self.inputs and self.inputs % self.filters:
+            raise NhotError(
+                f"Engine filters and inputs must divide one another, "
+                f"not {self.filters} and {self.inputs}"
+            )
+        if gcd(self.filters, self.inputs) % self.requantisers:
+            raise NhotError(
+                f"Engine requantisers must divide filters ({self.filters}) and inputs "
+                f"({self.inputs}), not {self.requantisers}"
+            )
+        if self.lane not in ("parallel", "serial"):
+            raise NhotError(f"Engine lane must be 'parallel' or 'serial', not {self.lane!r}")
+        if self.lane == "serial" and not isinstance(parse(self.format), NHot):
+            raise NhotError(f"Engine format of serial lanes must be n-hot, not {self.format!r}")
+        parse(self.format)
+
+    @property
+    def weight_format(self) -> Format:
+        """The format that ``format`` names."""
+        return parse(self.format)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates a step."""
+        return self.pixels * self.filters * self.inputs
+
+    @property
+    def step_cycles(self) -> int:
+        """Cycles a step takes: one, or one a term for serial lanes."""
+        fmt = self.weight_format
+        return fmt.n if self.lane == "serial" and isinstance(fmt, NHot) else 1
+
+    @property
+    def code_bytes(self) -> int:
+        """Bytes of one weight word on the wire: P * S dense codes, packed, low bits first."""
+        return (self.filters * self.inputs * self.weight_format.code_bits + 7) // 8
+
+    @property
+    def weight_word_bits(self) -> int:
+        """Bits of one weight word on the board: P * S fields."""
+        return self.filters * self.inputs * self.weight_format.field_bits
+
+    @property
+    def target_id(self) -> int:
+        """32 bits that differ between engines whose images are not interchangeable."""
+        digest = hashlib.sha256(self.to_json().encode()).digest()
+        return int.from_bytes(digest[:4], "little")
+
+    def to_json(self) -> str:
+        """Canonical JSON, the same bytes for the same engine."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> EngineConfig:
+        """Build from plain values, as a JSON file has them; an unknown name is refused."""
+        unknown = sorted(set(values) - set(cls.__dataclass_fields__))
+        if unknown:
+            raise NhotError(
+                f"Engine configuration must have the fields {', '.join(cls.__dataclass_fields__)}, "
+                f"not {unknown[0]!r}"
+            )
+        return cls(**values)

@@ -1,0 +1,201 @@
+"""From the nodes of a network to layers an engine can run.
+
+Lowering makes every number what the engine holds: activations as signed bytes, weights as levels of
+the engine's format, biases with everything folded in that is known beforehand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nhot.compiler.config import EngineConfig
+from nhot.compiler.layout import offset
+from nhot.compiler.program import Operation
+from nhot.errors import NhotError
+from nhot.formats.format import Ints
+from nhot.formats.terms import naf_weight
+from nhot.network import (
+    Add,
+    ArgMax,
+    AvgPool,
+    Clamp,
+    Conv2d,
+    Linear,
+    MaxPool,
+    Network,
+    Node,
+    Requant,
+    Tensor,
+    Window,
+)
+from nhot.network.requant import SHIFT
+
+__all__ = ["Layer", "lower"]
+
+_UNIT = 1 << SHIFT
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layer:
+    """One pass of the engine over its input.
+
+    Parameters
+    ----------
+    node : Node
+        Where the layer comes from; its output tensor is the layer's.
+    operation : Operation
+    inputs : tuple of Tensor
+    window : Window
+    levels : (filters, kernel_y, kernel_x, channels) int64, array operations only
+    bias : (channels or records,) int64
+        Added to what the engine sums up.
+    requant : Requant
+        Zero point and clamp as stored; one multiplier a filter, or one a record.
+    pad_value : int
+    """
+
+    node: Node
+    operation: Operation
+    inputs: tuple[Tensor, ...]
+    window: Window
+    bias: Ints
+    requant: Requant
+    levels: Ints | None = None
+    pad_value: int = 0
+
+    @property
+    def output(self) -> Tensor:
+        """The tensor this layer makes."""
+        return self.node.output
+
+    @property
+    def terms(self) -> int:
+        """Most terms a multiplier of this layer has."""
+        return max(1, *(naf_weight(int(m)) for m in self.requant.multiplier), 1)
+
+
+def lower(network: Network, config: EngineConfig) -> list[Layer]:
+    """The layers of ``network`` for an engine; what it cannot run is refused by name."""
+    layers: list[Layer] = []
+    for node in _fuse_clamps(network):
+        inputs = tuple(network.tensor(name) for name in node.inputs)
+        try:
+            layers.append(_lower_node(node, inputs, config))
+        except NhotError as error:
+            raise NhotError(f"Layer {node.name!r}: {error}") from None
+    return layers
+
+
+def _fuse_clamps(network: Network) -> list[Node]:
+    """Move a clamp into the requantisation before it, where nothing else reads that tensor."""
+    nodes: dict[str, Node] = {}
+    for node in network.nodes:
+        before = nodes.get(node.inputs[0])
+        if (
+            isinstance(node, Clamp)
+            and isinstance(before, Conv2d | Linear | AvgPool | Add)
+            and len(network.consumers(before.name)) == 1
+            and before.name != network.output.name
+        ):
+            del nodes[before.name]
+            low, high = np.clip([before.requant.low, before.requant.high], node.low, node.high)
+            requant = replace(before.requant, low=int(low), high=int(high))
+            nodes[node.name] = replace(before, output=node.output, requant=requant)
+        else:
+            nodes[node.name] = node
+    return list(nodes.values())
+
+
+def _lower_node(node: Node, inputs: tuple[Tensor, ...], config: EngineConfig) -> Layer:
+    match node:
+        case Conv2d():
+            dense = _dense_groups(node.weights, node.groups)
+            return _array_layer(node, dense, node.window, inputs, config)
+        case Linear():
+            height, width, channels = inputs[0].shape
+            weights = node.weights.reshape(-1, height, width, channels)
+            return _array_layer(node, weights, Window(kernel=(height, width)), inputs, config)
+        case MaxPool():
+            return _copy_layer(node, Operation.MAX, node.window, inputs, pad_value=-128)
+        case Clamp():
+            shift = offset(node.output)
+            return _copy_layer(
+                node, Operation.MAX, Window(kernel=(1, 1)), inputs,
+                low=node.low + shift, high=node.high + shift,
+            )
+        case ArgMax():
+            if config.inputs < 2:
+                raise NhotError(f"Engine inputs must be at least 2, not {config.inputs}")
+            return _copy_layer(node, Operation.ARGMAX, Window(kernel=(1, 1)), inputs)
+        case AvgPool():
+            zero = inputs[0].zero_point + offset(inputs[0])
+            bias = np.array([-node.window.taps * zero])
+            return Layer(
+                node=node, operation=Operation.SUM, inputs=inputs, window=node.window, bias=bias,
+                requant=_stored(node.requant, node.output), pad_value=zero,
+            )
+        case Add():
+            bias = np.array([-(t.zero_point + offset(t)) for t in inputs])
+            return Layer(
+                node=node, operation=Operation.ADD, inputs=inputs, window=Window(kernel=(1, 1)),
+                bias=bias, requant=_stored(node.requant, node.output),
+            )
+        case _:
+            raise NhotError(
+                "Operator must be one the engine runs (Conv2d, Linear, MaxPool, AvgPool, Add, "
+                f"Clamp, ArgMax), not {type(node).__name__}"
+            )
+
+
+def _array_layer(
+    node: Conv2d | Linear, weights: Ints, window: Window, inputs: tuple[Tensor, ...],
+    config: EngineConfig,
+) -> Layer:
+    """Fold signs, the byte offset of the input and the lanes' missing ones into bias and scale."""
+    fmt = config.weight_format
+    folded, signs = fmt.fold_signs(weights)
+    shift = offset(inputs[0])
+    # A stored activation is x + shift, so a sum over it exceeds the wanted one by shift * sum(w).
+    bias = signs * (node.bias - shift * weights.sum(axis=(1, 2, 3)))
+    multiplier = signs * node.requant.multiplier
+    requant = _stored(replace(node.requant, multiplier=multiplier), node.output)
+    return Layer(
+        node=node, operation=Operation.ARRAY, inputs=inputs, window=window, levels=folded,
+        bias=bias, requant=requant, pad_value=inputs[0].zero_point + shift,
+    )
+
+
+def _copy_layer(
+    node: Node, operation: Operation, window: Window, inputs: tuple[Tensor, ...], *,
+    pad_value: int = 0, low: int = -128, high: int = 127,
+) -> Layer:
+    """A layer whose requantisation passes the stored byte through."""
+    requant = Requant(multiplier=np.array([_UNIT]), zero_point=0, low=low, high=high)
+    return Layer(
+        node=node, operation=operation, inputs=inputs, window=window, bias=np.array([0]),
+        requant=requant, pad_value=pad_value,
+    )
+
+
+def _stored(requant: Requant, output: Tensor) -> Requant:
+    """The requantisation to the integers as stored."""
+    shift = offset(output)
+    return replace(
+        requant,
+        zero_point=requant.zero_point + shift, low=requant.low + shift, high=requant.high + shift,
+    )
+
+
+def _dense_groups(weights: Ints, groups: int) -> Ints:
+    """Grouped weights as dense ones, zero outside their group: exact, and it costs the cycles."""
+    if groups == 1:
+        return weights
+    filters, height, width, channels = weights.shape
+    dense = np.zeros((filters, height, width, channels * groups), np.int64)
+    per_group = filters // groups
+    for group in range(groups):
+        rows = slice(group * per_group, (group + 1) * per_group)
+        dense[rows, ..., group * channels : (group + 1) * channels] = weights[rows]
+    return dense

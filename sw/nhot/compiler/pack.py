@@ -1,0 +1,122 @@
+"""Weights and requantisation records as the words of their memories."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nhot.compiler.config import EngineConfig
+from nhot.compiler.lower import Layer
+from nhot.compiler.program import Operation
+from nhot.errors import NhotError
+from nhot.formats.format import Ints
+from nhot.formats.terms import naf_terms, naf_weight
+from nhot.network.requant import MAX_TERMS, SHIFT
+
+__all__ = ["check_widths", "requant_words", "weight_levels"]
+
+
+def weight_levels(layer: Layer, config: EngineConfig) -> Ints:
+    """Levels in the order in which the array reads them. (words, P * S) int64
+
+    Word by word: filter tile, kernel y, kernel x, channel word; within a word filter by filter.
+    Filters and channels beyond the layer's are zero.
+    """
+    assert layer.levels is not None
+    filters, height, width, channels = layer.levels.shape
+    tiles = -(-filters // config.filters)
+    words = -(-channels // config.inputs)
+    padded = np.zeros(
+        (tiles * config.filters, height, width, words * config.inputs), dtype=np.int64
+    )
+    padded[:filters, ..., :channels] = layer.levels
+    split = padded.reshape(tiles, config.filters, height, width, words, config.inputs)
+    return split.transpose(0, 2, 3, 4, 1, 5).reshape(-1, config.filters * config.inputs)
+
+
+def requant_words(layer: Layer, config: EngineConfig) -> Ints:
+    """Records of R lanes of (bias, terms) word pairs. (2 * groups, R) uint32 in int64
+
+    An array layer has a record a group of R filters; any other has one record (an addition two)
+    that all outputs share.
+    """
+    bias = hardware_bias(layer, config)
+    terms = np.array([_term_word(int(m)) for m in layer.requant.multiplier], dtype=np.int64)
+    if layer.operation is Operation.ARRAY:
+        fill = -len(bias) % config.requantisers
+        bias, terms = (np.pad(a, (0, fill)).reshape(-1, config.requantisers) for a in (bias, terms))
+    else:
+        bias, terms = (np.repeat(a[:, None], config.requantisers, axis=1) for a in (bias, terms))
+    return np.stack([bias & 0xFFFF_FFFF, terms], axis=1).reshape(-1, config.requantisers)
+
+
+def hardware_bias(layer: Layer, config: EngineConfig) -> Ints:
+    """The bias with the ones that the lanes leave out: every field counts, padding included."""
+    if layer.operation is not Operation.ARRAY:
+        return layer.bias
+    return layer.bias + _inverted(layer, config)
+
+
+def _inverted(layer: Layer, config: EngineConfig) -> Ints:
+    assert layer.levels is not None
+    levels = weight_levels(layer, config)
+    counts = config.weight_format.inverted_terms(levels)
+    tiles = -(-layer.levels.shape[0] // config.filters)
+    per_filter = counts.reshape(tiles, -1, config.filters, config.inputs).sum(axis=(1, 3))
+    return np.asarray(per_filter.reshape(-1)[: layer.levels.shape[0]], dtype=np.int64)
+
+
+def _term_word(multiplier: int) -> int:
+    """Four bytes: bit 7 non-zero, bit 6 negative, bits 4..0 the shift."""
+    word = 0
+    for i, (sign, shift) in enumerate(reversed(naf_terms(multiplier))):
+        if shift > 31:
+            raise NhotError(f"Multiplier must be below 2^32, not {multiplier}")
+        word |= (0x80 | (sign < 0) << 6 | shift) << (8 * i)
+    assert naf_weight(multiplier) <= MAX_TERMS
+    return word
+
+
+def check_widths(layer: Layer, config: EngineConfig) -> int:
+    """Refuse a layer whose sums or products the engine cannot hold; bits its sums need.
+
+    The bound is the weights' own: the largest and smallest sum over all inputs as stored.
+    """
+    low, high = _sum_bounds(layer, config)
+    bias = hardware_bias(layer, config)
+    ends = np.stack([low, high, low + bias, high + bias])
+    bits = int(_signed_bits(ends))
+    if bits > config.accumulator_bits:
+        raise NhotError(
+            f"Accumulator of the engine must have at least {bits} bits for layer "
+            f"{layer.output.name!r}, not {config.accumulator_bits}"
+        )
+    largest = np.maximum(np.abs(low + bias), np.abs(high + bias))
+    multiplier = np.abs(layer.requant.multiplier)
+    # An addition puts both operands' products into one.
+    products = (largest * multiplier).sum() if layer.operation is Operation.ADD else (
+        largest * multiplier
+    ).max()
+    product_bits = int(products + (256 << SHIFT)).bit_length() + 1
+    if product_bits > config.product_bits:
+        raise NhotError(
+            f"Product of the engine must have at least {product_bits} bits for layer "
+            f"{layer.output.name!r}, not {config.product_bits}"
+        )
+    return bits
+
+
+def _sum_bounds(layer: Layer, config: EngineConfig) -> tuple[Ints, Ints]:
+    if layer.operation is Operation.ARRAY:
+        assert layer.levels is not None
+        flat = layer.levels.reshape(layer.levels.shape[0], -1)
+        positive = np.maximum(flat, 0).sum(axis=1)
+        negative = np.maximum(-flat, 0).sum(axis=1)
+        low = -128 * positive - 127 * negative - _inverted(layer, config)
+        return low, 127 * positive + 128 * negative
+    taps = layer.window.taps if layer.operation is Operation.SUM else 1
+    ones = np.ones(len(layer.bias), dtype=np.int64)
+    return -128 * taps * ones, 127 * taps * ones
+
+
+def _signed_bits(values: Ints) -> int:
+    return max(int(v if v >= 0 else ~v).bit_length() for v in values.reshape(-1)) + 1

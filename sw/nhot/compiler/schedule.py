@@ -1,0 +1,155 @@
+"""From a layer to the loops of the engine: the descriptor's counts and jumps, and its cycles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nhot.compiler.config import EngineConfig
+from nhot.compiler.lower import Layer
+from nhot.compiler.program import Descriptor, Operation
+
+__all__ = ["Addresses", "descriptor", "estimate_cycles", "steps"]
+
+_MASK = 0xFFFF
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addresses:
+    """First words of a layer's data in the four memories."""
+
+    inputs: tuple[int, ...]
+    output: int
+    weights: int = 0
+    requant: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Loops:
+    """The six loop counts, and the distance in words that each loop's index moves the address."""
+
+    words: int
+    kernel: tuple[int, int]  # y, x
+    rows: int
+    columns: int
+    tiles: int
+    step_word: int
+    step_tap: tuple[int, int]
+    step_row: int
+    step_column: int
+    step_tile: int
+
+    def jumps(self) -> dict[str, int]:
+        """What the running address moves by when a loop advances and all inside it start anew."""
+        span = (self.words - 1) * self.step_word
+        result = {"jump_x": self.step_tap[1] - span}
+        span += (self.kernel[1] - 1) * self.step_tap[1]
+        result["jump_y"] = self.step_tap[0] - span
+        span += (self.kernel[0] - 1) * self.step_tap[0]
+        result["jump_column"] = self.step_column - span
+        span += (self.columns - 1) * self.step_column
+        result["jump_row"] = self.step_row - span
+        span += (self.rows - 1) * self.step_row
+        result["jump_tile"] = self.step_tile - span
+        return {name: value & _MASK for name, value in result.items()}
+
+
+def descriptor(layer: Layer, config: EngineConfig, addresses: Addresses) -> Descriptor:
+    """The descriptor that runs ``layer`` on the engine of ``config``."""
+    loops = _loops(layer, config, addresses)
+    top, left = layer.window.padding[:2]
+    stride_y, stride_x = layer.window.stride
+    in_height, in_width, _ = layer.inputs[0].shape
+    _, out_width, channels = layer.output.shape
+    array = layer.operation is Operation.ARRAY
+    pixels = config.pixels if array else 1
+    # A window that takes two operands, or walks a tensor flat, must never look out of bounds.
+    in_bounds = layer.operation in (Operation.ADD, Operation.ARGMAX)
+    positions = {
+        "pad_x": left, "pad_y": top, "stride_x": stride_x, "stride_y": stride_y,
+        "step_x": layer.window.dilation[1], "step_y": layer.window.dilation[0],
+        "width": in_width, "height": in_height, "column_step": stride_x * pixels,
+    }
+    if in_bounds:
+        positions.update(stride_x=0, stride_y=0, step_x=0, step_y=0, column_step=0)
+    per_tile = (config.filters if array else config.inputs) // config.requantisers
+    groups = -(-channels // config.requantisers)
+    if layer.operation is Operation.ARGMAX:  # reads whole words, counts channels itself
+        channels, groups = layer.inputs[0].shape[2], per_tile
+    in_words = -(-layer.inputs[0].shape[2] // config.inputs)
+    return Descriptor(
+        operation=layer.operation, terms=layer.terms, pad_value=layer.pad_value,
+        zero_point=layer.requant.zero_point, low=layer.requant.low, high=layer.requant.high,
+        per_channel=int(array), channels=channels,
+        input_address=_first_input(layer, config, addresses), output_address=addresses.output,
+        weight_address=addresses.weights, requant_address=addresses.requant,
+        words=loops.words - 1, kernel_y=loops.kernel[0] - 1, kernel_x=loops.kernel[1] - 1,
+        columns=loops.columns - 1, rows=loops.rows - 1, tiles=loops.tiles - 1,
+        last_pixels=out_width - (loops.columns - 1) * pixels if array else 1,
+        lane_step=stride_x * in_words if array else 0,
+        pixel_words=-(-channels // config.inputs) if layer.operation is not Operation.ARGMAX else 1,
+        last_groups=groups - (groups - 1) // per_tile * per_tile,
+        **positions, **loops.jumps(),
+    )
+
+
+def steps(layer: Layer, config: EngineConfig) -> int:
+    """Activation words the array reads for one output tile: the length of its sums."""
+    loops = _loops(layer, config, Addresses(inputs=(0, 0), output=0))
+    return loops.words * loops.kernel[0] * loops.kernel[1]
+
+
+def estimate_cycles(layer: Layer, config: EngineConfig, interval: int) -> int:
+    """Cycles of a layer: the longer of summing and requantising, pixel group by pixel group.
+
+    ``interval`` is the cycles a step takes. Start, end and pipeline fill are left out.
+    """
+    loops = _loops(layer, config, Addresses(inputs=(0, 0), output=0))
+    array = layer.operation is Operation.ARRAY
+    pixels = config.pixels if array else 1
+    per_tile = (config.filters if array else config.inputs) // config.requantisers
+    records = 2 if layer.operation is Operation.ADD else 1
+    drain = pixels * per_tile * records * max(2, layer.terms)
+    summing = loops.words * loops.kernel[0] * loops.kernel[1] * interval
+    return loops.tiles * loops.rows * loops.columns * max(drain, summing)
+
+
+def _loops(layer: Layer, config: EngineConfig, addresses: Addresses) -> _Loops:
+    in_height, in_width, in_channels = layer.inputs[0].shape
+    out_height, out_width, out_channels = layer.output.shape
+    words = -(-in_channels // config.inputs)
+    row = in_width * words
+    stride_y, stride_x = layer.window.stride
+    step_y, step_x = layer.window.dilation
+    match layer.operation:
+        case Operation.ARRAY:
+            return _Loops(
+                words=words, kernel=layer.window.kernel, rows=out_height,
+                columns=-(-out_width // config.pixels), tiles=-(-out_channels // config.filters),
+                step_word=1, step_tap=(step_y * row, step_x * words), step_row=stride_y * row,
+                step_column=stride_x * words * config.pixels, step_tile=0,
+            )
+        case Operation.ARGMAX:
+            return _Loops(
+                words=1, kernel=(1, 1), rows=in_height * in_width, columns=words, tiles=1,
+                step_word=0, step_tap=(0, 0), step_row=words, step_column=1, step_tile=0,
+            )
+        case Operation.ADD:
+            other = addresses.inputs[1] - addresses.inputs[0]
+            return _Loops(
+                words=1, kernel=(2, 1), rows=in_height, columns=in_width, tiles=words,
+                step_word=0, step_tap=(other, 0), step_row=row, step_column=words, step_tile=1,
+            )
+        case _:
+            return _Loops(
+                words=1, kernel=layer.window.kernel, rows=out_height, columns=out_width,
+                tiles=words, step_word=0, step_tap=(step_y * row, step_x * words),
+                step_row=stride_y * row, step_column=stride_x * words, step_tile=1,
+            )
+
+
+def _first_input(layer: Layer, config: EngineConfig, addresses: Addresses) -> int:
+    """Address of the first tap, which padding may put before the tensor."""
+    _, in_width, in_channels = layer.inputs[0].shape
+    words = -(-in_channels // config.inputs)
+    top, left = layer.window.padding[:2]
+    return (addresses.inputs[0] - (top * in_width + left) * words) & _MASK
