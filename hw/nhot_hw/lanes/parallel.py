@@ -23,14 +23,14 @@ class ParallelLane(Lane):
         return 1 + (spec.format.n - 1).bit_length()
 
     def product(self, m: Module, x: Value, field: Value) -> Value:
-        bits = self.spec.product_bits
-        if self.spec.format.n == 1:
-            x = Mux(field[-1], x, 0)  # zero has a positive sign, so that ~0 never gets in
-        shifts = max_shifts(self.spec.format)
+        format, bits = self.spec.format, self.spec.product_bits
         terms = [
-            shifted_term(x, field.word_select(i, self.spec.format.term_bits), max_shift=shift)
-            for i, shift in enumerate(shifts)
+            shifted_term(x, field.word_select(i, format.term_bits), max_shift=shift)
+            for i, shift in enumerate(max_shifts(format))
         ]
+        if format.n == 1:
+            # Becomes the synchronous reset of the register: a wide term has no LUT input left.
+            terms = [Mux(field[-1], terms[0], 0)]
         return add_tree(m, [register(m, term, bits=bits) for term in terms], bits=bits)
 
 

@@ -98,5 +98,9 @@ class NHot(Format):
         return field
 
     def inverted_terms(self, levels: ArrayLike) -> Ints:
+        return self._inverted_counts[self._indices(levels)]
+
+    @cached_property
+    def _inverted_counts(self) -> Ints:
         counts = [sum(sign < 0 for sign, _ in self.field_terms(int(v))) for v in self.levels]
-        return np.array(counts, dtype=np.int64)[self._indices(levels)]
+        return np.array(counts, dtype=np.int64)
