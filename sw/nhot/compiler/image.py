@@ -194,7 +194,10 @@ def _check_header(data: bytes) -> int:
     if count != len(Section):
         raise ImageError(f"Image number of sections must be {len(Section)}, not {count}")
     if length != len(data):
-        raise ImageError(f"Image total length must be that of the file, {len(data)}, not {length}")
+        short = "; the file is truncated" if length > len(data) else ""
+        raise ImageError(
+            f"Image total length must be that of the file, {len(data)}, not {length}{short}"
+        )
     if hashlib.sha256(data[_HASHED:]).digest() != digest:
         raise ImageError("Image content hash must match its content")
     return int(target)
