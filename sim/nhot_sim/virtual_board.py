@@ -1,0 +1,160 @@
+"""A board that is a process: the top of an engine in Verilator, behind a pseudo-terminal.
+
+What talks to a board on a serial port talks to :attr:`VirtualBoard.port` unchanged.
+"""
+
+import os
+import re
+import select
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from nhot.compiler.config import EngineConfig
+from nhot.errors import DeviceError, NhotError
+from nhot_hw.verilog import to_verilog
+from nhot_sim.verilator import Program
+
+__all__ = ["VirtualBoard", "build_board"]
+
+_HARNESS = Path(__file__).parent / "harness" / "board.cpp"
+_TRACES = {".fst": "fst", ".vcd": "vcd"}
+_START_SECONDS = 30
+_END_SECONDS = 10
+
+
+def build_board(component: Any, *, trace: Path | None = None) -> Path:
+    """The executable of a board with the ports ``rx`` and ``tx``, from the cache if it is there.
+
+    Parameters
+    ----------
+    component : amaranth Component
+        Ports ``rx`` and ``tx``, and if it has one ``busy``: high while it works in silence.
+    trace : path
+        A waveform file that will be written, whose suffix says the kind.
+    """
+    kind = "" if trace is None else _trace_kind(trace)
+    return Program(
+        verilog=to_verilog(component, "board"), top="board", main=_HARNESS, trace=kind,
+        optimise="-O2",
+    ).build()
+
+
+class VirtualBoard:
+    """The engine of ``config`` with its host link, as a context manager.
+
+    The board runs as fast as the machine allows while anything happens, and sleeps when nothing
+    does; its time then stands still. It ends with the context, or when this process dies.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    divisor : int
+        Clock cycles a bit on the serial line takes, at least 4; the fewer, the faster to load.
+    trace : path
+        Write all waveforms to this file, ``.fst`` or ``.vcd``. Many times slower.
+
+    Attributes
+    ----------
+    port : str
+        Path of the pseudo-terminal; any baud rate does.
+    cycles : int
+        After :meth:`close`: clock cycles simulated.
+    seconds : float
+        After :meth:`close`: time spent on them.
+    """
+
+    def __init__(
+        self, config: EngineConfig, *, divisor: int = 4, trace: str | os.PathLike[str] | None = None
+    ):
+        if not isinstance(config, EngineConfig):
+            raise TypeError(f"Config must be an EngineConfig, not {config!r}")
+        _check_divisor(divisor)
+        from nhot_hw.engine.top import Top
+
+        baud = 1_000_000
+        self._start(Top(config, clock_hz=divisor * baud, baud=baud), divisor, trace)
+
+    @classmethod
+    def of(
+        cls, component: Any, *, divisor: int = 4, trace: str | os.PathLike[str] | None = None
+    ) -> Self:
+        """A board with another top: ``component`` has the ports that :func:`build_board` needs."""
+        _check_divisor(divisor)
+        board = cls.__new__(cls)
+        board._start(component, divisor, trace)
+        return board
+
+    def _start(
+        self, component: Any, divisor: int, trace: str | os.PathLike[str] | None
+    ) -> None:
+        waves = None if trace is None else Path(trace).absolute()
+        executable = build_board(component, trace=waves)
+        self.cycles = 0
+        self.seconds = 0.0
+        # In a session of its own an interrupt from the keyboard reaches only the host, which then
+        # closes the board's stdin; so does the host's death.
+        self._process = subprocess.Popen(
+            [executable, str(divisor), *([] if waves is None else [str(waves)])],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+        )
+        self.port = self._read_port()
+
+    def _read_port(self) -> str:
+        output = self._process.stdout
+        assert output is not None
+        ready, _, _ = select.select([output], [], [], _START_SECONDS)
+        port = output.readline().decode().strip() if ready else ""
+        if not port:
+            self.close()
+            raise DeviceError(
+                f"Virtual board must open a terminal, not end with code {self._process.returncode}"
+            )
+        return port
+
+    def is_running(self) -> bool:
+        """Whether the process lives."""
+        return self._process.poll() is None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the process to end by itself; returns its exit code."""
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise DeviceError(f"Virtual board must end within {timeout} s") from None
+
+    def close(self) -> None:
+        """End the process and wait for it. Does nothing the second time."""
+        if self._process.stdin is None or self._process.stdin.closed:
+            return
+        try:
+            report, _ = self._process.communicate(timeout=_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            report, _ = self._process.communicate()
+        if match := re.search(rb"cycles (\d+) seconds ([\d.]+)", report):
+            self.cycles = int(match[1])
+            self.seconds = float(match[2])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _check_divisor(divisor: int) -> None:
+    if not isinstance(divisor, int) or not 4 <= divisor <= 1 << 16:
+        raise NhotError(f"Divisor of a virtual board must be 4 to 65536, not {divisor!r}")
+
+
+def _trace_kind(trace: Path) -> str:
+    if trace.suffix not in _TRACES:
+        raise NhotError(f"Trace file must end in .fst or .vcd, not {str(trace)!r}")
+    if not trace.parent.is_dir():
+        raise NhotError(f"Trace file must be in a folder that exists, not {str(trace)!r}")
+    return _TRACES[trace.suffix]
