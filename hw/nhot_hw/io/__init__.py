@@ -1,0 +1,13 @@
+"""How bytes get to an engine and back: serial ports, framing, and the link that obeys a host."""
+
+from nhot_hw.io.cobs import CobsDecoder, CobsEncoder
+from nhot_hw.io.crc import SerialCrc
+from nhot_hw.io.link import HostLink
+from nhot_hw.io.replay import ReplayFifo
+from nhot_hw.io.server import AccessLayout, RequestServer
+from nhot_hw.io.uart import UartReceiver, UartTransmitter, uart_divisor
+
+__all__ = [
+    "AccessLayout", "CobsDecoder", "CobsEncoder", "HostLink", "ReplayFifo",
+    "RequestServer", "SerialCrc", "UartReceiver", "UartTransmitter", "uart_divisor",
+]

@@ -1,0 +1,233 @@
+"""The frames between host and board, as plain values; ``docs/protocol.md`` describes them.
+
+A frame is a header, a payload and a CRC-32, stuffed by COBS and ended by a zero byte. The
+gateware's host link takes its numbers from here.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from enum import IntEnum
+
+from nhot.device import cobs
+from nhot.errors import NhotError
+
+__all__ = [
+    "BUFFER_BYTES", "HEADER_BYTES", "MAX_PAYLOAD", "VERSION", "FrameError", "Hello", "Opcode",
+    "Region", "Request", "Response", "State", "Status",
+]
+
+#: Version of the protocol that HELLO reports.
+VERSION = 1
+
+#: Bytes of data in one frame.
+MAX_PAYLOAD = 256
+
+#: Bytes of stuffed frames that a board can hold while it is busy with the oldest of them.
+BUFFER_BYTES = 511
+
+#: opcode, sequence, region, address, length; what a request has before its payload.
+HEADER_BYTES = 7
+
+_CRC_BYTES = 4
+_REQUEST = struct.Struct("<BBBHH")
+_RESPONSE = struct.Struct("<BBB")
+_HELLO = struct.Struct("<BIH")
+_STATE = struct.Struct("<BIIII")
+_ANSWER = 0x80
+
+
+class FrameError(NhotError):
+    """Bytes that are no frame: torn, altered, or of a kind that this side does not know."""
+
+
+class Opcode(IntEnum):
+    """What a request asks for."""
+
+    HELLO = 1
+    WRITE = 2
+    READ = 3
+    RUN = 4
+    STATUS = 5
+    RESET = 6
+
+
+class Status(IntEnum):
+    """How a request ended."""
+
+    OK = 0
+    BUSY = 1
+    BAD_REQUEST = 2
+
+
+class Region(IntEnum):
+    """The memories of a board that frames can reach."""
+
+    PROGRAM = 0
+    REQUANT = 1
+    WEIGHTS = 2
+    ACTIVATIONS = 3
+    TIMING = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A frame from the host.
+
+    Parameters
+    ----------
+    opcode : Opcode
+    sequence : int
+        0 to 255; the response repeats it.
+    region, address : int
+        What WRITE and READ reach; the address counts words of the region.
+    length : int
+        Bytes to read or write, at most 256.
+    payload : bytes
+        ``length`` bytes of a WRITE, else nothing.
+    """
+
+    opcode: Opcode
+    sequence: int
+    region: int = 0
+    address: int = 0
+    length: int = 0
+    payload: bytes = b""
+
+    def __post_init__(self) -> None:
+        for what, value, last in (
+            ("sequence", self.sequence, 0xFF), ("region", self.region, max(Region)),
+            ("address", self.address, 0xFFFF), ("length", self.length, MAX_PAYLOAD),
+        ):
+            if not 0 <= value <= last:
+                raise NhotError(f"Request {what} must be 0 to {last}, not {value}")
+        expected = self.length if self.opcode == Opcode.WRITE else 0
+        if len(self.payload) != expected:
+            raise NhotError(
+                f"Request payload must be {expected} bytes long, not {len(self.payload)}"
+            )
+
+    def to_bytes(self) -> bytes:
+        """The frame as it goes over the wire, delimiter included."""
+        header = _REQUEST.pack(
+            self.opcode, self.sequence, self.region, self.address, self.length
+        )
+        return _seal(header + self.payload)
+
+    @classmethod
+    def from_bytes(cls, frame: bytes) -> Request:
+        """Read a frame without its delimiter. Raises :class:`FrameError`."""
+        body = _unseal(frame, _REQUEST.size)
+        opcode, sequence, region, address, length = _REQUEST.unpack_from(body)
+        try:
+            return cls(
+                opcode=Opcode(opcode), sequence=sequence, region=region, address=address,
+                length=length, payload=body[_REQUEST.size:],
+            )
+        except ValueError as error:
+            raise FrameError(str(error)) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Response:
+    """A frame from the board: what became of the request with the same opcode and sequence."""
+
+    opcode: Opcode
+    sequence: int
+    status: Status = Status.OK
+    payload: bytes = b""
+
+    def to_bytes(self) -> bytes:
+        """The frame as it goes over the wire, delimiter included."""
+        header = _RESPONSE.pack(self.opcode | _ANSWER, self.sequence, self.status)
+        return _seal(header + self.payload)
+
+    @classmethod
+    def from_bytes(cls, frame: bytes) -> Response:
+        """Read a frame without its delimiter. Raises :class:`FrameError`."""
+        body = _unseal(frame, _RESPONSE.size)
+        opcode, sequence, status = _RESPONSE.unpack_from(body)
+        try:
+            return cls(
+                opcode=Opcode(opcode ^ _ANSWER), sequence=sequence, status=Status(status),
+                payload=body[_RESPONSE.size:],
+            )
+        except ValueError as error:
+            raise FrameError(str(error)) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hello:
+    """What a board says of itself."""
+
+    version: int
+    target_id: int
+    max_payload: int
+
+    def to_bytes(self) -> bytes:
+        """The payload of the response to HELLO."""
+        return _HELLO.pack(self.version, self.target_id, self.max_payload)
+
+    @classmethod
+    def from_bytes(cls, payload: bytes) -> Hello:
+        """Read the payload of the response to HELLO. Raises :class:`FrameError`."""
+        version, target_id, max_payload = _unpack(_HELLO, payload)
+        return cls(version=version, target_id=target_id, max_payload=max_payload)
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What a board is doing and has done.
+
+    Parameters
+    ----------
+    busy : bool
+        A run is under way; ``cycles`` and ``stalls`` are then not final.
+    runs : int
+        Runs finished since power-up, modulo 2^32.
+    cycles, stalls : int
+        Clock cycles of the last run, and how many of them waited for memory.
+    dropped : int
+        Frames that arrived altered, torn or overlong since power-up, modulo 2^32.
+    """
+
+    busy: bool
+    runs: int
+    cycles: int
+    stalls: int
+    dropped: int
+
+    def to_bytes(self) -> bytes:
+        """The payload of the response to STATUS."""
+        return _STATE.pack(self.busy, self.runs, self.cycles, self.stalls, self.dropped)
+
+    @classmethod
+    def from_bytes(cls, payload: bytes) -> State:
+        """Read the payload of the response to STATUS. Raises :class:`FrameError`."""
+        busy, runs, cycles, stalls, dropped = _unpack(_STATE, payload)
+        return cls(busy=bool(busy), runs=runs, cycles=cycles, stalls=stalls, dropped=dropped)
+
+
+def _seal(body: bytes) -> bytes:
+    return cobs.encode(body + zlib.crc32(body).to_bytes(_CRC_BYTES, "little")) + b"\0"
+
+
+def _unseal(frame: bytes, least: int) -> bytes:
+    try:
+        raw = cobs.decode(frame)
+    except NhotError as error:
+        raise FrameError(str(error)) from None
+    body, crc = raw[:-_CRC_BYTES], raw[-_CRC_BYTES:]
+    if len(body) < least:
+        raise FrameError(f"Frame must have at least {least + _CRC_BYTES} bytes, not {len(raw)}")
+    if zlib.crc32(body) != int.from_bytes(crc, "little"):
+        raise FrameError("Frame must end with the CRC-32 of its other bytes")
+    return body
+
+
+def _unpack(layout: struct.Struct, payload: bytes) -> tuple[int, ...]:
+    if len(payload) != layout.size:
+        raise FrameError(f"Payload must be {layout.size} bytes long, not {len(payload)}")
+    return layout.unpack(payload)
