@@ -1,0 +1,159 @@
+"""``nhot info``: what a network, an image or a bitstream's manifest holds."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nhot.cli.output import add_json_argument, print_json, print_table
+
+if TYPE_CHECKING:
+    from nhot.compiler.image import Image
+    from nhot.network import Network
+    from nhot.network.operators import Node
+
+HELP = "show what a network, an image or a bitstream's manifest holds"
+
+LAYER_COLUMNS = ("layer", "operator", "output", "format", "weights", "terms", "MACs", "cycles")
+LAYER_KEYS = ("name", "operator", "output", "format", "weights", "terms", "macs", "cycles")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("file", type=Path, metavar="FILE",
+                        help="a network (.onnx), an image (.img) or a manifest (.json)")
+    add_json_argument(parser)
+
+
+def run(args: Namespace) -> int:
+    """Read the file, whatever it is, and print what it holds."""
+    facts = describe(args.file)
+    if args.json:
+        print_json(facts)
+    else:
+        _print(facts)
+    return 0
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """What the file at ``path`` holds, as plain data; ``kind`` says what it is."""
+    data = path.read_bytes()
+    if data[:4] == b"NHOT":
+        from nhot.compiler.image import Image
+
+        return image_facts(Image.from_bytes(data))
+    if data.lstrip()[:1] == b"{":
+        return manifest_facts(path, data)
+    from nhot.network.file import load
+
+    return network_facts(load(path))
+
+
+def image_facts(image: Image) -> dict[str, Any]:
+    """What an image holds."""
+    import zlib
+    from dataclasses import asdict
+
+    config = image.config
+    sizes = {
+        "program": (4, config.program_words), "requant": (4 * config.requantisers,
+        config.requant_words), "weights": (config.code_bytes, config.weight_words),
+    }
+    sections = []
+    for name, (word, depth) in sizes.items():
+        data = getattr(image, name)
+        sections.append({"name": name, "bytes": len(data), "words": len(data) // word,
+                         "depth": depth, "crc": f"{zlib.crc32(data):#010x}"})
+    layers = [{**layer, "output": layer["output"]["shape"]} for layer in image.meta["layers"]]
+    return {
+        "kind": "image", "name": image.meta["network"], "format": image.meta["format"],
+        "target_id": f"{config.target_id:#010x}", "hash": image.content_hash,
+        "input": image.meta["input"], "output": image.meta["output"],
+        "cycles": sum(layer["cycles"] for layer in layers),
+        "engine": asdict(config), "sections": sections, "layers": layers,
+    }
+
+
+def network_facts(network: Network) -> dict[str, Any]:
+    """What a network file holds."""
+    tensors = {"input": network.input, "output": network.output}
+    return {
+        "kind": "network", "name": network.name,
+        **{
+            key: {"name": tensor.name, "shape": list(tensor.shape), "bits": tensor.bits,
+                  "signed": tensor.signed, "scale": tensor.scale, "zero_point": tensor.zero_point}
+            for key, tensor in tensors.items()
+        },
+        "layers": [_layer(node) for node in network.nodes],
+    }
+
+
+def manifest_facts(path: Path, data: bytes) -> dict[str, Any]:
+    """What a bitstream's manifest holds."""
+    from nhot.errors import NhotError
+
+    try:
+        facts = json.loads(data)
+    except ValueError as error:
+        raise NhotError(f"Manifest {path} must be JSON: {error}") from None
+    return {"kind": "manifest", "name": path.stem, **facts}
+
+
+def _layer(node: Node) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "name": node.name, "operator": type(node).__name__, "output": list(node.output.shape),
+    }
+    weights, form = getattr(node, "weights", None), getattr(node, "format", None)
+    if weights is not None and form is not None:
+        height, width, _ = node.output.shape
+        facts |= {"format": form.name, "weights": int(weights.size),
+                  "terms": int(form.cost(weights).sum()),
+                  "macs": int(weights.size) * height * width}
+    return facts
+
+
+def _print(facts: dict[str, Any]) -> None:
+    tables = {key: facts[key] for key in ("sections", "layers") if facts.get(key)}
+    _print_facts({key: value for key, value in facts.items() if key not in tables})
+    if "sections" in tables:
+        print()
+        heads = ("section", "bytes", "words", "depth", "crc")
+        print_table(heads, [list(entry.values()) for entry in tables["sections"]], heads[1:4])
+    if "layers" in tables:
+        print()
+        _print_layers(tables["layers"])
+
+
+def _print_layers(layers: list[dict[str, Any]]) -> None:
+    rows = [[_cell(layer.get(key)) for key in LAYER_KEYS] for layer in layers]
+    total = ["total", *[None] * (len(LAYER_KEYS) - 1)]
+    for column in (4, 5, 6, 7):
+        values = [row[column] for row in rows if row[column] is not None]
+        total[column] = sum(values) if values else None
+    shown = [column for column in range(len(LAYER_KEYS)) if any(row[column] for row in rows)]
+    print_table(
+        [LAYER_COLUMNS[column] for column in shown],
+        [[row[column] for column in shown] for row in [*rows, total]], LAYER_COLUMNS[4:],
+    )
+
+
+def _print_facts(facts: dict[str, Any], indent: str = "") -> None:
+    width = max((len(key) for key in facts), default=0)
+    for key, value in facts.items():
+        if isinstance(value, dict) and "shape" in value:
+            sign = "signed" if value["signed"] else "unsigned"
+            print(f"{indent}{key:<{width}}  {value['name']}: {_cell(value['shape'])}, "
+                  f"{value['bits']} bits {sign}")
+        elif isinstance(value, dict):
+            print(f"{indent}{key}")
+            _print_facts(value, f"{indent}  ")
+        else:
+            print(f"{indent}{key:<{width}}  {_cell(value)}")
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, list) and all(isinstance(size, int) for size in value):
+        return "x".join(map(str, value))
+    return value
