@@ -52,6 +52,8 @@ class EngineConfig:
     program_words: int = 256
 
     def __post_init__(self) -> None:
+        # One engine, one name, one target id: "2hot@8" is "2hot".
+        object.__setattr__(self, "format", parse(self.format).name)
         for what, low, high in (
             ("pixels", 1, 64), ("filters", 1, 256), ("inputs", 1, 64), ("requantisers", 1, 64),
             ("accumulator_bits", 12, 32), ("product_bits", 32, 64),
@@ -59,7 +61,7 @@ class EngineConfig:
             ("requant_words", 16, 65536), ("program_words", 32, 4096),
         ):
             value = getattr(self, what)
-            if not isinstance(value, int) or not low <= value <= high:
+            if type(value) is not int or not low <= value <= high:  # True is no size
                 raise NhotError(f"Engine {what} must be {low} to {high}, not {value!r}")
         if self.filters % self.inputs and self.inputs % self.filters:
             raise NhotError(
@@ -75,7 +77,6 @@ class EngineConfig:
             raise NhotError(f"Engine lane must be 'parallel' or 'serial', not {self.lane!r}")
         if self.lane == "serial" and not isinstance(parse(self.format), NHot):
             raise NhotError(f"Engine format of serial lanes must be n-hot, not {self.format!r}")
-        parse(self.format)
 
     @property
     def weight_format(self) -> Format:

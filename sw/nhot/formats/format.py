@@ -20,9 +20,9 @@ Ints = NDArray[np.int64]
 class Format(ABC):
     """A set of integers that a weight may take, with its two encodings.
 
-    A weight is ``scale * level``; the format knows the levels only. The *dense* code is the index of
-    a level, in the fewest bits (files and the wire); the *field* is what a lane of the array eats
-    (on-chip memory). Subclasses are frozen dataclasses: they compare, hash and print as values.
+    A weight is ``scale * level``; the format knows the levels only. The *dense* code is the index
+    of a level, in the fewest bits (files and the wire); the *field* is what a lane of the array
+    eats (on-chip memory). Subclasses are frozen dataclasses: they compare and hash as values.
     """
 
     @property
@@ -58,7 +58,7 @@ class Format(ABC):
     @property
     def max_terms(self) -> int:
         """The largest number of signed powers of two that a level needs."""
-        return max(naf_weight(int(level)) for level in self.levels)
+        return int(self._costs.max())
 
     def terms(self, level: int) -> tuple[Term, ...]:
         """The minimal signed-digit terms of one level, smallest shift first."""
@@ -67,8 +67,11 @@ class Format(ABC):
 
     def cost(self, values: ArrayLike) -> Ints:
         """Terms that each level needs, which is what a multiply costs. Same shape as ``values``."""
-        table = np.array([naf_weight(int(level)) for level in self.levels], dtype=np.int64)
-        return _ints(table[self._indices(values)])
+        return _ints(self._costs[self._indices(values)])
+
+    @cached_property
+    def _costs(self) -> Ints:
+        return np.array([naf_weight(int(level)) for level in self.levels], dtype=np.int64)
 
     def nearest(self, values: ArrayLike) -> Ints:
         """The level nearest to each real value; a tie goes to the level nearer to zero.

@@ -44,7 +44,9 @@ class NHot(Format):
         if not 2 <= self.bits <= 16:
             raise NhotError(f"Bits of an n-hot format must be 2 to 16, not {self.bits}")
         if not 1 <= self.n <= self.bits:
-            raise NhotError(f"n of an n-hot format must be 1 to its bits ({self.bits}), not {self.n}")
+            raise NhotError(
+                f"n of an n-hot format must be 1 to its bits ({self.bits}), not {self.n}"
+            )
 
     @property
     def name(self) -> str:
@@ -81,7 +83,7 @@ class NHot(Format):
         return self.n * self.term_bits + (self.n == 1)
 
     def field_terms(self, level: int) -> tuple[Term, ...]:
-        """The terms in the field of one level: exactly ``n``, or none for a zero with ``n == 1``."""
+        """The terms in the field of one level: exactly ``n``, or none for zero with ``n == 1``."""
         minimal = naf_terms(level)
         return minimal if self.n == 1 else extend_terms(minimal, self.n)
 

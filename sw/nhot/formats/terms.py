@@ -1,7 +1,7 @@
 """Signed-digit arithmetic: integers as sums of signed powers of two.
 
-A *term* is a pair ``(sign, shift)`` that stands for ``sign * 2**shift``. The non-adjacent form (NAF,
-also called canonical signed digit) has the fewest non-zero digits of all signed-binary forms.
+A *term* is a pair ``(sign, shift)`` that stands for ``sign * 2**shift``. The non-adjacent form
+(NAF, also called canonical signed digit) has the fewest non-zero digits of all signed-binary forms.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def naf_terms(value: int) -> tuple[Term, ...]:
 
 
 def naf_weight(value: int) -> int:
-    """The number of non-zero digits of the non-adjacent form: the fewest terms that make ``value``."""
+    """Non-zero digits of the non-adjacent form, which is the fewest terms that make ``value``."""
     # v and 3v differ in exactly the bits where the NAF of v has a digit.
     magnitude = abs(value)
     return (magnitude ^ (3 * magnitude)).bit_count()

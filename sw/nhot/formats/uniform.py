@@ -48,4 +48,4 @@ class Uniform(Format):
 
     @cached_property
     def field_table(self) -> Ints:
-        return self.levels & (2**self.bits - 1)
+        return np.asarray(self.levels & (2**self.bits - 1), dtype=np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import index
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -68,20 +69,27 @@ class Requant:
     high: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "multiplier", np.atleast_1d(np.asarray(self.multiplier, np.int64)))
+        for what in ("zero_point", "low", "high"):
+            object.__setattr__(self, what, index(getattr(self, what)))
+        multiplier = np.atleast_1d(np.array(self.multiplier))
+        if not np.issubdtype(multiplier.dtype, np.integer):
+            raise TypeError(f"Multipliers must be integers, not {multiplier.dtype}")
+        multiplier = multiplier.astype(np.int64)
+        multiplier.flags.writeable = False
+        object.__setattr__(self, "multiplier", multiplier)
         if self.multiplier.ndim != 1:
             raise NhotError(
                 f"Multipliers must be one number a channel, not of shape {self.multiplier.shape}"
             )
-        for channel, multiplier in enumerate(self.multiplier):
-            if naf_weight(int(multiplier)) > MAX_TERMS:
+        for channel, value in enumerate(multiplier.tolist()):
+            if naf_weight(value) > MAX_TERMS:
                 raise NhotError(
                     f"Multiplier of channel {channel} must be a sum of at most {MAX_TERMS} "
-                    f"signed powers of two, not {int(multiplier)}"
+                    f"signed powers of two, not {value}"
                 )
-            if abs(int(multiplier)) > LARGEST:
+            if abs(value) > LARGEST:
                 raise NhotError(
-                    f"Multiplier of channel {channel} must be at most 2^31, not {int(multiplier)}"
+                    f"Multiplier of channel {channel} must be at most 2^31, not {value}"
                 )
         if self.low > self.high:
             raise NhotError(f"Clamp range must not be empty, not {self.low} to {self.high}")

@@ -1,0 +1,253 @@
+"""Weight formats: levels, rounding and both encodings."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nhot.errors import NhotError
+from nhot.formats import NHot, SignedBinary, Uniform, naf_weight, parse, sum_terms
+
+FORMATS = [
+    *(NHot(bits=8, n=n) for n in (1, 2, 3, 4)), NHot(bits=6, n=2), NHot(bits=5, n=2),
+    NHot(bits=4, n=1), NHot(bits=2, n=1), NHot(bits=2, n=2), NHot(bits=12, n=3),
+    *(Uniform(bits=bits) for bits in (2, 3, 4, 8, 12)), SignedBinary(),
+]
+N_HOT = [fmt for fmt in FORMATS if isinstance(fmt, NHot)]
+
+each_format = pytest.mark.parametrize("fmt", FORMATS, ids=lambda fmt: fmt.name)
+each_n_hot = pytest.mark.parametrize("fmt", N_HOT, ids=lambda fmt: fmt.name)
+
+
+@pytest.mark.parametrize(
+    ("bits", "n", "levels"),
+    [(8, 1, 15), (8, 2, 87), (8, 3, 207), (8, 4, 255), (6, 2, 43), (5, 2, 27), (2, 1, 3)],
+)
+def test_level_counts(bits, n, levels):
+    assert len(NHot(bits=bits, n=n).levels) == levels
+
+
+@pytest.mark.parametrize(
+    ("name", "code_bits", "field_bits", "max_terms"),
+    [
+        ("1hot", 4, 5, 1), ("2hot", 7, 8, 2), ("3hot", 8, 12, 3), ("4hot", 8, 16, 4),
+        ("2hot@6", 6, 8, 2), ("ternary", 2, 2, 1), ("signed-binary", 1, 1, 1), ("int8", 8, 8, 4),
+        ("int4", 4, 4, 2),
+    ],
+)
+def test_sizes(name, code_bits, field_bits, max_terms):
+    fmt = parse(name)
+    assert (fmt.code_bits, fmt.field_bits, fmt.max_terms) == (code_bits, field_bits, max_terms)
+
+
+@each_format
+def test_levels_are_sorted_and_sealed(fmt):
+    assert (np.diff(fmt.levels) > 0).all()
+    assert fmt.levels.dtype == np.int64
+    assert 0 in fmt.levels
+    assert fmt.max_level == max(fmt.levels)
+    with pytest.raises(ValueError, match="read-only"):
+        fmt.levels[0] = 0
+
+
+@each_n_hot
+def test_n_hot_levels_by_brute_force(fmt):
+    limit = 2 ** (fmt.bits - 1) - 1
+    sums = {0}
+    for _ in range(fmt.n):
+        sums |= {v + s * 2**e for v in sums for s in (1, -1) for e in range(fmt.bits)}
+    assert fmt.levels.tolist() == sorted(v for v in sums if abs(v) <= limit)
+
+
+@each_format
+def test_names_read_back(fmt):
+    assert parse(fmt.name) == fmt
+    assert hash(parse(fmt.name)) == hash(fmt)
+
+
+def test_second_names():
+    assert parse("1hot@2") == parse("ternary")
+    assert parse("2hot@8") == parse("2hot")
+
+
+@pytest.mark.parametrize(
+    "name", ["", "hot", "0hot", "02hot", "2HOT", "2hot@", "2hot@08", "int", "int08", " 2hot",
+             "2hot\n", "int" + "9" * 5000, "٢hot"],
+)
+def test_unknown_names(name):
+    with pytest.raises(NhotError, match="Format must be one of"):
+        parse(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("9hot", "n of an n-hot format must be 1 to its bits"), ("2hot@17", "2 to 16, not 17"),
+     ("int1", "2 to 16, not 1"), ("1hot@1", "2 to 16, not 1")],
+)
+def test_names_out_of_range(name, text):
+    with pytest.raises(NhotError, match=text):
+        parse(name)
+
+
+def test_wrong_kinds():
+    with pytest.raises(TypeError, match="must be integers"):
+        NHot(bits=8.0, n=2)
+    with pytest.raises(TypeError, match="must be an integer"):
+        Uniform(bits="8")
+    with pytest.raises(TypeError, match="must be a name"):
+        parse(8)
+
+
+def nearest_by_hand(fmt, value):
+    """The nearest level, the one nearer to zero of two equally near."""
+    return min(fmt.levels.tolist(), key=lambda level: (abs(value - level), abs(level)))
+
+
+@each_format
+def test_nearest_on_a_fine_grid(fmt):
+    # Eighths hit every tie between two integers exactly.
+    limit = min(fmt.max_level + 3, 300)
+    values = np.arange(-8 * limit, 8 * limit + 1) / 8
+    expected = [nearest_by_hand(fmt, value) for value in values]
+    assert fmt.nearest(values).tolist() == expected
+
+
+@each_format
+def test_nearest_ties(fmt):
+    ties = (fmt.levels[1:] + fmt.levels[:-1]) / 2
+    expected = [nearest_by_hand(fmt, tie) for tie in ties]
+    assert fmt.nearest(ties).tolist() == expected
+
+
+@each_format
+@given(value=st.floats(allow_nan=False))
+def test_nearest_of_any_float(fmt, value):
+    rounded = int(fmt.nearest(value))
+    assert rounded in fmt.levels
+    if abs(value) < 1e6:
+        assert rounded == nearest_by_hand(fmt, value)
+
+
+@each_format
+def test_nearest_keeps_levels_and_saturates(fmt):
+    assert (fmt.nearest(fmt.levels) == fmt.levels).all()
+    assert fmt.nearest([[np.inf, -np.inf]]).tolist() == [[fmt.levels[-1], fmt.levels[0]]]
+    with pytest.raises(NhotError, match="not NaN"):
+        fmt.nearest([1.0, np.nan])
+
+
+@each_format
+def test_codes_round_trip(fmt):
+    codes = fmt.encode(fmt.levels)
+    assert codes.tolist() == list(range(len(fmt.levels)))
+    assert codes.max() < 2**fmt.code_bits
+    assert (fmt.decode(codes) == fmt.levels).all()
+    shaped = np.resize(fmt.levels, (2, 3, 5))
+    assert (fmt.decode(fmt.encode(shaped)) == shaped).all()
+
+
+@each_format
+def test_codes_that_stand_for_nothing(fmt):
+    for code in (-1, len(fmt.levels), 2**62):
+        with pytest.raises(NhotError, match=rf"index \(1,\) must be below .*, not {code}"):
+            fmt.decode([0, code])
+
+
+@each_format
+def test_fields_round_trip(fmt):
+    fields = fmt.to_fields(fmt.levels)
+    assert fields.min() >= 0
+    assert fields.max() < 2**fmt.field_bits
+    assert len(set(fields.tolist())) == len(fmt.levels)
+    assert (fmt.from_fields(fields) == fmt.levels).all()
+
+
+@each_format
+def test_fields_that_stand_for_nothing(fmt):
+    unused = set(range(min(2**fmt.field_bits, 4096))) - set(fmt.field_table.tolist())
+    for field in [-1, 2**fmt.field_bits, *sorted(unused)[:50]]:
+        with pytest.raises(NhotError, match=r"Field of .* must be one that a level has"):
+            fmt.from_fields([field])
+
+
+@each_n_hot
+def test_what_a_field_means(fmt):
+    """Reading the sign and shift pairs as a lane does gives the level."""
+    shift_bits = fmt.max_shift.bit_length()
+    for level in fmt.levels.tolist():
+        field, total, negative = int(fmt.to_fields(level)), 0, 0
+        for _ in range(fmt.n):
+            shift = field & ((1 << shift_bits) - 1)
+            sign = field >> shift_bits & 1
+            field >>= shift_bits + 1
+            total += -(1 << shift) if sign else 1 << shift
+            negative += sign
+        if fmt.n == 1 and not field & 1:  # the non-zero flag
+            total = negative = 0
+        assert total == level
+        assert int(fmt.inverted_terms(level)) == negative
+
+
+@each_n_hot
+def test_inverted_terms_are_what_a_lane_leaves_out(fmt):
+    """A lane adds ``~x << shift`` as ``~(x << shift)``, one less for each negative term."""
+    for x in (-128, -1, 0, 77, 127):
+        for level in fmt.levels.tolist():
+            terms = fmt.field_terms(level)
+            lane = sum(x << e if sign > 0 else ~(x << e) for sign, e in terms)
+            assert lane + int(fmt.inverted_terms(level)) == level * x
+
+
+@pytest.mark.parametrize("fmt", [Uniform(bits=8), SignedBinary()], ids=lambda fmt: fmt.name)
+def test_others_invert_nothing(fmt):
+    assert (fmt.inverted_terms(fmt.levels) == 0).all()
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_uniform_field_is_twos_complement(bits):
+    fmt = Uniform(bits=bits)
+    fields = fmt.to_fields(fmt.levels)
+    signed = np.where(fields >= 2 ** (bits - 1), fields - 2**bits, fields)
+    assert (signed == fmt.levels).all()
+
+
+@each_format
+def test_terms_and_cost(fmt):
+    for level in fmt.levels.tolist():
+        terms = fmt.terms(level)
+        assert sum_terms(terms) == level
+        assert len(terms) == naf_weight(level) == int(fmt.cost(level))
+        assert len(terms) <= fmt.max_terms
+
+
+def test_values_that_are_no_levels():
+    fmt = NHot(bits=8, n=2)
+    for what in (fmt.encode, fmt.to_fields, fmt.cost, fmt.inverted_terms):
+        for bad in (11, -128, 128, 0.5, 2**40):
+            with pytest.raises(NhotError, match=r"index \(0, 1\) must be a level of 2hot, not"):
+                what([[1, bad]])
+    assert fmt.contains([[11, 12], [-127, 128]]).tolist() == [[False, True], [True, False]]
+
+
+def test_signed_binary_folds_signs():
+    fmt = SignedBinary()
+    levels, signs = fmt.fold_signs([[0, 1, 1], [0, -1, 0], [0, 0, 0], [-1, -1, -1]])
+    assert levels.tolist() == [[0, 1, 1], [0, 1, 0], [0, 0, 0], [1, 1, 1]]
+    assert signs.tolist() == [1, -1, 1, -1]
+
+
+def test_signed_binary_refuses_a_mixed_filter():
+    with pytest.raises(NhotError, match="Filter 1 of a signed-binary layer must have one sign"):
+        SignedBinary().fold_signs([[[0, 1]], [[1, -1]]])
+    with pytest.raises(NhotError, match="must be a level of signed-binary, not 2"):
+        SignedBinary().fold_signs([[0, 2]])
+
+
+@each_format
+def test_folded_signs_multiply_back(fmt):
+    weights = np.stack([fmt.levels, fmt.levels[::-1]])
+    if isinstance(fmt, SignedBinary):
+        weights[1] *= -1
+    levels, signs = fmt.fold_signs(weights)
+    assert (levels * signs[:, None] == weights).all()
+    assert fmt.contains(levels).all()
