@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from amaranth.hdl import Fragment
 from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from nhot.compiler.config import EngineConfig
 from nhot.errors import NhotError
 from nhot.formats import Format, NHot, parse
 from nhot_hw.lanes import Lane, LaneSpec, for_config
+from nhot_hw.lanes.ccu2c import SIMULATED
 from nhot_sim.lane_traffic import Cycle, expected, random_sums, traffic
 
 PARALLEL = ("1hot", "2hot", "3hot", "4hot@8", "2hot@5", "ternary", "signed-binary", "int8", "int4")
@@ -25,7 +27,9 @@ def spec_of(name: str, inputs: int, style: str = "parallel", **options: object) 
     return LaneSpec(format=parse(name), inputs=inputs, style=style, **options)
 
 
-def simulate(spec: LaneSpec, lane: Lane, cycles: list[Cycle]) -> list[int]:
+def simulate(
+    spec: LaneSpec, lane: Lane, cycles: list[Cycle], platform: str | None = None
+) -> list[int]:
     """``o_sum`` in each cycle, and for ``latency`` cycles after the last."""
     seen = []
     rest = [idle(spec)] * spec.latency
@@ -40,7 +44,7 @@ def simulate(spec: LaneSpec, lane: Lane, cycles: list[Cycle]) -> list[int]:
             seen.append(ctx.get(lane.o_sum))
             await ctx.tick()
 
-    simulator = Simulator(lane)
+    simulator = Simulator(Fragment.get(lane, platform))
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()
@@ -51,9 +55,9 @@ def idle(spec: LaneSpec) -> Cycle:
     return Cycle(x=(0,) * spec.inputs, w=0, enable=False, first=True, phase=0)
 
 
-def check(spec: LaneSpec, cycles: list[Cycle]) -> int:
+def check(spec: LaneSpec, cycles: list[Cycle], platform: str | None = None) -> int:
     """Compare every cycle in which the sum is defined; return how many there were."""
-    got = simulate(spec, spec.create(), cycles)
+    got = simulate(spec, spec.create(), cycles, platform)
     want = expected(spec, cycles)
     compared = [(t, w, g) for t, (w, g) in enumerate(zip(want, got, strict=True)) if w is not None]
     wrong = [(t, w, g) for t, w, g in compared if w != g]
@@ -69,6 +73,15 @@ def test_lane_equals_reference(name, inputs, style, gaps):
     sums = random_sums(spec, rng, count=25, steps=4)
     cycles = list(traffic(spec, sums, rng, gaps=gaps))
     assert check(spec, cycles) >= 27
+
+
+@pytest.mark.parametrize(("name", "inputs", "style"), CASES)
+def test_lane_in_carry_cells_equals_reference(name, inputs, style):
+    spec = spec_of(name, inputs, style)
+    rng = np.random.default_rng([inputs, *name.encode()])
+    sums = random_sums(spec, rng, count=12, steps=3)
+    cycles = list(traffic(spec, sums, rng, gaps=0.2))
+    assert check(spec, cycles, SIMULATED) >= 14
 
 
 @pytest.mark.parametrize("name", ["2hot", "ternary", "int8"])
@@ -107,11 +120,15 @@ def specs(draw) -> LaneSpec:
     )
 
 
-@settings(deadline=None, max_examples=40, derandomize=True)
-@given(specs(), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.1, 0.6]))
-def test_any_lane_equals_reference(spec, seed, gaps):
+@settings(deadline=None, max_examples=50, derandomize=True)
+@given(
+    specs(), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.1, 0.6]),
+    st.sampled_from([None, SIMULATED]),
+)
+def test_any_lane_equals_reference(spec, seed, gaps, platform):
     rng = np.random.default_rng(seed)
-    check(spec, list(traffic(spec, random_sums(spec, rng, count=6, steps=3), rng, gaps=gaps)))
+    sums = random_sums(spec, rng, count=6, steps=3)
+    check(spec, list(traffic(spec, sums, rng, gaps=gaps)), platform)
 
 
 @pytest.mark.parametrize(("name", "inputs", "style", "ii"), [

@@ -3,14 +3,17 @@
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+
+from nhot_hw.lanes.ccu2c import Fused, fused_add, is_ecp5
+from nhot_hw.lanes.register import add_tree
 
 if TYPE_CHECKING:
     from nhot_hw.lanes.spec import LaneSpec
 
-__all__ = ["Lane", "add_tree"]
+__all__ = ["Lane"]
 
 
 class Lane(wiring.Component):
@@ -61,14 +64,18 @@ class Lane(wiring.Component):
         """Cycles from the inputs to the products."""
 
     @abstractmethod
-    def product(self, m: Module, x: Value, field: Value) -> Value:
-        """Add the circuit of one product to ``m``; return the signed register that holds it."""
+    def product(self, m: Module, x: Value, field: Value, *, fuse: bool) -> Value | Fused:
+        """Add the circuit of one product to ``m``; return the signed register that holds it.
+
+        With ``fuse`` the adder that follows may do the last stage.
+        """
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        products = [self.product(m, x, field) for x, field in self._operands()]
+        fuse = is_ecp5(platform)
+        products = [self.product(m, x, field, fuse=fuse) for x, field in self._operands()]
         total = add_tree(m, products, bits=self.spec.accumulator_bits)
-        self._accumulate(m, total)
+        self._accumulate(m, total, fuse=fuse)
         return m
 
     def _operands(self) -> list[tuple[Value, Value]]:
@@ -80,37 +87,26 @@ class Lane(wiring.Component):
             for i, x in enumerate(activations)
         ]
 
-    def _accumulate(self, m: Module, total: Value) -> None:
-        enable, first = self.i_en, self.i_en & self.i_first & (self.i_phase == 0)
-        if self.spec.ii == 1:
-            first = self.i_en & self.i_first
-        for _ in range(self.spec.latency - 1):
-            enable, first = _delayed(m, enable), _delayed(m, first)
+    def _accumulate(self, m: Module, total: Value, *, fuse: bool) -> None:
+        bits = self.spec.accumulator_bits
+        enable, first = self._control(m)
+        if fuse:
+            old = Fused(kind="gate", b=self.o_sum, c=~first, d=Const(0, 1))
+            new = fused_add(m, total, old, bits=bits)
+        else:
+            # In this order an iCE40 does it in the cells of the adder.
+            new = Mux(first, total, self.o_sum + total)
         with m.If(enable):
-            m.d.sync += self.o_sum.eq(Mux(first, total, self.o_sum + total))
+            m.d.sync += self.o_sum.eq(new)
 
-
-def add_tree(m: Module, values: list[Value], *, bits: int) -> Value:
-    """Add signed values pairwise, with a register after each level.
-
-    ``bits`` that hold the final sum are enough for all the others: what wraps on the way, wraps
-    back. Takes ``ceil(log2(len(values)))`` cycles.
-    """
-    while len(values) > 1:
-        sums = [a + b for a, b in zip(values[::2], values[1::2], strict=False)]
-        rest = values[len(sums) * 2:]
-        values = [register(m, value, bits=bits) for value in sums + rest]
-    return values[0]
-
-
-def register(m: Module, value: Value, *, bits: int) -> Signal:
-    """A register of a signed value, at most ``bits`` wide; not reset, since enables guard it."""
-    stage = Signal(signed(min(len(value), bits)), reset_less=True)
-    m.d.sync += stage.eq(value)
-    return stage
-
-
-def _delayed(m: Module, bit: Value) -> Signal:
-    stage = Signal()
-    m.d.sync += stage.eq(bit)
-    return stage
+    def _control(self, m: Module) -> tuple[Value, Value]:
+        """Enable and first, as late as the total."""
+        first = self.i_first
+        if self.spec.ii > 1:
+            first &= self.i_phase == 0
+        control = Cat(self.i_en, first)
+        for _ in range(self.spec.latency - 1):
+            stage = Signal(2)
+            m.d.sync += stage.eq(control)
+            control = stage
+        return control[0], control[1]

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from amaranth.hdl import Module, Value
 
-from nhot_hw.lanes.lane import Lane, register
+from nhot_hw.lanes.lane import Lane
+from nhot_hw.lanes.register import register
 
 if TYPE_CHECKING:
     from nhot_hw.lanes.spec import LaneSpec
@@ -19,5 +20,5 @@ class MultiplyLane(Lane):
     def product_latency(spec: "LaneSpec") -> int:
         return 1
 
-    def product(self, m: Module, x: Value, field: Value) -> Value:
+    def product(self, m: Module, x: Value, field: Value, *, fuse: bool) -> Value:
         return register(m, x * field.as_signed(), bits=self.spec.product_bits)

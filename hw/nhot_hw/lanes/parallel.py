@@ -3,11 +3,13 @@
 from functools import cache
 from typing import TYPE_CHECKING
 
-from amaranth.hdl import Module, Mux, Value
+from amaranth.hdl import Const, Module, Value
 
 from nhot.formats import NHot
-from nhot_hw.lanes.lane import Lane, add_tree, register
-from nhot_hw.lanes.shifter import shifted_term
+from nhot_hw.lanes.ccu2c import Fused
+from nhot_hw.lanes.lane import Lane
+from nhot_hw.lanes.register import add_tree
+from nhot_hw.lanes.shifter import add_term
 
 if TYPE_CHECKING:
     from nhot_hw.lanes.spec import LaneSpec
@@ -22,16 +24,17 @@ class ParallelLane(Lane):
     def product_latency(spec: "LaneSpec") -> int:
         return 1 + (spec.format.n - 1).bit_length()
 
-    def product(self, m: Module, x: Value, field: Value) -> Value:
+    def product(self, m: Module, x: Value, field: Value, *, fuse: bool) -> Value | Fused:
         format, bits = self.spec.format, self.spec.product_bits
+        enable = field[-1] if format.n == 1 else Const(1)
         terms = [
-            shifted_term(x, field.word_select(i, format.term_bits), max_shift=shift)
+            add_term(
+                m, x, field.word_select(i, format.term_bits), enable=enable, max_shift=shift,
+                bits=bits, fuse=fuse,
+            )
             for i, shift in enumerate(max_shifts(format))
         ]
-        if format.n == 1:
-            # Becomes the synchronous reset of the register: a wide term has no LUT input left.
-            terms = [Mux(field[-1], terms[0], 0)]
-        return add_tree(m, [register(m, term, bits=bits) for term in terms], bits=bits)
+        return terms[0] if format.n == 1 else add_tree(m, terms, bits=bits)
 
 
 @cache

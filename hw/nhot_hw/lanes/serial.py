@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from amaranth.hdl import Module, Mux, Value
+from amaranth.hdl import Const, Module, Value
 
-from nhot_hw.lanes.lane import Lane, register
-from nhot_hw.lanes.shifter import shifted_term
+from nhot_hw.lanes.ccu2c import Fused
+from nhot_hw.lanes.lane import Lane
+from nhot_hw.lanes.shifter import add_term
 
 if TYPE_CHECKING:
     from nhot_hw.lanes.spec import LaneSpec
@@ -20,11 +21,12 @@ class SerialLane(Lane):
     def product_latency(spec: "LaneSpec") -> int:
         return 1
 
-    def product(self, m: Module, x: Value, field: Value) -> Value:
+    def product(self, m: Module, x: Value, field: Value, *, fuse: bool) -> Value | Fused:
         format = self.spec.format
+        enable, term = Const(1), field.word_select(self.i_phase, format.term_bits)
         if format.n == 1:
-            x, term = Mux(field[-1], x, 0), field[:format.term_bits]
-        else:
-            term = field.word_select(self.i_phase, format.term_bits)
-        value = shifted_term(x, term, max_shift=format.max_shift)
-        return register(m, value, bits=self.spec.accumulator_bits)
+            enable, term = field[-1], field[:format.term_bits]
+        return add_term(
+            m, x, term, enable=enable, max_shift=format.max_shift,
+            bits=self.spec.accumulator_bits, fuse=fuse,
+        )
