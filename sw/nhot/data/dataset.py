@@ -1,0 +1,57 @@
+"""Samples with labels, split in two, and their way to integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nhot.errors import NhotError
+from nhot.formats.format import Ints
+from nhot.network.tensor import Tensor
+
+__all__ = ["Dataset", "Floats", "to_integers"]
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dataset:
+    """Samples to train on, and others that are held out to test with.
+
+    Parameters
+    ----------
+    train_x, test_x : (samples, channels, height, width) float32
+    train_y, test_y : (samples,) int64
+        Class of each sample.
+    input_range : (low, high), optional
+        What the least and the greatest integer of an 8-bit input stand for, if known.
+    """
+
+    train_x: Floats
+    train_y: Ints
+    test_x: Floats
+    test_y: Ints
+    input_range: tuple[float, float] | None = None
+
+
+def to_integers(tensor: Tensor, x: ArrayLike) -> Ints:
+    """Round real samples half up to the integers of an input tensor; beyond its range they saturate.
+
+    ``x`` is (samples, channels, height, width) or (samples, features), as torch has it; the result is
+    (samples, height, width, channels), as networks and boards have it.
+    """
+    values = np.asarray(x, dtype=np.float64)
+    height, width, channels = tensor.shape
+    if values.ndim == 2 and height == width == 1:
+        values = values[:, :, None, None]
+    if values.shape[1:] != (channels, height, width):
+        raise NhotError(
+            f"Samples must have shape (samples, {channels}, {height}, {width}), not {values.shape}"
+        )
+    if not np.isfinite(values).all():
+        raise NhotError("Samples must be finite numbers, not NaN or infinite")
+    limited = np.clip(values / tensor.scale, -(2.0**20), 2.0**20)
+    integers = np.floor(limited + 0.5).astype(np.int64) + tensor.zero_point
+    return np.ascontiguousarray(np.clip(integers, tensor.low, tensor.high).transpose(0, 2, 3, 1))

@@ -1,0 +1,94 @@
+"""Activations on an integer grid: ranges seen, and rounding."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from nhot.errors import NhotError
+from nhot.network.tensor import Tensor
+
+__all__ = ["ActivationQuant"]
+
+MOMENTUM = 0.05
+"""Weight of a training batch in the moving range."""
+
+
+class ActivationQuant(nn.Module):
+    """Rounds activations to ``bits`` over the range they were seen in, which always holds zero.
+
+    A range that starts at zero (after ReLU) is unsigned with zero point 0; any other is signed with
+    a zero point. Calibration widens the range to all it sees; training moves it slowly. Values
+    beyond it saturate, and pass no gradient.
+
+    Parameters
+    ----------
+    bits : int
+    fixed : (low, high), optional
+        A range that is known, and neither calibration nor training changes.
+    """
+
+    minimum: torch.Tensor
+    maximum: torch.Tensor
+
+    def __init__(self, bits: int = 8, *, fixed: tuple[float, float] | None = None):
+        super().__init__()
+        if not 2 <= bits <= 8:
+            raise NhotError(f"Bits of an activation must be 2 to 8, not {bits}")
+        low, high = fixed or (0.0, 0.0)
+        if not (math.isfinite(low) and math.isfinite(high) and low <= 0 <= high):
+            raise NhotError(f"Range of an activation must hold 0, not {low} to {high}")
+        self.bits = bits
+        self.fixed = fixed is not None
+        self.calibrating = False
+        self.register_buffer("minimum", torch.tensor(low, dtype=torch.float64))
+        self.register_buffer("maximum", torch.tensor(high, dtype=torch.float64))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The values that the integers of ``x`` stand for; ``x`` itself while calibrating."""
+        if self.calibrating or self.training:
+            self._observe(x.detach())
+        if self.calibrating:
+            return x
+        grid = self.tensor("activation", (1, 1, 1))
+        integers = x / grid.scale + grid.zero_point
+        limited = integers.clamp(grid.low, grid.high)
+        rounded = limited + ((limited + 0.5).floor() - limited).detach()
+        return (rounded - grid.zero_point) * grid.scale
+
+    def reset(self) -> None:
+        """Forget the range, before a new calibration."""
+        if not self.fixed:
+            self.minimum.zero_()
+            self.maximum.zero_()
+
+    def tensor(self, name: str, shape: tuple[int, int, int]) -> Tensor:
+        """The integer tensor of this grid; a range of nothing but zero is refused by ``name``."""
+        low, high = float(self.minimum), float(self.maximum)
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise NhotError(f"Activations of {name!r} must be finite numbers, not NaN or infinite")
+        if high <= low:
+            raise NhotError(
+                f"Activations of {name!r} must not all be zero on the calibration samples"
+            )
+        signed = low < 0
+        scale = (high - low) / (2**self.bits - 1)
+        start = -(2 ** (self.bits - 1)) if signed else 0
+        zero_point = math.floor(start - low / scale + 0.5) if signed else 0
+        return Tensor(
+            name=name, shape=shape, bits=self.bits, signed=signed, scale=scale,
+            zero_point=zero_point,
+        )
+
+    def _observe(self, x: torch.Tensor) -> None:
+        if self.fixed:
+            return
+        low, high = x.min().clamp_max(0).double(), x.max().clamp_min(0).double()
+        if self.calibrating:
+            self.minimum.copy_(torch.minimum(self.minimum, low))
+            self.maximum.copy_(torch.maximum(self.maximum, high))
+        else:
+            self.minimum.lerp_(low, MOMENTUM)
+            self.maximum.lerp_(high, MOMENTUM)

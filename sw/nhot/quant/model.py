@@ -1,0 +1,175 @@
+"""A quantised model: a list of layers, trained in float and evaluated in integers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from nhot.errors import NhotError
+from nhot.formats import Format
+from nhot.network import Network
+from nhot.quant.activations import ActivationQuant
+from nhot.quant.layers import Grid, QuantFilters, QuantLayer
+
+__all__ = ["QuantModel", "batches"]
+
+BATCH = 256
+
+
+class QuantModel(nn.Module):
+    """Layers in the order they run, the input first; :func:`nhot.quant.quantize` builds it.
+
+    In training mode the forward pass is float, with weights and activations rounded and gradients
+    straight through. In evaluation mode it is the integer network's own arithmetic, and the result
+    is what its integers stand for: :func:`to_network` gives a network that computes the same.
+
+    Parameters
+    ----------
+    layers : iterable of QuantLayer
+    output : str
+        Name of the layer whose values the model gives.
+    flat : bool
+        Whether these are (batch, features) rather than (batch, channels, height, width).
+    """
+
+    def __init__(self, layers: Iterable[QuantLayer], output: str, *, flat: bool):
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.output = output
+        self.flat = flat
+        self._calibrating = False
+
+    def __iter__(self) -> Iterator[QuantLayer]:
+        for layer in self.layers:
+            assert isinstance(layer, QuantLayer)
+            yield layer
+
+    @property
+    def input(self) -> QuantLayer:
+        """The layer that rounds the input."""
+        return next(iter(self))
+
+    @property
+    def filters(self) -> list[QuantFilters]:
+        """The layers with weights."""
+        return [layer for layer in self if isinstance(layer, QuantFilters)]
+
+    @property
+    def format(self) -> Format:
+        """The format of the weights."""
+        return self.filters[0].format
+
+    def set_format(self, format: Format) -> None:
+        """Round the present weights to another format, with scales searched anew."""
+        for layer in self.filters:
+            layer.set_format(format)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) or (batch, features) float -> the model's output."""
+        if self.training or self._calibrating:
+            result = self._fake(self._shaped(x))
+        else:
+            grid = self.grids()[self.output]
+            integers = self.integers(x)[self.output]
+            result = (integers - grid.zero_point).double().mul(grid.scale).float()
+        return result.flatten(1) if self.flat else result
+
+    @torch.no_grad()
+    def integers(self, x: Tensor) -> dict[str, Tensor]:
+        """The integers of every layer by name, (batch, channels, height, width) int64, exact."""
+        grids = self.grids()
+        values = {self.input.name: self.input.integers([self._shaped(x)], (), grids["input"])}
+        for layer in list(self)[1:]:
+            sources = tuple(grids[name] for name in layer.sources)
+            operands = [values[name] for name in layer.sources]
+            values[layer.name] = layer.integers(operands, sources, grids[layer.name])
+        return values
+
+    def grids(self) -> dict[str, Grid]:
+        """The integer tensor of every layer by name; one that was never non-zero is refused."""
+        grids: dict[str, Grid] = {}
+        for layer in self:
+            grids[layer.name] = layer.grid(*(grids[name] for name in layer.sources))
+        return grids
+
+    def calibrate(self, samples: ArrayLike | Tensor) -> None:
+        """Set the range of every activation to what it is on ``samples``, weights rounded."""
+        for module in self._roundings():
+            module.reset()
+        with self._calibration():
+            for (batch,) in batches(as_samples(samples)):
+                self(batch)
+        self.grids()
+
+    def to_network(self, name: str) -> Network:
+        """The integer network that computes exactly what this model does in evaluation mode.
+
+        Its tensors are (height, width, channels) where the model's are channels first.
+        """
+        grids = self.grids()
+        nodes = tuple(
+            layer.node(tuple(grids[source] for source in layer.sources), grids[layer.name])
+            for layer in list(self)[1:]
+        )
+        return Network(
+            name=name, input=grids[self.input.name], nodes=nodes, output_name=self.output
+        )
+
+    def _fake(self, x: Tensor) -> Tensor:
+        values: dict[str, Tensor] = {self.input.name: self.input(x)}
+        for layer in list(self)[1:]:
+            values[layer.name] = layer(*(values[name] for name in layer.sources))
+        return values[self.output]
+
+    def _shaped(self, x: Tensor) -> Tensor:
+        height, width, channels = self.input.shape
+        expected = (channels, height, width)
+        if tuple(x.shape[1:]) == expected:
+            return x
+        if x.dim() == 2 and x.shape[1:] == (channels,) and height == width == 1:
+            return x[:, :, None, None]
+        raise NhotError(f"Input must have shape (batch, {channels}, {height}, {width}), "
+                        f"not {tuple(x.shape)}")
+
+    def _roundings(self) -> list[ActivationQuant]:
+        return [module for module in self.modules() if isinstance(module, ActivationQuant)]
+
+    @contextmanager
+    def _calibration(self) -> Iterator[None]:
+        training = self.training
+        self.eval()
+        self._calibrating = True
+        for module in self._roundings():
+            module.calibrating = True
+        try:
+            with torch.no_grad():
+                yield
+        finally:
+            self._calibrating = False
+            for module in self._roundings():
+                module.calibrating = False
+            self.train(training)
+
+
+def as_samples(samples: ArrayLike | Tensor) -> Tensor:
+    """Samples as a float tensor; none, or one that is not finite, is refused."""
+    tensor = torch.as_tensor(samples if isinstance(samples, Tensor) else np.asarray(samples))
+    if tensor.dim() not in {2, 4} or not len(tensor):
+        raise NhotError(
+            "Samples must have shape (samples, channels, height, width) or (samples, features), "
+            f"not {tuple(tensor.shape)}"
+        )
+    if not bool(torch.isfinite(tensor).all()):
+        raise NhotError("Samples must be finite numbers, not NaN or infinite")
+    return tensor.float()
+
+
+def batches(*tensors: Tensor, size: int = BATCH) -> Iterator[tuple[Tensor, ...]]:
+    """Slices of all tensors together, in order."""
+    for start in range(0, len(tensors[0]), size):
+        yield tuple(tensor[start : start + size] for tensor in tensors)

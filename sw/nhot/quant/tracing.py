@@ -1,0 +1,331 @@
+"""From a float torch module to the layers of a quantised model."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional as F
+
+from nhot.errors import NhotError
+from nhot.formats import Format
+from nhot.network import Window
+from nhot.network.tensor import Shape
+from nhot.quant.activations import ActivationQuant
+from nhot.quant.layers import (
+    QuantAdd,
+    QuantAvgPool,
+    QuantClamp,
+    QuantFilters,
+    QuantInput,
+    QuantLayer,
+    QuantMaxPool,
+    RoundingLayer,
+)
+
+__all__ = ["SUPPORTED", "Tracer", "trace"]
+
+SUPPORTED = (
+    "Conv2d, Linear, BatchNorm2d and BatchNorm1d (after one of these), ReLU, ReLU6, MaxPool2d, "
+    "AvgPool2d, AdaptiveAvgPool2d, mean over height and width, the sum of two tensors, Flatten, "
+    "Dropout, Identity"
+)
+
+
+class Sum(nn.Module):
+    """Stands for ``a + b``; whether both are tensors is seen from the graph."""
+
+    def __init__(self, *constants: Any):
+        super().__init__()
+
+
+class Mean(nn.Module):
+    """Stands for a mean over height and width."""
+
+    def __init__(self, dim: Any = None, keepdim: bool = False):
+        super().__init__()
+        self.dim = dim
+        self.keepdim = keepdim
+
+
+Factory = Callable[..., nn.Module]
+
+# What functions and methods are as modules; the tensors come before the arguments given here.
+CALLS: dict[Any, Factory] = {
+    **dict.fromkeys((operator.add, operator.iadd, torch.add, "add", "add_"), Sum),
+    F.relu: lambda inplace=False: nn.ReLU(), torch.relu: lambda: nn.ReLU(),
+    "relu": lambda: nn.ReLU(), "relu_": lambda: nn.ReLU(),
+    F.relu6: lambda inplace=False: nn.ReLU6(),
+    F.max_pool2d: nn.MaxPool2d, F.avg_pool2d: nn.AvgPool2d,
+    F.adaptive_avg_pool2d: nn.AdaptiveAvgPool2d,
+    torch.mean: Mean, "mean": Mean,
+    **dict.fromkeys(
+        (torch.flatten, torch.squeeze, "flatten", "view", "reshape", "squeeze"),
+        lambda *sizes, **named: nn.Flatten(),
+    ),
+    **dict.fromkeys((F.dropout, "contiguous"), lambda *options, **named: nn.Identity()),
+}
+
+
+def trace(model: nn.Module, sample: Tensor) -> tuple[fx.GraphModule, dict[fx.Node, Any]]:
+    """The graph of ``model`` and the shape of every tensor in it when run on ``sample``."""
+    try:
+        graph = fx.symbolic_trace(model)
+    except Exception as error:
+        raise NhotError(f"Model must be traceable by torch.fx, but: {_line(error)}") from error
+    shapes = _Shapes(graph)
+    try:
+        with torch.no_grad():
+            shapes.run(sample)
+    except Exception as error:
+        raise NhotError(
+            f"Model must run on samples of shape {tuple(sample.shape)}, but: {_line(error)}"
+        ) from error
+    return graph, shapes.shapes
+
+
+class _Shapes(fx.Interpreter):
+    """Runs a graph and notes the shape of every tensor in it."""
+
+    def __init__(self, graph: fx.GraphModule):
+        super().__init__(graph)
+        self.shapes: dict[fx.Node, Any] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        result = super().run_node(n)
+        if isinstance(result, Tensor):
+            self.shapes[n] = tuple(result.shape)
+        return result
+
+
+class Tracer:
+    """Turns the nodes of a traced model into layers, one by one.
+
+    A node that only passes values on (Flatten), or that is fused into the layer before it (batch
+    normalisation, ReLU), stands for that layer.
+
+    Parameters
+    ----------
+    graph : GraphModule
+    shapes : dict
+        Of every tensor in the graph, from :func:`trace`.
+    format, bits, per_channel, input_range
+        As in :func:`nhot.quant.quantize`.
+    """
+
+    def __init__(
+        self, graph: fx.GraphModule, shapes: dict[fx.Node, Any], *, format: Format, bits: int,
+        per_channel: bool, input_range: tuple[float, float] | None,
+    ):
+        self.graph = graph
+        self.shapes = shapes
+        self.format = format
+        self.bits = bits
+        self.per_channel = per_channel
+        self.input_range = input_range
+        self.layers: dict[str, QuantLayer] = {}
+        self.output = ""
+        self.flat = False
+        self._made: dict[fx.Node, str] = {}  # the layer that a node stands for
+        self._shared: set[str] = set()  # layers that more than one node reads
+
+    def run(self) -> None:
+        """Build all layers."""
+        for node in self.graph.graph.nodes:
+            if node.op == "placeholder":
+                self._input(node)
+            elif node.op == "output":
+                self._output(node)
+            elif node in self.shapes:
+                self._layer(node)
+
+    def _input(self, node: fx.Node) -> None:
+        if self.layers:
+            raise NhotError(f"Model must have one input, not a second one {node.name!r}")
+        rounding = ActivationQuant(self.bits, fixed=self.input_range)
+        self._add(node, QuantInput("input", (), self._shape(node), rounding))
+
+    def _output(self, node: fx.Node) -> None:
+        result = node.args[0]
+        if not isinstance(result, fx.Node) or self._made.get(result, "input") == "input":
+            raise NhotError("Model must give one tensor that it computed")
+        self.output = self._made[result]
+        self.flat = len(self.shapes[result]) == 2
+
+    def _layer(self, node: fx.Node) -> None:
+        if node.op == "get_attr":
+            raise NhotError(f"Tensor {node.target!r} must be the weight or bias of a module")
+        module, what = self._module(node)
+        sources = [n for n in node.args if isinstance(n, fx.Node) and n in self.shapes]
+        operands = [self._made[source] for source in sources]
+        if len(operands) != (2 if isinstance(module, Sum) else 1):
+            raise NhotError(f"{what} must work on the tensors of layers, not on a constant")
+        source, before = operands[0], self.layers[operands[0]].shape
+        name, shape = self._name(node), self._shape(node)
+        match module:
+            case nn.Conv2d() | nn.Linear():
+                self._add(node, self._filters(node, module, source, before))
+            case nn.BatchNorm2d() | nn.BatchNorm1d():
+                self._fold(node, module, source, what)
+            case nn.ReLU() | nn.ReLU6():
+                self._activate(node, module, source)
+            case nn.MaxPool2d() | nn.AvgPool2d() | nn.AdaptiveAvgPool2d() | Mean():
+                self._add(node, self._pool(node, module, source, before, what))
+            case Sum():
+                self._add(node, QuantAdd(name, (source, operands[1]), shape, self._rounding()))
+            case nn.Flatten():
+                if len(self.shapes[node]) != 2:
+                    raise NhotError(f"{what} must flatten each sample, not make {shape}")
+                self._pass(node, source)
+            case nn.Dropout() | nn.Dropout2d() | nn.Identity():
+                self._pass(node, source)
+            case _:
+                raise NhotError(
+                    f"{what} must be one of {SUPPORTED}, not {type(module).__name__}"
+                )
+
+    def _module(self, node: fx.Node) -> tuple[nn.Module, str]:
+        """The module that a node calls, or the one that its function is, and what to call it."""
+        if node.op == "call_module":
+            return self.graph.get_submodule(str(node.target)), f"Module {node.target!r}"
+        what = f"Operation {node.name!r}"
+        factory = CALLS.get(node.target)
+        if factory is None:
+            called = getattr(node.target, "__name__", node.target)
+            raise NhotError(f"{what} must be one of {SUPPORTED}, not {called}")
+        options = [
+            value for value in node.args
+            if not (isinstance(value, fx.Node) and value in self.shapes)
+        ]
+        try:
+            return factory(*options, **node.kwargs), what
+        except (TypeError, ValueError) as error:
+            raise NhotError(f"{what} has unsupported arguments: {_line(error)}") from None
+
+    def _filters(
+        self, node: fx.Node, module: nn.Conv2d | nn.Linear, source: str, before: Shape
+    ) -> QuantFilters:
+        name = str(node.target)
+        if name in self.layers:
+            raise NhotError(f"Module {name!r} must be called once; its weights belong to one layer")
+        if isinstance(module, nn.Linear) and len(self.shapes[node]) != 2:
+            raise NhotError(f"Module {name!r} must work on flat samples: put a Flatten before it")
+        return QuantFilters(
+            name, source, self._shape(node), self._rounding(), module, before, self.format,
+            per_channel=self.per_channel,
+        )
+
+    def _fold(
+        self, node: fx.Node, norm: nn.BatchNorm2d | nn.BatchNorm1d, source: str, what: str
+    ) -> None:
+        layer = self.layers[source]
+        fresh = (
+            isinstance(layer, QuantFilters) and layer.norm is None
+            and isinstance(layer.activation, nn.Identity) and source not in self._shared
+        )
+        if not fresh:
+            raise NhotError(
+                f"{what} must come directly after a Conv2d or Linear that nothing else reads, "
+                f"not after {source!r}"
+            )
+        if norm.running_mean is None:
+            raise NhotError(f"{what} must track its running statistics")
+        assert isinstance(layer, QuantFilters)
+        layer.norm = norm
+        self._pass(node, source)
+
+    def _activate(self, node: fx.Node, module: nn.ReLU | nn.ReLU6, source: str) -> None:
+        layer = self.layers[source]
+        fusible = isinstance(layer, RoundingLayer) and not isinstance(layer, QuantInput)
+        if fusible and source not in self._shared and isinstance(layer.activation, nn.Identity):
+            layer.activation = nn.ReLU6() if isinstance(module, nn.ReLU6) else nn.ReLU()
+            self._pass(node, source)
+        else:
+            limit = 6.0 if isinstance(module, nn.ReLU6) else None
+            self._add(node, QuantClamp(self._name(node), source, self._shape(node), limit))
+
+    def _pool(
+        self, node: fx.Node, module: nn.Module, source: str, before: Shape, what: str
+    ) -> QuantLayer:
+        window = _pool_window(module, before, len(self.shapes[node]), what)
+        name, shape = self._name(node), self._shape(node)
+        if window.output_size(*before[:2]) != shape[:2]:
+            raise NhotError(f"{what} must not use ceil_mode: it would leave the padded input")
+        if isinstance(module, nn.MaxPool2d):
+            return QuantMaxPool(name, source, shape, window)
+        return QuantAvgPool(name, source, shape, self._rounding(), window)
+
+    def _rounding(self) -> ActivationQuant:
+        return ActivationQuant(self.bits)
+
+    def _name(self, node: fx.Node) -> str:
+        """What users call the module; a second call of it is called as fx does."""
+        name = str(node.target) if node.op == "call_module" else node.name
+        return node.name if name in self.layers else name
+
+    def _add(self, node: fx.Node, layer: QuantLayer) -> None:
+        self.layers[layer.name] = layer
+        self._pass(node, layer.name)
+
+    def _pass(self, node: fx.Node, name: str) -> None:
+        self._made[node] = name
+        if sum(user in self.shapes or user.op == "output" for user in node.users) > 1:
+            self._shared.add(name)
+
+    def _shape(self, node: fx.Node) -> Shape:
+        """(height, width, channels) of a tensor; a vector is (1, 1, features)."""
+        match self.shapes[node][1:]:
+            case (channels, height, width):
+                return height, width, channels
+            case (features,):
+                return 1, 1, features
+        raise NhotError(
+            f"Tensor {node.name!r} must have shape (batch, channels, height, width) or "
+            f"(batch, features), not {self.shapes[node]}"
+        )
+
+
+def _pool_window(module: nn.Module, before: Shape, rank: int, what: str) -> Window:
+    """The window of a pool over an input of shape ``before``."""
+    height, width, _ = before
+    match module:
+        case Mean():
+            dims = module.dim if isinstance(module.dim, tuple | list) else (module.dim,)
+            if None in dims or sorted(d % 4 for d in dims) != [2, 3]:
+                raise NhotError(f"{what} must be over height and width (2, 3), not {module.dim}")
+            return Window(kernel=(height, width))
+        case nn.AdaptiveAvgPool2d():
+            sizes = _pair(module.output_size)
+            counts = [size or whole for size, whole in zip(sizes, (height, width), strict=True)]
+            if height % counts[0] or width % counts[1]:
+                raise NhotError(f"{what} must divide its input {height} x {width}, not {sizes}")
+            kernel = (height // counts[0], width // counts[1])
+            return Window(kernel=kernel, stride=kernel)
+        case nn.AvgPool2d():
+            y, x = _pair(module.padding)
+            if (y or x) and not module.count_include_pad:
+                raise NhotError(f"{what} must count its padding (count_include_pad)")
+            if module.divisor_override is not None:
+                raise NhotError(f"{what} must not override the divisor")
+            dilation = (1, 1)
+        case nn.MaxPool2d():
+            y, x = _pair(module.padding)
+            dilation = _pair(module.dilation)
+        case _:
+            raise TypeError(f"Pool must be one of torch's, not {module!r}")
+    stride = module.kernel_size if module.stride is None else module.stride
+    return Window(
+        kernel=_pair(module.kernel_size), stride=_pair(stride), padding=(y, x, y, x),
+        dilation=dilation,
+    )
+
+
+def _pair(value: Any) -> tuple[Any, Any]:
+    return (value[0], value[1]) if isinstance(value, tuple | list) else (value, value)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
