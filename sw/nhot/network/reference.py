@@ -124,7 +124,7 @@ def window_sums(node: Filters, tensor: Tensor, x: Ints, number: Number | None = 
     number = number or exact_type(node, tensor)
     weights = node.weights.astype(number)
     if not isinstance(node, Conv2d):
-        flat = x.reshape(len(x), -1).astype(number)
+        flat = x.reshape(len(x), tensor.size).astype(number)
         return _ints(np.matmul(flat, weights.T))[:, None, None, :]
     padded = _pad(x, node.window, tensor.zero_point).astype(number)
     if node.groups > 1 and weights.shape[3] == 1:

@@ -1,0 +1,294 @@
+"""The reference against plain loops over Python's integers."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nhot.errors import NhotError
+from nhot.formats import NHot, SignedBinary, Uniform, parse
+from nhot.network import (
+    Add,
+    ArgMax,
+    AvgPool,
+    Clamp,
+    Conv2d,
+    Linear,
+    MaxPool,
+    Network,
+    Requant,
+    Tensor,
+    Window,
+    reference,
+)
+from nhot.network.bounds import accumulator_bits, accumulator_bound
+from nhot.network.reference import exact_type, run, window_sums
+from nhot.network.samples import random_input, random_network
+from nhot.network.speed import Case, macs, measure
+
+FORMATS = (parse("2hot"), parse("1hot"), parse("int8"), parse("ternary"), parse("signed-binary"))
+NUMBERS = (np.float32, np.float64, np.int64)
+
+
+def taps(x, window, row, column):
+    """The inputs (y, x, vector or None where padding) that an output position sees."""
+    for ky, kx in product(range(window.kernel[0]), range(window.kernel[1])):
+        y = row * window.stride[0] + ky * window.dilation[0] - window.padding[0]
+        z = column * window.stride[1] + kx * window.dilation[1] - window.padding[1]
+        inside = 0 <= y < len(x) and 0 <= z < len(x[0])
+        yield ky, kx, x[y][z] if inside else None
+
+
+def rescale(requant, value, channel):
+    product_ = value * int(requant.multiplier[channel])
+    rounded = (product_ + 2**23) // 2**24 + requant.zero_point
+    return min(max(rounded, requant.low), requant.high)
+
+
+def slow_element(node, tensors, values, row, column, channel):
+    """One output integer of ``node`` for one image, by the definition."""
+    x, zero_point = values[0], tensors[0].zero_point
+    match node:
+        case Conv2d():
+            size = node.weights.shape[3]
+            first = channel // (node.filters // node.groups) * size
+            total = int(node.bias[channel])
+            for ky, kx, seen in taps(x, node.window, row, column):
+                for c in range(size):
+                    value = zero_point if seen is None else seen[first + c]
+                    total += int(node.weights[channel, ky, kx, c]) * value
+            return rescale(node.requant, total, channel)
+        case Linear():
+            flat = [value for line in x for position in line for value in position]
+            pairs = zip(node.weights[channel].tolist(), flat, strict=True)
+            total = sum((w * value for w, value in pairs), int(node.bias[channel]))
+            return rescale(node.requant, total, channel)
+        case MaxPool():
+            seen = [s[channel] for _, _, s in taps(x, node.window, row, column) if s is not None]
+            return max(seen)
+        case AvgPool():
+            seen = [s[channel] for _, _, s in taps(x, node.window, row, column) if s is not None]
+            return rescale(node.requant, sum(value - zero_point for value in seen), 0)
+        case Add():
+            total = sum(
+                (value[row][column][channel] - tensor.zero_point) * int(multiplier)
+                for value, tensor, multiplier in zip(
+                    values, tensors, node.requant.multiplier, strict=True
+                )
+            )
+            return rescale(replace(node.requant, multiplier=np.array([1])), total, 0)
+        case Clamp():
+            return min(max(x[row][column][channel], node.low), node.high)
+        case ArgMax():
+            return x[row][column].index(max(x[row][column]))
+
+
+def slow_node(node, tensors, values):
+    """All of one layer for one image, nested lists in and out."""
+    height, width, channels = node.output.shape
+    return [
+        [
+            [slow_element(node, tensors, values, row, column, c) for c in range(channels)]
+            for column in range(width)
+        ]
+        for row in range(height)
+    ]
+
+
+def check_against_loops(network, x):
+    traced = run(network, x, trace=True)
+    assert list(traced) == list(network.tensors)
+    for node in network.nodes:
+        for image in range(len(x)):
+            values = [traced[name][image].tolist() for name in node.inputs]
+            expected = slow_node(node, network.inputs(node), values)
+            assert traced[node.name][image].tolist() == expected, node.name
+    assert (run(network, x) == traced[network.output.name]).all()
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 2**32), argmax=st.booleans())
+def test_random_networks(seed, argmax):
+    network = random_network(seed, formats=FORMATS, argmax=argmax, bits=(8, 8, 8, 4, 2))
+    check_against_loops(network, random_input(network.input, 3, seed))
+
+
+@pytest.mark.parametrize(
+    "operator", ["conv", "grouped", "depthwise", "linear", "max", "average", "global", "add",
+                 "clamp", "argmax"],
+)
+def test_each_operator(operator):
+    for seed in range(8):
+        network = random_network(
+            seed, layers=1, shape=(4, 5, 4), operators=[operator], formats=FORMATS
+        )
+        check_against_loops(network, random_input(network.input, 3, seed))
+
+
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("level", [-127, 127])
+def test_largest_sums(signed, level):
+    """Every weight and every activation at its end, over a long sum."""
+    x = Tensor(name="x", shape=(3, 3, 64), signed=signed)
+    node = Conv2d(
+        inputs=("x",), output=Tensor(name="y", shape=(1, 1, 2), signed=True),
+        weights=np.full((2, 3, 3, 64), level), bias=np.array([0, -level * 576 * x.high]),
+        format=NHot(bits=8, n=2), window=Window(kernel=(3, 3)),
+        requant=Requant.from_scale([2.0**-17, 1], zero_point=0, low=-128, high=127),
+    )
+    network = Network(name="largest", input=x, nodes=(node,))
+    check_against_loops(network, random_input(x, 3, 0))
+    low, high = accumulator_bound(node, x)
+    ends = sorted((level * 576 * x.low, level * 576 * x.high))
+    assert [int(low[0]), int(high[0])] == ends
+
+
+def test_ties_round_up():
+    x = Tensor(name="x", shape=(1, 1, 1), signed=True)
+    node = Linear(
+        inputs=("x",), output=Tensor(name="y", shape=(1, 1, 2), signed=True),
+        weights=np.array([[1], [-1]]), bias=np.zeros(2, int), format=Uniform(bits=8),
+        requant=Requant(multiplier=np.full(2, 2**23), zero_point=0, low=-128, high=127),
+    )
+    network = Network(name="ties", input=x, nodes=(node,))
+    made = run(network, np.array([-3, -1, 1, 3]).reshape(4, 1, 1, 1))[:, 0, 0]
+    assert made.tolist() == [[-1, 2], [0, 1], [1, 0], [2, -1]]
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 2**32))
+def test_number_types_agree(seed):
+    for operator in ("conv", "grouped", "depthwise", "linear"):
+        network = random_network(seed, layers=1, operators=[operator], formats=FORMATS)
+        (node,) = network.nodes
+        x = random_input(network.input, 3, seed)
+        sums = [window_sums(node, network.input, x, number) for number in NUMBERS]
+        assert (sums[0] == sums[2]).all()
+        assert (sums[1] == sums[2]).all()
+
+
+def test_number_types_are_chosen_by_the_bound():
+    x = Tensor(name="x", shape=(1, 1, 1))
+
+    def dense(features, level, fmt):
+        return Linear(
+            inputs=("x",), output=Tensor(name="y", shape=(1, 1, 1)),
+            weights=np.full((1, features), level), bias=np.zeros(1, int), format=fmt,
+            requant=Requant(multiplier=np.array([1]), zero_point=0, low=0, high=255),
+        )
+
+    def choose(features, level, bits=16):
+        return exact_type(dense(features, level, Uniform(bits=bits)), x)
+
+    assert choose(518, 127) is np.float32  # 518 * 127 * 255 < 2**24
+    assert choose(519, 127) is np.float64
+    assert choose(600_000, 32767) is np.float64
+
+
+def test_blocks_and_chunks_do_not_matter(monkeypatch):
+    network = random_network(5, layers=5, formats=FORMATS)
+    x = random_input(network.input, 7, 1)
+    expected = run(network, x, trace=True)
+    for chunk, block in ((1, 1), (300, 50), (1 << 30, 1 << 30)):
+        monkeypatch.setattr(reference, "_CHUNK", chunk)
+        monkeypatch.setattr(reference, "_BLOCK", block)
+        got = run(network, x, trace=True)
+        for name, values in expected.items():
+            assert (got[name] == values).all(), name
+
+
+def test_a_batch_of_none():
+    network = random_network(3)
+    made = run(network, np.zeros((0, *network.input.shape), int))
+    assert made.shape == (0, *network.output.shape)
+
+
+def test_inputs_that_do_not_fit():
+    network = random_network(3)
+    low, high, shape = network.input.low, network.input.high, network.input.shape
+    good = np.full((1, *shape), low)
+    assert run(network, good.astype(np.int16)).dtype == np.int64
+    with pytest.raises(NhotError, match="Tensor 'input' must have shape"):
+        run(network, good[..., :-1])
+    with pytest.raises(NhotError, match="Tensor 'input' must have shape"):
+        run(network, good[0])
+    with pytest.raises(NhotError, match="must hold integers, not float64"):
+        run(network, good * 1.0)
+    for value in (low - 1, high + 1):
+        bad = good.copy()
+        bad[0, 1, 2, 0] = value
+        with pytest.raises(NhotError, match=rf"index \(0, 1, 2, 0\) .* not {value}"):
+            run(network, bad)
+
+
+def test_an_inner_output():
+    network = random_network(11, layers=4)
+    x = random_input(network.input, 3, 0)
+    everything = run(network, x, trace=True)
+    for name in list(network.tensors)[1:]:
+        inner = Network(
+            name="inner", input=network.input, nodes=network.nodes, output_name=name
+        )
+        assert (run(inner, x) == everything[name]).all()
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 2**32))
+def test_accumulator_bounds_are_reached(seed):
+    """The inputs that drive every weight to its end give exactly the bound."""
+    network = random_network(seed, layers=1, operators=["linear"], formats=FORMATS)
+    (node,), x = network.nodes, network.input
+    levels, signs = node.format.fold_signs(node.weights)
+    low, high = accumulator_bound(node, x)
+    for filter_, row in enumerate(levels):
+        for least, bound in ((True, low), (False, high)):
+            worst = np.where((row > 0) == least, x.low, x.high).reshape(1, *x.shape)
+            sums = window_sums(node, x, worst)[0, 0, 0] * signs
+            assert sums[filter_] == bound[filter_]
+    sums = window_sums(node, x, random_input(x, 5, seed)) * signs
+    assert (low <= sums).all()
+    assert (sums <= high).all()
+
+
+def test_accumulator_bits():
+    def bits(weights, fmt, signed, zero_point=0):
+        x = Tensor(name="x", shape=(1, 1, len(weights)), signed=signed, zero_point=zero_point)
+        node = Linear(
+            inputs=("x",), output=Tensor(name="y", shape=(1, 1, 1)), weights=np.array([weights]),
+            bias=np.zeros(1, int), format=fmt,
+            requant=Requant(multiplier=np.array([1]), zero_point=0, low=0, high=255),
+        )
+        return accumulator_bits(node, x)
+
+    int8, binary = Uniform(bits=8), SignedBinary()
+    assert bits([1], int8, signed=False) == 8  # 0 to 255, never negative
+    assert bits([1], int8, signed=True) == 8  # -128 to 127
+    assert bits([-1], int8, signed=True) == 9  # -127 to 128
+    assert bits([-1], int8, signed=False) == 9  # -255 to 0
+    assert bits([1, 1, 1, 1, 1], binary, signed=False) == 11  # 1275
+    assert bits([-1, -1, 0, -1, -1], binary, signed=False) == 10  # the sign is folded: 1020
+    assert bits([0, 0], int8, signed=True) == 1
+    assert bits([127] * 4, int8, signed=True) == 17  # -65024
+
+
+def test_accumulators_of_other_layers():
+    x = Tensor(name="x", shape=(2, 2, 1), zero_point=5)
+    pool = AvgPool(
+        inputs=("x",), output=Tensor(name="y", shape=(1, 1, 1)), window=Window(kernel=(2, 2)),
+        requant=Requant(multiplier=np.array([1]), zero_point=0, low=0, high=255),
+    )
+    low, high = accumulator_bound(pool, x)
+    assert (low.tolist(), high.tolist()) == ([-20], [1000])
+    assert accumulator_bits(pool, x) == 11
+    clamp = Clamp(inputs=("x",), output=replace(x, name="y"), low=0, high=9)
+    with pytest.raises(NhotError, match="Layer 'y': operator must have an accumulator"):
+        accumulator_bound(clamp, x)
+
+
+def test_speed_is_measured():
+    network = Case(size=4, channels=3, filters=2).network()
+    assert macs(network) == 4 * 4 * 2 * 27
+    assert measure(network, seconds=0) > 0
