@@ -1,0 +1,122 @@
+"""What goes into a bitstream: netlist, constraints and commands, and a hash of all of it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from amaranth.lib import wiring
+
+from nhot.compiler.targets import Target
+from nhot.errors import BuildError
+from nhot_hw.boards import BoardTop, make_platform
+from nhot_hw.build.tools import tool_versions
+
+__all__ = ["BuildPlan", "plan_build"]
+
+NAME = "top"
+_SUFFIXES = {"ecp5": "bit", "ice40": "bin"}
+_CONSTRAINTS = {"ecp5": "lpf", "ice40": "pcf"}
+# The default router does not finish on large ECP5 designs.
+_PLACE_OPTIONS = {"ecp5": ["--router", "router2"], "ice40": []}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildPlan:
+    """Everything a build depends on; equal plans give equal bitstreams, on every machine.
+
+    Parameters
+    ----------
+    target : Target
+    seed : int
+        Start of the placer's random numbers.
+    part : str
+        The part as its maker writes it.
+    family : {"ecp5", "ice40"}
+    files : dict
+        Text of each input file by name.
+    commands : tuple
+        Program and arguments, in order: synthesis, place and route, packing.
+    tools : dict
+        Version of each Python package that takes part.
+    """
+
+    target: Target
+    seed: int
+    part: str
+    family: str
+    files: dict[str, str]
+    commands: tuple[tuple[str, ...], ...]
+    tools: dict[str, str]
+
+    @property
+    def product(self) -> str:
+        """File name of the bitstream."""
+        return f"{NAME}.{_SUFFIXES[self.family]}"
+
+    @property
+    def constraints(self) -> str:
+        """File name of the pin and clock constraints."""
+        return f"{NAME}.{_CONSTRAINTS[self.family]}"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of netlist, constraints, commands and tool versions, in hexadecimal."""
+        return _digest([self.files, self.commands, self.tools])
+
+    @property
+    def synthesis_digest(self) -> str:
+        """SHA-256 of what the synthesised netlist depends on, which the seed is not part of."""
+        sources = {name: self.files[name] for name in (f"{NAME}.il", f"{NAME}.ys")}
+        return _digest([sources, self.commands[0], self.tools])
+
+
+def plan_build(
+    target: Target, *, seed: int = 1, engine: wiring.Component | None = None
+) -> BuildPlan:
+    """Elaborate the engine of ``target`` for its board.
+
+    Parameters
+    ----------
+    target : Target
+    seed : int
+        0 to 2**31 - 1.
+    engine : wiring.Component, optional
+        Something else with the ports ``rx`` and ``tx`` in place of the engine.
+    """
+    if not isinstance(seed, int) or not 0 <= seed < 2**31:
+        raise BuildError(f"Seed must be 0 to {2**31 - 1}, not {seed!r}")
+    if engine is None:
+        from nhot_hw.engine.top import Top
+
+        engine = Top(target.config, clock_hz=target.clock_hz, baud=target.baud)
+    platform = make_platform(target.board)
+    family = platform.family
+    options = ["--seed", str(seed), "--report", "report.json", "--timing-allow-fail"]
+    plan = platform.build(
+        BoardTop(target, engine), name=NAME, do_build=False, emit_src=False,
+        script_after_synth="tee -q -o cells.json stat -json",
+        nextpnr_opts=[*_PLACE_OPTIONS[family], *options],
+    )
+    names = [f"{NAME}.il", f"{NAME}.ys", f"{NAME}.{_CONSTRAINTS[family]}"]
+    commands = json.loads(plan.files[f"build_{NAME}.json"])["commands"]
+    return BuildPlan(
+        target=target, seed=seed, family=family,
+        part=f"{platform.device}-{platform.package}",
+        files={name: plan.files[name] for name in names},
+        commands=tuple(tuple(_plain(command)) for command in commands),
+        tools=tool_versions([command[0] for command in commands]),
+    )
+
+
+def _plain(command: list[str]) -> list[str]:
+    """Without what silences or doubles the log, and without a second bitstream for a cable."""
+    kept = [word for word in command if word not in ("-q", "--quiet")]
+    for option in ("-l", "--log", "--svf"):
+        if option in kept:
+            at = kept.index(option)
+            del kept[at:at + 2]
+    return kept
+
+
+def _digest(parts: list[object]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
