@@ -1,4 +1,4 @@
-"""The arguments that say which engine is meant."""
+"""The arguments that say which engine is meant: one that a board comes with, or one of your own."""
 
 from __future__ import annotations
 
@@ -7,24 +7,43 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nhot.errors import NhotError
+
 if TYPE_CHECKING:
     from nhot.compiler import EngineConfig
 
-__all__ = ["add_target_arguments", "engine_config"]
+__all__ = ["add_target_arguments", "engine_config", "read_config"]
 
 
 def add_target_arguments(parser: ArgumentParser) -> None:
-    """Declare ``--config``."""
-    parser.add_argument("--config", type=Path, metavar="FILE", help="sizes of the engine as JSON")
+    """Declare ``--board``, ``--configuration`` and ``--config``."""
+    group = parser.add_mutually_exclusive_group(required=True)
+    group.add_argument("--board", metavar="BOARD", help="a board that nhot knows, e.g. ulx3s-85f")
+    group.add_argument("--config", type=Path, metavar="FILE",
+                       help="sizes of an engine of your own, as JSON (nhot info IMAGE shows them)")
+    parser.add_argument("--configuration", metavar="NAME",
+                        help="which of the board's engines, e.g. 2hot (default: its first)")
 
 
 def engine_config(args: Namespace) -> EngineConfig:
     """The sizes of the engine that the arguments name."""
+    if args.board is None:
+        if args.configuration is not None:
+            raise NhotError("--configuration names an engine of a --board; --config has its own")
+        return read_config(args.config)
+    from nhot.compiler.targets import target
+
+    return target(args.board, args.configuration).config
+
+
+def read_config(path: Path) -> EngineConfig:
+    """The sizes in a JSON file; a field that is left out has its default."""
     from nhot.compiler import EngineConfig
-    from nhot.errors import NhotError
 
     try:
-        values = json.loads(args.config.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise NhotError(f"Configuration {args.config} must be JSON: {error}") from None
+        raise NhotError(f"Configuration {path} must be JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise NhotError(f"Configuration {path} must be a JSON object, not {values!r}")
     return EngineConfig.from_dict(values)
