@@ -15,7 +15,7 @@ __all__ = ["Drain", "destination_layout"]
 def destination_layout(config: EngineConfig) -> data.StructLayout:
     """Where R requantised bytes go: a word, which R of its S bytes, whether a row ends there."""
     return data.StructLayout({
-        "address": 16,
+        "address": config.activation_address_bits,
         "lanes": range(max(2, config.inputs // config.requantisers)),
         "row_end": 1,
     })
@@ -56,7 +56,7 @@ class Drain(wiring.Component):
             "i_pixel": In(PixelLayout),
             "o_busy": Out(1),
             "o_free": Out(1),
-            "o_record": Out(16),
+            "o_record": Out(config.requant_address_bits),
             "o_pixel": Out(range(max(2, config.pixels))),
             "o_shift": Out(1),
             "o_operand": Out(1),
@@ -78,14 +78,14 @@ class Drain(wiring.Component):
         place = Signal(PixelLayout)
         phase = Signal(3)
         operand = Signal()
-        group = Signal(16)
+        group = Signal(range(max(config.filters, config.inputs) // config.requantisers + 1))
         pixel = Signal.like(self.o_pixel)
 
         slot_end = Signal()  # last cycle of a record
         record_end = Signal()  # ... of the last record of a group
         pixel_end = Signal()  # ... of the last group of a pixel
         all_end = Signal()  # ... of the last pixel
-        groups = Signal(16)
+        groups = Signal.like(group)
         full = Mux(array, config.filters, config.inputs) // config.requantisers
         last_pixel = Mux(array & place.last_column, layer.last_pixels - 1,
                          Mux(array, config.pixels - 1, 0))
@@ -123,8 +123,10 @@ class Drain(wiring.Component):
     def _records(self, m, place, phase, operand, record_end, pixel_end, all_end):
         """Each pixel starts at the records of its tile, and a group moves on by one record."""
         layer = self.i_descriptor
-        record, first = Signal(16), Signal(16)
-        following = Signal(16)
+        record, first, following = (
+            Signal(self.config.requant_address_bits, name=name)
+            for name in ("record", "first", "following")
+        )
         m.d.comb += [
             following.eq(record + Mux(layer.per_channel, 2, 0)),
             self.o_record.eq(record + (operand << 1) + (phase != 0)),
@@ -146,9 +148,11 @@ class Drain(wiring.Component):
         argmax = layer.operation == Operation.ARGMAX
 
         now = Signal(destination_layout(config))
-        pixel_word, tile_word = Signal(16), Signal(16)
+        pixel_word, tile_word, next_pixel, next_tile = (
+            Signal(config.activation_address_bits, name=name)
+            for name in ("pixel_word", "tile_word", "next_pixel", "next_tile")
+        )
         tile_lanes = Signal.like(now.lanes)
-        next_pixel, next_tile = Signal(16), Signal(16)
         next_lanes = Signal.like(now.lanes)
 
         # An argmax writes one word a row, whatever the number of words it reads.

@@ -225,7 +225,7 @@ class Engine(wiring.Component):
         ]
         with m.If(drain.o_valid & ~searching):
             m.d.sync += enable.eq(mask << (drain.o_destination.lanes * config.requantisers))
-        result_address = Signal(16)  # the index is known a cycle after its last channel
+        result_address = Signal.like(drain.o_destination.address)  # the index is known a cycle after its last channel
         m.d.sync += result_address.eq(drain.o_destination.address)
         if config.inputs >= 2:
             with m.If(argmax.o_valid):
@@ -235,7 +235,7 @@ class Engine(wiring.Component):
         with m.If(loader.o_write[Region.ACTIVATIONS]):
             m.d.sync += [
                 enable.eq(-1), address.eq(loader.o_address),
-                word.eq(loader.o_word[: 8 * config.inputs]),
+                word.eq(loader.o_word[-8 * config.inputs :]),
             ]
         m.d.comb += [
             memory.i_write.eq(enable),
@@ -251,8 +251,8 @@ class Engine(wiring.Component):
         wiring.connect(m, loader.o_data, wiring.flipped(self.o_data))
         busy, host = self.o_busy, loader.o_address
         for memory, region, word in (
-            (self.program, Region.PROGRAM, loader.o_word[:32]),
-            (self.requant, Region.REQUANT, loader.o_word[: 32 * config.requantisers]),
+            (self.program, Region.PROGRAM, loader.o_word[-32:]),
+            (self.requant, Region.REQUANT, loader.o_word[-32 * config.requantisers :]),
             (self.weights, Region.WEIGHTS, loader.o_weights),
         ):
             m.d.comb += [

@@ -45,7 +45,7 @@ class Loader(wiring.Component):
             "o_data": Out(stream.Signature(8)),
             "o_write": Out(len(Region)),
             "o_address": Out(16),
-            "o_word": Out(self.plain_bits),
+            "o_word": Out(self.plain_bits),  # a region's word is in the top bytes
             "o_weights": Out(config.weight_word_bits),
             "i_words": In(data.ArrayLayout(unsigned(self.plain_bits), len(Region))),
             "i_weights": In(config.weight_word_bits),
@@ -61,6 +61,7 @@ class Loader(wiring.Component):
         bits = Signal(range(self.config.weight_format.code_bits))  # of the present code
         plain = Signal(self.plain_bits)
         fields = Signal(self.config.weight_word_bits)
+        m.submodules.decoder = decoder = CodeDecoder(self.config.weight_format)
         write = Signal()
         advance = Signal()  # the address moves on after this cycle
 
@@ -88,8 +89,8 @@ class Loader(wiring.Component):
                         with m.If(self.i_access.payload.region == Region.WEIGHTS):
                             m.next = "Codes"
             self._write_plain(m, region, left, place, plain, write, advance)
-            self._write_codes(m, left, place, bits, fields, write, advance)
-            self._read(m, region, is_weights, left, place, plain, fields, advance)
+            self._write_codes(m, decoder, left, place, bits, fields, write, advance)
+            self._read(m, decoder, region, is_weights, left, place, plain, fields, advance)
         return m
 
     def _last_byte(self, region):
@@ -101,11 +102,11 @@ class Loader(wiring.Component):
         with m.State("Write"):
             m.d.comb += self.i_data.ready.eq(1)
             with m.If(self.i_data.valid):
-                with m.Switch(place):
-                    for i in range(self.plain_bits // 8):
-                        with m.Case(i):
-                            m.d.sync += plain[8 * i : 8 * i + 8].eq(self.i_data.payload)
-                m.d.sync += [left.eq(left - 1), place.eq(place + 1)]
+                # Bytes enter at the top, so a full word of any size ends there.
+                m.d.sync += [
+                    plain.eq(Cat(plain, self.i_data.payload) >> 8),
+                    left.eq(left - 1), place.eq(place + 1),
+                ]
                 with m.If(place == self._last_byte(region)):
                     m.next = "Store"
                 with m.Elif(left == 1):
@@ -117,10 +118,9 @@ class Loader(wiring.Component):
             with m.If(left == 0):
                 m.next = "Idle"
 
-    def _write_codes(self, m, left, place, bits, fields, write, advance):
+    def _write_codes(self, m, decoder, left, place, bits, fields, write, advance):
         """A bit a cycle: the wire brings a byte in a hundred cycles, so a barrel would be waste."""
         fmt = self.config.weight_format
-        m.submodules.decoder = decoder = CodeDecoder(fmt)
         byte, bit = Signal(8), Signal(range(8))
         code = Signal(fmt.code_bits)
         with m.State("Codes"):
@@ -151,7 +151,7 @@ class Loader(wiring.Component):
             with m.If(left == 0):
                 m.next = "Idle"
 
-    def _read(self, m, region, is_weights, left, place, plain, fields, advance):
+    def _read(self, m, decoder, region, is_weights, left, place, plain, fields, advance):
         fmt = self.config.weight_format
         field_bytes = (fmt.field_bits + 7) // 8
         last_field = self.config.filters * self.config.inputs - 1
@@ -177,10 +177,15 @@ class Loader(wiring.Component):
             ]
             with m.If(self.o_data.ready):
                 m.d.sync += [
-                    left.eq(left - 1), plain.eq(plain >> 8), part.eq(Mux(part_end, 0, part + 1)),
+                    left.eq(left - 1), part.eq(Mux(part_end, 0, part + 1)),
+                    # What enters at the top does not matter; shifting as a write does saves logic.
+                    plain.eq(Cat(plain, self.i_data.payload) >> 8),
                 ]
                 with m.If(~is_weights | part_end):
-                    m.d.sync += [fields.eq(fields >> fmt.field_bits), place.eq(place + 1)]
+                    m.d.sync += [
+                        fields.eq(Cat(fields, decoder.o_field) >> fmt.field_bits),
+                        place.eq(place + 1),
+                    ]
                 with m.If(left == 1):
                     m.next = "Idle"
                 with m.Elif(word_end):

@@ -24,9 +24,9 @@ def step_layout(config: EngineConfig) -> data.StructLayout:
         "first": 1,
         "last": 1,
         "phase": range(max(2, config.step_cycles)),
-        "address": data.ArrayLayout(unsigned(16), config.pixels),
+        "address": data.ArrayLayout(unsigned(config.activation_address_bits), config.pixels),
         "inside": data.ArrayLayout(unsigned(1), config.pixels),
-        "weight": 16,
+        "weight": config.weight_address_bits,
     })
 
 
@@ -68,7 +68,7 @@ class Walker(wiring.Component):
         advance = Signal()
 
         word, tap_x, tap_y, column, _, tile = loops = [
-            _Loop(m, name, limit)
+            _Loop(m, name, limit[: max(self.config.activation_address_bits, 8)])
             for name, limit in (
                 ("word", layer.words), ("tap_x", layer.kernel_x), ("tap_y", layer.kernel_y),
                 ("column", layer.columns), ("row", layer.rows), ("tile", layer.tiles),
@@ -117,8 +117,9 @@ class Walker(wiring.Component):
     def _address(self, m, advance, ends):
         """The running address, and its copies moved by a pixel each."""
         layer = self.i_descriptor
-        base = Signal(16)
-        jump = Signal(16)
+        bits = self.config.activation_address_bits
+        base = Signal(bits)
+        jump = Signal(bits)
         m.d.comb += jump.eq(1)
         for end, step in zip(
             ends[:5],
@@ -131,16 +132,17 @@ class Walker(wiring.Component):
             m.d.sync += base.eq(layer.input_address)
         with m.Elif(advance):
             m.d.sync += base.eq(base + jump)
-        return [(base + offset)[:16] for offset in self._multiples(m, layer.lane_step, 16)]
+        return [(base + offset)[:bits] for offset in self._multiples(m, layer.lane_step, bits)]
 
     def _inside(self, m, advance, ends):
         """Whether each pixel's tap lies in the input rather than in its padding."""
         layer = self.i_descriptor
-        x, y, first_x, first_y = (
-            Signal(signed(18), name=name) for name in ("x", "y", "first_x", "first_y")
+        # Positions reach from the padding before the input (8 bits) to the padding behind it.
+        bits = max(self.config.activation_address_bits, 8) + 2
+        x, y, first_x, first_y, next_x, next_y = (
+            Signal(signed(bits), name=name)
+            for name in ("x", "y", "first_x", "first_y", "next_x", "next_y")
         )
-        next_x = Signal(signed(18))
-        next_y = Signal(signed(18))
         m.d.comb += [next_x.eq(first_x + layer.column_step), next_y.eq(first_y + layer.stride_y)]
         new_row = ends[3]
         new_tile = ends[4]
@@ -161,13 +163,15 @@ class Walker(wiring.Component):
             m.d.sync += [x.eq(first_x), y.eq(y + layer.step_y)]
         with m.Elif(advance & ends[0]):
             m.d.sync += x.eq(x + layer.step_x)
-        inside_y = (y >= 0) & (y < layer.height)
-        positions = [x + offset for offset in self._multiples(m, layer.stride_x, 16)]
-        return [inside_y & (pixel >= 0) & (pixel < layer.width) for pixel in positions]
+        width, height = layer.width[: bits - 1], layer.height[: bits - 1]
+        inside_y = (y >= 0) & (y < height)
+        positions = [x + offset for offset in self._multiples(m, layer.stride_x, bits)]
+        return [inside_y & (pixel >= 0) & (pixel < width) for pixel in positions]
 
     def _weight(self, m, advance, window_end, tile_end):
         """Weight words run on through a window, start anew for each pixel, move on with a tile."""
-        weight, first = Signal(16), Signal(16)
+        weight = Signal(self.config.weight_address_bits)
+        first = Signal.like(weight)
         with m.If(self.i_start):
             m.d.sync += [
                 weight.eq(self.i_descriptor.weight_address),

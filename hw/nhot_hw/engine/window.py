@@ -37,8 +37,7 @@ class WindowUnit(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        # Enough for the largest pooling window a descriptor can ask for: 8 bits x 2^12 taps.
-        width = min(20, self.config.accumulator_bits)
+        width = max(self.config.window_bits, 16)  # an addition keeps two bytes
         for i in range(self.config.inputs):
             held = Signal(signed(width), name=f"held_{i}")
             x = self.i_x[i]
@@ -50,6 +49,6 @@ class WindowUnit(wiring.Component):
                 with m.Elif(self.i_operation == Operation.ADD):
                     m.d.sync += held.eq(Cat(held[:8], x).as_signed())
                 with m.Else():
-                    m.d.sync += held.eq(Mux(x > held, x, held))
+                    m.d.sync += held.eq(Mux(x > held[:8].as_signed(), x, held))
             m.d.comb += self.o_result[i].eq(held)
         return m

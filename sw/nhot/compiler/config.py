@@ -105,6 +105,26 @@ class EngineConfig:
         return self.filters * self.inputs * self.weight_format.field_bits
 
     @property
+    def activation_address_bits(self) -> int:
+        """Bits of an activation address; no tensor has more words, rows or columns than 2 to it."""
+        return (self.activation_words - 1).bit_length()
+
+    @property
+    def weight_address_bits(self) -> int:
+        """Bits of a weight address."""
+        return (self.weight_words - 1).bit_length()
+
+    @property
+    def requant_address_bits(self) -> int:
+        """Bits of the address of a requantisation word."""
+        return (self.requant_words - 1).bit_length()
+
+    @property
+    def window_bits(self) -> int:
+        """Bits of the sum of a pooling window: a byte from every activation word, at most 20."""
+        return min(8 + self.activation_address_bits, 20, self.accumulator_bits)
+
+    @property
     def target_id(self) -> int:
         """32 bits that differ between engines whose images are not interchangeable."""
         digest = hashlib.sha256(self.to_json().encode()).digest()

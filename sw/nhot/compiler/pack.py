@@ -97,6 +97,11 @@ def check_widths(layer: Layer, config: EngineConfig) -> int:
         largest * multiplier
     ).max()
     product_bits = int(products + (256 << SHIFT)).bit_length() + 1
+    if layer.operation is Operation.SUM and bits > config.window_bits:
+        raise NhotError(
+            f"Window sum of the engine must have at least {bits} bits for layer "
+            f"{layer.output.name!r}, not {config.window_bits}"
+        )
     if product_bits > config.product_bits:
         raise NhotError(
             f"Product of the engine must have at least {product_bits} bits for layer "
