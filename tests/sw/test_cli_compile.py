@@ -1,0 +1,142 @@
+"""``nhot compile`` and ``nhot info`` on real files."""
+
+from __future__ import annotations
+
+import json
+import stat
+import zlib
+from dataclasses import asdict
+
+import pytest
+
+from nhot.cli import main
+from nhot.compiler import EngineConfig, Image
+from nhot.compiler.targets import BOARDS
+from nhot.network.samples import random_network
+
+pytest.importorskip("onnx")
+
+CONFIG = {"filters": 8, "inputs": 4, "activation_words": 4096}
+
+
+@pytest.fixture(scope="module")
+def network():
+    return random_network(3, layers=3, operators=("conv", "max", "linear"))
+
+
+@pytest.fixture
+def files(tmp_path, network):
+    from nhot.network.file import save
+
+    save(network, tmp_path / "net.onnx")
+    (tmp_path / "engine.json").write_text(json.dumps(CONFIG))
+    return tmp_path
+
+
+def compile_it(files, *more):
+    return main(["compile", str(files / "net.onnx"), "--config", str(files / "engine.json"), *more])
+
+
+def test_compile_writes_the_image(files, network, capsys):
+    assert compile_it(files) == 0
+    assert capsys.readouterr().out.strip() == str(files / "net.img")
+    image = Image.from_bytes((files / "net.img").read_bytes())
+    assert image.config == EngineConfig(**CONFIG)
+    assert image.meta["network"] == network.name
+    assert sorted(path.name for path in files.iterdir()) == ["engine.json", "net.img", "net.onnx"]
+
+
+def test_compile_is_reproducible(files):
+    assert compile_it(files) == 0
+    assert compile_it(files, "-o", str(files / "again.img")) == 0
+    assert (files / "again.img").read_bytes() == (files / "net.img").read_bytes()
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_boards_compile_for_their_engine(files, board, capsys):
+    assert main(["compile", str(files / "net.onnx"), "--board", board, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    _, config = BOARDS[board].configurations[BOARDS[board].default]
+    assert facts["engine"] == asdict(config)
+    assert facts["target_id"] == f"{config.target_id:#010x}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--board", "ulx3s"], "did you mean ulx3s-85f?"),
+        (["--board", "ulx3s-85f", "--configuration", "3hot"], "not '3hot'"),
+        (["--config", "missing.json"], "missing.json: No such file or directory"),
+        (["--config", "net.onnx"], "must be JSON"),
+        (["--config", "list.json"], "must be a JSON object"),
+        (["--config", "typo.json"], "not 'filter'"),
+        (["--config", "engine.json", "--configuration", "2hot"], "--configuration"),
+        (["--config", "small.json"], "must have at least"),
+        ([], "one of the arguments --board --config is required"),
+    ],
+)
+def test_compile_refuses_other_targets(files, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(files)
+    (files / "list.json").write_text("[]")
+    (files / "typo.json").write_text('{"filter": 4}')
+    (files / "small.json").write_text('{"activation_words": 16}')
+    assert main(["compile", "net.onnx", *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not (files / "net.img").exists()
+
+
+def test_info_shows_a_network(files, network, capsys):
+    assert main(["info", str(files / "net.onnx"), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["kind"] == "network"
+    assert facts["input"]["shape"] == list(network.input.shape)
+    assert [layer["name"] for layer in facts["layers"]] == [node.name for node in network.nodes]
+    for layer, node in zip(facts["layers"], network.nodes, strict=True):
+        if "weights" in layer:
+            height, width, _ = node.output.shape
+            assert layer["macs"] == node.weights.size * height * width
+            assert layer["terms"] == node.format.cost(node.weights).sum()
+
+
+def test_info_shows_an_image(files, capsys):
+    assert compile_it(files, "-q") == 0
+    capsys.readouterr()
+    assert main(["info", str(files / "net.img"), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    image = Image.from_bytes((files / "net.img").read_bytes())
+    assert facts["hash"] == image.content_hash
+    crcs = {section["name"]: section["crc"] for section in facts["sections"]}
+    assert crcs["weights"] == f"{zlib.crc32(image.weights):#010x}"
+    assert facts["cycles"] == sum(layer["cycles"] for layer in image.meta["layers"])
+
+
+@pytest.mark.parametrize("name", ["net.onnx", "net.img", "board.json"])
+def test_info_prints_text(files, capsys, name):
+    assert compile_it(files, "-q") == 0
+    (files / "board.json").write_text('{"fmax_mhz": 31.5, "tools": {"yosys": "0.70"}}')
+    capsys.readouterr()
+    assert main(["info", str(files / name)]) == 0
+    text = capsys.readouterr().out
+    assert "kind" in text
+    assert ("total" in text) == (name != "board.json")
+    assert all(line == line.rstrip() for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [(b"NHOT", "must have"), (b"{", "must be JSON"), (b"\x89PNG\r\n", "must be ONNX"), (b"", "")],
+)
+def test_info_refuses_other_files(tmp_path, capsys, data, message):
+    (tmp_path / "file").write_bytes(data)
+    assert main(["info", str(tmp_path / "file")]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_files_get_the_usual_mode(files):
+    (files / "plain").write_bytes(b"")
+    assert compile_it(files) == 0
+    assert stat.S_IMODE((files / "net.img").stat().st_mode) == stat.S_IMODE(
+        (files / "plain").stat().st_mode
+    )
