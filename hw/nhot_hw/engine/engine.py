@@ -22,13 +22,14 @@ from nhot.compiler.program import Operation, Region
 from nhot_hw.engine.argmax import ArgMax
 from nhot_hw.engine.array import LaneArray
 from nhot_hw.engine.drain import Drain
-from nhot_hw.engine.loader import AccessLayout, Loader
+from nhot_hw.engine.loader import Loader
 from nhot_hw.engine.memories import ActivationMemory, WordMemory, timing_words
 from nhot_hw.engine.readout import Readout
 from nhot_hw.engine.requantiser import Requantiser
 from nhot_hw.engine.sequencer import Sequencer
 from nhot_hw.engine.walker import Walker
 from nhot_hw.engine.window import WindowUnit
+from nhot_hw.io.server import AccessLayout
 
 __all__ = ["Engine"]
 

@@ -7,11 +7,9 @@ from amaranth.lib.wiring import In, Out
 from nhot.compiler.config import EngineConfig
 from nhot.compiler.program import Region
 from nhot_hw.engine.decoder import CodeDecoder
+from nhot_hw.io.server import AccessLayout
 
-__all__ = ["AccessLayout", "Loader"]
-
-AccessLayout = data.StructLayout({"write": 1, "region": 4, "address": 16, "length": 16})
-"""A host access: ``length`` bytes from word ``address`` of a region."""
+__all__ = ["Loader"]
 
 
 class Loader(wiring.Component):

@@ -1,0 +1,53 @@
+"""A whole accelerator behind two wires."""
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect
+
+from nhot.compiler.config import EngineConfig
+from nhot_hw.engine.engine import Engine
+from nhot_hw.io import HostLink
+
+__all__ = ["Top"]
+
+
+class Top(wiring.Component):
+    """An :class:`Engine` and the :class:`nhot_hw.io.HostLink` that a host drives it through.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    clock_hz, baud : int
+        Of the clock domain ``sync`` and of the serial port.
+
+    Members
+    -------
+    rx, tx : serial port, idle high
+    """
+
+    rx: In(1, init=1)
+    tx: Out(1, init=1)
+
+    def __init__(self, config: EngineConfig, *, clock_hz: int, baud: int):
+        self.config = config
+        self._engine = Engine(config)
+        self._link = HostLink(clock_hz=clock_hz, baud=baud, target_id=config.target_id)
+        super().__init__()
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.engine = engine = self._engine
+        m.submodules.link = link = self._link
+        connect(m, link.o_access, engine.i_access)
+        connect(m, link.o_data, engine.i_data)
+        connect(m, engine.o_data, link.i_data)
+        m.d.comb += [
+            link.rx.eq(self.rx),
+            self.tx.eq(link.tx),
+            engine.i_start.eq(link.o_start),
+            engine.i_reset.eq(link.o_reset),
+            link.i_busy.eq(engine.o_busy),
+            link.i_cycles.eq(engine.o_cycles),
+            link.i_stalls.eq(engine.o_stalls),
+        ]
+        return m
