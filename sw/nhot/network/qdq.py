@@ -1,0 +1,302 @@
+"""A network as a standard ONNX graph: QuantizeLinear and DequantizeLinear around every tensor.
+
+The graph computes in real numbers what :mod:`nhot.network.reference` defines in integers. Other
+tools may be off by one unit a layer: they round half to even, and in floating point.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nhot.errors import MissingToolError
+from nhot.network.network import Network
+from nhot.network.operators import (
+    Add,
+    ArgMax,
+    AvgPool,
+    Clamp,
+    Conv2d,
+    Filters,
+    Linear,
+    MaxPool,
+    Node,
+    Window,
+)
+from nhot.network.qdq_filters import filters_to_onnx
+from nhot.network.requant import SHIFT, Requant
+from nhot.network.tensor import Tensor
+
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["Graph", "import_onnx", "to_graph"]
+
+_NEAR = 0.01
+"""Multipliers off by less are short sums of the scales' ratio (at most 0.58 %), no scaling."""
+
+_NO_SCALE = 2.0**-40  # of a filter whose multiplier is 0: no sum of 32 bits reaches half a unit
+
+
+def import_onnx() -> Any:
+    """The package onnx, or how to install it."""
+    try:
+        import onnx
+    except ImportError:
+        raise MissingToolError(
+            "Network files need the package onnx; run: pip install 'nhot[onnx]'"
+        ) from None
+    return onnx
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graph:
+    """An ONNX graph, the opset it needs, and its integer (weights, bias) initialisers by layer."""
+
+    proto: onnx.GraphProto
+    opset: int
+    initializers: dict[str, list[str]]
+
+
+def to_graph(network: Network) -> Graph:
+    """The ONNX graph of ``network``.
+
+    Tensors are (batch, channels, height, width), after a dense layer (batch, channels). The input
+    and the output are real numbers, an argmax int64.
+    """
+    graph = _Builder(onnx=import_onnx(), names=set(network.tensors))
+    graph.input(network.input)
+    for node in network.nodes:
+        graph.node(node, network.inputs(node))
+    return Graph(
+        proto=graph.finish(network), opset=graph.opset, initializers=graph.initializers
+    )
+
+
+@dataclass(kw_only=True)
+class _Builder:
+    """A graph under construction; values are called by the names of ONNX."""
+
+    onnx: Any
+    nodes: list[Any] = field(default_factory=list)
+    constants: list[Any] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)  # taken
+    initializers: dict[str, list[str]] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)  # tensor -> its dequantised value
+    flat: set[str] = field(default_factory=set)  # tensors of (batch, channels)
+    opset: int = 17
+
+    def input(self, tensor: Tensor) -> None:
+        limited = self.limit(tensor.name, tensor, tensor.low, tensor.high)
+        self.values[tensor.name] = self.quantise(limited, tensor, f"{tensor.name}/dequantized")
+
+    def node(self, node: Node, tensors: tuple[Tensor, ...]) -> None:
+        tensor = node.output
+        if isinstance(node, ArgMax):
+            self.add(
+                "ArgMax", [self.values[tensors[0].name]], output=tensor.name, axis=1, keepdims=1
+            )
+            self.values[tensor.name] = tensor.name
+            if tensors[0].name in self.flat:
+                self.flat.add(tensor.name)
+            return
+        real, (low, high) = self.operator(node, tensors)
+        limited = self.limit(real, tensor, low, high)
+        self.values[tensor.name] = self.quantise(limited, tensor, tensor.name)
+
+    def operator(self, node: Node, tensors: tuple[Tensor, ...]) -> tuple[str, tuple[int, int]]:
+        """The real value of ``node`` and the integers it is limited to."""
+        x = tensors[0]
+        match node:
+            case Conv2d():
+                return self.convolution(node, x), _limits(node.requant)
+            case Linear():
+                return self.dense(node, x), _limits(node.requant)
+            case MaxPool():
+                return self.largest(node, x), (x.low, x.high)
+            case AvgPool():
+                return self.average(node, x), _limits(node.requant)
+            case Add():
+                return self.sum(node, tensors), _limits(node.requant)
+            case Clamp():
+                if x.name in self.flat:
+                    self.flat.add(node.name)
+                return self.values[x.name], (node.low, node.high)
+            case _:
+                raise node.error(f"operator must be one ONNX has, not {type(node).__name__}")
+
+    def convolution(self, node: Conv2d, x: Tensor) -> str:
+        arguments = [self.square(x), *self.filters(node, x)]
+        return self.add(
+            "Conv", arguments, f"{node.name}/sum", doc=f"{node.format.name} weights",
+            group=node.groups, **_attributes(node.window),
+        )
+
+    def dense(self, node: Linear, x: Tensor) -> str:
+        value = self.values[x.name]
+        if x.name not in self.flat:
+            value = self.add("Flatten", [value], f"{x.name}/flat", axis=1)
+        self.flat.add(node.name)
+        return self.add(
+            "Gemm", [value, *self.filters(node, x)], f"{node.name}/sum",
+            doc=f"{node.format.name} weights", transB=1,
+        )
+
+    def largest(self, node: MaxPool, x: Tensor) -> str:
+        lowest = (x.low - x.zero_point) * x.scale
+        value, attributes = self.padded(node.window, x, lowest)
+        return self.add("MaxPool", [value], f"{node.name}/largest", **attributes)
+
+    def average(self, node: AvgPool, x: Tensor) -> str:
+        window = node.window
+        whole = window.kernel == x.shape[:2] and not any(window.padding)
+        if whole and window.dilation == (1, 1):
+            real = self.add("GlobalAveragePool", [self.square(x)], f"{node.name}/mean")
+        else:
+            value, attributes = self.padded(window, x, 0.0)
+            if window.dilation == (1, 1):
+                del attributes["dilations"]
+            else:
+                self.opset = max(self.opset, 19)
+            real = self.add(
+                "AveragePool", [value], f"{node.name}/mean", count_include_pad=1, **attributes
+            )
+        ratio = _real(node.requant)[0] * window.taps * node.output.scale / x.scale
+        return self.scaled(real, ratio, f"{node.name}/scaled")
+
+    def padded(self, window: Window, x: Tensor, fill: float) -> tuple[str, dict[str, Any]]:
+        """The input of a pool and its attributes; padding as wide as the kernel is done before."""
+        value, attributes = self.square(x), _attributes(window)
+        top, left, bottom, right = window.padding
+        if max(top, bottom) >= window.kernel[0] or max(left, right) >= window.kernel[1]:
+            pads = self.constant(np.array([0, 0, top, left, 0, 0, bottom, right]), "pads")
+            constant = self.constant(np.float32(fill), "fill")
+            value = self.add("Pad", [value, pads, constant], f"{x.name}/padded")
+            attributes["pads"] = [0, 0, 0, 0]
+        return value, attributes
+
+    def sum(self, node: Add, tensors: tuple[Tensor, ...]) -> str:
+        flat = all(tensor.name in self.flat for tensor in tensors)
+        if flat:
+            self.flat.add(node.name)
+        operands = [
+            self.scaled(
+                self.values[tensor.name] if flat else self.square(tensor),
+                multiplier * node.output.scale / tensor.scale, f"{node.name}/operand{i}",
+            )
+            for i, (tensor, multiplier) in enumerate(
+                zip(tensors, _real(node.requant), strict=True)
+            )
+        ]
+        return self.add("Add", operands, f"{node.name}/sum")
+
+    def filters(self, node: Filters, x: Tensor) -> list[str]:
+        """Dequantised weights and bias of ``node``."""
+        weights, bias = filters_to_onnx(node, x)
+        if weights.dtype == np.int16:
+            self.opset = max(self.opset, 21)
+        magnitude = np.abs(_real(node.requant))
+        scale = np.where(magnitude > 0, magnitude, _NO_SCALE) * node.output.scale / x.scale
+        values = []
+        names = self.initializers[node.name] = []
+        for what, array, real in (("weights", weights, scale), ("bias", bias, scale * x.scale)):
+            name = self.constant(array, f"{node.name}/{what}")
+            names.append(name)
+            unit = self.constant(real.astype(np.float32), f"{name}/scale")
+            values.append(
+                self.add("DequantizeLinear", [name, unit], f"{name}/dequantized", axis=0)
+            )
+        return values
+
+    def scaled(self, value: str, ratio: float, name: str) -> str:
+        """``value * ratio``, where the ratio is more than a short sum's error off one."""
+        if abs(ratio - 1) < _NEAR:
+            return value
+        factor = self.constant(np.float32(ratio), f"{name}/ratio")
+        return self.add("Mul", [value, factor], name)
+
+    def square(self, tensor: Tensor) -> str:
+        """The value of ``tensor`` with four axes."""
+        value = self.values[tensor.name]
+        if tensor.name not in self.flat:
+            return value
+        axes = self.constant(np.array([2, 3]), f"{tensor.name}/axes")
+        return self.add("Unsqueeze", [value, axes], f"{tensor.name}/square")
+
+    def limit(self, value: str, tensor: Tensor, low: int, high: int) -> str:
+        """``value`` limited to the integers ``low`` to ``high``, where its type does not do it."""
+        least, greatest = (-128, 127) if tensor.signed else (0, 255)
+        if (low, high) == (least, greatest):
+            return value
+        if low == tensor.zero_point and high == greatest:
+            return self.add("Relu", [value], f"{tensor.name}/relu")
+        ends = [
+            self.constant(np.float32((end - tensor.zero_point) * tensor.scale),
+                          f"{tensor.name}/{which}")
+            for which, end in (("low", low), ("high", high))
+        ]
+        return self.add("Clip", [value, *ends], f"{tensor.name}/clip")
+
+    def quantise(self, value: str, tensor: Tensor, output: str) -> str:
+        kind = np.int8 if tensor.signed else np.uint8
+        unit = self.constant(np.float32(tensor.scale), f"{tensor.name}/scale")
+        zero = self.constant(kind(tensor.zero_point), f"{tensor.name}/zero_point")
+        quantised = self.add("QuantizeLinear", [value, unit, zero], f"{tensor.name}/quantized")
+        return self.add("DequantizeLinear", [quantised, unit, zero], output=(
+            output if output == tensor.name else self.unique(output)
+        ))
+
+    def add(
+        self, operator: str, inputs: list[str], name: str = "", *, output: str = "", doc: str = "",
+        **attributes: Any,
+    ) -> str:
+        output = output or self.unique(name)
+        self.nodes.append(
+            self.onnx.helper.make_node(
+                operator, inputs, [output], name=output, doc_string=doc or None, **attributes
+            )
+        )
+        return output
+
+    def constant(self, array: Any, name: str) -> str:
+        name = self.unique(name)
+        self.constants.append(self.onnx.numpy_helper.from_array(np.asarray(array), name))
+        return name
+
+    def unique(self, name: str) -> str:
+        while name in self.names:
+            name += "_"
+        self.names.add(name)
+        return name
+
+    def finish(self, network: Network) -> Any:
+        kind = self.onnx.TensorProto
+
+        def info(tensor: Tensor, flat: bool) -> Any:
+            height, width, channels = tensor.shape
+            shape = ["batch", channels] if flat else ["batch", channels, height, width]
+            element = kind.INT64 if tensor.bits == 16 else kind.FLOAT
+            return self.onnx.helper.make_tensor_value_info(tensor.name, element, shape)
+
+        return self.onnx.helper.make_graph(
+            self.nodes, network.name, [info(network.input, False)],
+            [info(network.output, network.output.name in self.flat)], self.constants,
+        )
+
+
+def _real(requant: Requant) -> NDArray[np.float64]:
+    return np.asarray(requant.multiplier / 2.0**SHIFT, dtype=np.float64)
+
+
+def _limits(requant: Requant) -> tuple[int, int]:
+    return requant.low, requant.high
+
+
+def _attributes(window: Window) -> dict[str, Any]:
+    return {
+        "kernel_shape": list(window.kernel), "strides": list(window.stride),
+        "pads": list(window.padding), "dilations": list(window.dilation),
+    }
