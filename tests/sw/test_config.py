@@ -1,0 +1,91 @@
+"""The sizes of an engine."""
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+
+from nhot.compiler.config import EngineConfig
+from nhot.errors import NhotError
+from nhot.formats import NHot
+
+
+def test_derived_sizes():
+    config = EngineConfig(pixels=2, filters=8, inputs=4, requantisers=2)
+    assert config.weight_format == NHot(bits=8, n=2)
+    assert config.macs == 64
+    assert config.code_bytes == 28  # 32 codes of 7 bits
+    assert config.weight_word_bits == 256
+    assert config.step_cycles == 1
+
+
+def test_a_word_is_padded_to_bytes():
+    assert EngineConfig(filters=1, inputs=1).code_bytes == 1
+    assert EngineConfig(filters=3, inputs=3).code_bytes == 8  # 63 bits
+    assert EngineConfig(filters=1, inputs=4, format="signed-binary").code_bytes == 1
+    assert EngineConfig(filters=16, inputs=16, format="ternary").code_bytes == 64
+
+
+@pytest.mark.parametrize(("format_", "cycles"), [("1hot", 1), ("2hot", 2), ("3hot@6", 3)])
+def test_serial_lanes_take_a_cycle_a_term(format_, cycles):
+    assert EngineConfig(lane="serial", format=format_).step_cycles == cycles
+    assert EngineConfig(lane="parallel", format=format_).step_cycles == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"pixels": 0}, "Engine pixels must be 1 to 64, not 0"),
+        ({"pixels": 65}, "Engine pixels must be 1 to 64, not 65"),
+        ({"pixels": True}, "Engine pixels must be 1 to 64, not True"),
+        ({"filters": 4.0}, r"Engine filters must be 1 to 256, not 4\.0"),
+        ({"inputs": "4"}, "Engine inputs must be 1 to 64, not '4'"),
+        ({"accumulator_bits": 33}, "accumulator_bits must be 12 to 32, not 33"),
+        ({"product_bits": 31}, "product_bits must be 32 to 64, not 31"),
+        ({"activation_words": 15}, "activation_words must be 16 to 65536, not 15"),
+        ({"program_words": 4097}, "program_words must be 32 to 4096, not 4097"),
+        ({"filters": 6, "inputs": 4}, "must divide one another, not 6 and 4"),
+        ({"filters": 8, "inputs": 4, "requantisers": 8}, r"filters \(8\) and inputs \(4\), not 8"),
+        ({"requantisers": 3}, "requantisers must divide"),
+        ({"lane": "both"}, "lane must be 'parallel' or 'serial', not 'both'"),
+        ({"lane": "serial", "format": "int8"}, "serial lanes must be n-hot, not 'int8'"),
+        ({"format": "9bit"}, "Format must be one of"),
+    ],
+)
+def test_refused(change, text):
+    with pytest.raises(NhotError, match=text):
+        EngineConfig(**change)
+
+
+def test_format_must_be_a_name():
+    with pytest.raises(TypeError, match="Format must be a name"):
+        EngineConfig(format=8)
+
+
+def test_json_reads_back():
+    config = EngineConfig(pixels=4, filters=16, inputs=8, format="3hot", lane="serial")
+    assert EngineConfig.from_dict(json.loads(config.to_json())) == config
+
+
+def test_unknown_fields_are_named():
+    with pytest.raises(NhotError, match=r"must have the fields pixels, .*, not 'colour'"):
+        EngineConfig.from_dict({"pixels": 1, "colour": "red"})
+
+
+def test_target_id_tells_engines_apart():
+    base = EngineConfig(pixels=2, filters=8, inputs=8)
+    changes = {
+        "pixels": 1, "filters": 16, "inputs": 4, "requantisers": 2, "format": "1hot",
+        "lane": "serial", "accumulator_bits": 32, "product_bits": 64, "activation_words": 2048,
+        "weight_words": 1024, "requant_words": 512, "program_words": 512,
+    }
+    assert set(changes) == set(asdict(base))
+    ids = {base.target_id} | {replace(base, **{k: v}).target_id for k, v in changes.items()}
+    assert len(ids) == len(changes) + 1
+    assert all(0 <= target < 2**32 for target in ids)
+
+
+def test_one_engine_has_one_target_id():
+    assert EngineConfig(format="2hot@8") == EngineConfig(format="2hot")
+    assert EngineConfig(format="2hot@8").target_id == EngineConfig(format="2hot").target_id
+    assert EngineConfig(format="1hot@2").format == "ternary"

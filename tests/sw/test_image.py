@@ -1,0 +1,296 @@
+"""The memory image: reproducible, and read with suspicion."""
+
+import hashlib
+import json
+import struct
+import tracemalloc
+import zlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nhot.compiler.codes import pack_codes
+from nhot.compiler.config import EngineConfig
+from nhot.compiler.image import MAGIC, VERSION, Image, ImageError, Section
+from nhot.errors import NhotError
+
+CONFIG = EngineConfig(pixels=2, filters=4, inputs=2, requantisers=2, weight_words=64)
+HEADER = 52
+ENTRY = 12
+KINDS = list(Section)
+
+
+def image(seed=0, **changes):
+    random = np.random.default_rng(seed)
+    codes = random.integers(len(CONFIG.weight_format.levels), size=(9, 8))
+    values = {
+        "config": CONFIG, "program": random.bytes(112), "requant": random.bytes(48),
+        "weights": pack_codes(codes, CONFIG.weight_format.code_bits),
+        "meta": {"network": "test", "layers": [{"name": "conv", "macs": 1234}], "shape": [1, 2, 3]},
+    }
+    return Image(**{**values, **changes})
+
+
+def sections(data):
+    """The sections as kinds, and their bytes."""
+    found, start = [], HEADER + len(KINDS) * ENTRY
+    for index in range(len(KINDS)):
+        kind, length, _ = struct.unpack_from("<III", data, HEADER + index * ENTRY)
+        found.append((kind, data[start : start + length]))
+        start += length
+    return found
+
+
+def forge(parts, target=CONFIG.target_id, magic=MAGIC, version=VERSION, flags=0, count=None):
+    """An image of any sections, with right lengths, CRCs and hash."""
+    table = b"".join(struct.pack("<III", kind, len(d), zlib.crc32(d)) for kind, d in parts)
+    body = table + b"".join(data for _, data in parts)
+    digest = hashlib.sha256(body).digest()
+    count = len(parts) if count is None else count
+    head = struct.pack("<4sHHIII", magic, version, flags, target, count, HEADER + len(body))
+    return head + digest + body
+
+
+def with_section(kind, data, **changes):
+    parts = [(k, data if k == kind else d) for k, d in sections(image().to_bytes())]
+    return forge(parts, **changes)
+
+
+def test_round_trip():
+    original = image()
+    data = original.to_bytes()
+    read = Image.from_bytes(data)
+    assert read == original
+    assert read.to_bytes() == data
+    assert read.content_hash == original.content_hash
+    assert Image.from_bytes(bytearray(data)) == original
+
+
+def test_the_layout_is_as_documented():
+    data = image().to_bytes()
+    assert data == forge(sections(data))
+    assert [kind for kind, _ in sections(data)] == [1, 2, 3, 4, 5]
+    assert [d for _, d in sections(data)][2:] == [image().program, image().requant, image().weights]
+
+
+def test_bytes_are_reproducible():
+    assert image().to_bytes() == image().to_bytes()
+    shuffled = dict(reversed(image().meta.items()))
+    assert image(meta=shuffled).to_bytes() == image().to_bytes()
+    assert image(seed=1).content_hash != image().content_hash
+
+
+def test_these_bytes_are_version_1():
+    """A change of these bytes is a new version of the format."""
+    fixed = Image(
+        config=EngineConfig(), program=bytes(range(56)), requant=bytes(8),
+        weights=bytes(EngineConfig().code_bytes), meta={"network": "fixed"},
+    )
+    assert Image.from_bytes(fixed.to_bytes()) == fixed
+    parts = [(k, d) for k, d in sections(fixed.to_bytes()) if k != Section.CONFIG]
+    assert [(int(k), d.hex()[:16]) for k, d in parts] == [
+        (2, b'{"networ'.hex()), (3, "0001020304050607"), (4, "00" * 8), (5, "00" * 8),
+    ]
+
+
+def test_an_empty_image():
+    empty = Image(config=CONFIG, program=b"", requant=b"", weights=b"", meta={})
+    assert Image.from_bytes(empty.to_bytes()) == empty
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"program": bytes(5)}, "program must be whole words of 4 bytes, at most 256, not 5 bytes"),
+        ({"program": bytes(4 * 257)}, "program must be .* at most 256, not 1028"),
+        ({"requant": bytes(4)}, "requant must be whole words of 8 bytes"),
+        ({"weights": bytes(6)}, "weights must be whole words of 7 bytes"),
+        ({"weights": bytes(7 * 65)}, "weights must be whole words of 7 bytes, at most 64"),
+        ({"weights": b"\xff" * 7}, "weights must be codes of 2hot, below 87, not 127 in word 0"),
+        ({"meta": []}, "meta must be an object, not list"),
+        ({"meta": {"x": float("nan")}}, "meta must hold what JSON can"),
+        ({"meta": {"x": object()}}, "meta must hold what JSON can"),
+    ],
+)
+def test_contents_that_cannot_be(change, text):
+    with pytest.raises(ImageError, match=f"Image {text}"):
+        image(**change)
+
+
+def test_padding_of_weights_is_zero():
+    narrow = replace(CONFIG, filters=1, inputs=1, requantisers=1)
+    with pytest.raises(ImageError, match="padding bits of 0"):
+        image(config=narrow, requant=b"", weights=b"\x80")
+
+
+def test_contents_must_be_bytes():
+    with pytest.raises(TypeError, match="Image program must be bytes, not list"):
+        image(program=[0, 0, 0, 0])
+
+
+def test_tuples_come_back_as_they_are_kept():
+    kept = image(meta={"shape": (1, 2, 3)})
+    assert kept.meta == {"shape": [1, 2, 3]}
+    assert Image.from_bytes(kept.to_bytes()).meta == kept.meta
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"", "magic must be b'NHOT', not b''"),
+        (b"\x7fELF" + bytes(100), "magic must be b'NHOT', not b'.x7fELF'"),
+        (MAGIC, "header must have 52 bytes, not 4"),
+        (with_section(0, b"", version=2), "version must be 1, not 2; .* needs a newer nhot"),
+        (with_section(0, b"", version=0), "version must be 1, not 0$"),
+        (with_section(0, b"", flags=8), "flags must be 0, not 0x8"),
+        (with_section(0, b"", count=6), "number of sections must be 5, not 6"),
+        (image().to_bytes()[:-1], "total length .*; the file is truncated"),
+        (image().to_bytes() + b"\0", r"total length must be that of the file, \d+, not \d+$"),
+        (with_section(0, b"", target=5), "target id must be that of its engine"),
+        (forge([], count=5), "section table must end at byte 112, not 52"),
+        (forge([(kind, b"") for kind in (1, 2, 4, 3, 5)]), "section 2 must be of kind 3, not 4"),
+        (with_section(Section.CONFIG, b"{"), "config must be JSON"),
+        (with_section(Section.CONFIG, b"[]"), "config must be an object, not list"),
+        (with_section(Section.CONFIG, b'{"pixels":0}'), "config: Engine pixels must be 1 to 64"),
+        (with_section(Section.CONFIG, b'{"a":0}'), "config: .* not 'a'"),
+        (with_section(Section.CONFIG, b'{"format":[]}'), "config: Format must be a name"),
+        (with_section(Section.META, b"\xff"), "meta must be JSON"),
+        (with_section(Section.META, b"[" * 100_000), "meta must be JSON"),
+        (with_section(Section.META, b"9" * 5000), "meta must be JSON"),
+        (with_section(Section.META, b'{"x":1e999}'), "meta must hold what JSON can"),
+        (with_section(Section.META, b'{"x": 1}'), "must be in canonical form"),
+        (with_section(Section.META, b'{"x":1,"x":1}'), "must be in canonical form"),
+        (with_section(Section.PROGRAM, bytes(3)), "program must be whole words"),
+        (with_section(Section.WEIGHTS, b"\xff" * 7), "weights must be codes of 2hot"),
+    ],
+)
+def test_images_that_are_refused(data, text):
+    with pytest.raises(ImageError, match=f"Image .*{text}") as caught:
+        Image.from_bytes(data)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_truncation_is_refused():
+    data = image().to_bytes()
+    for length in range(len(data)):
+        with pytest.raises(ImageError):
+            Image.from_bytes(data[:length])
+
+
+def test_every_flipped_bit_is_refused():
+    data = image().to_bytes()
+    for position in range(8 * len(data)):
+        flipped = bytearray(data)
+        flipped[position // 8] ^= 1 << position % 8
+        with pytest.raises(ImageError):
+            Image.from_bytes(bytes(flipped))
+
+
+def repair(data):
+    """Lengths, CRCs and hash made right again, where there is enough to do so."""
+    if len(data) < HEADER + len(KINDS) * ENTRY:
+        return data
+    data = bytearray(data)
+    start = HEADER + len(KINDS) * ENTRY
+    for index in range(len(KINDS)):
+        at = HEADER + index * ENTRY
+        (length,) = struct.unpack_from("<I", data, at + 4)
+        struct.pack_into("<I", data, at + 8, zlib.crc32(data[start : start + length]))
+        start += length
+    struct.pack_into("<I", data, 16, len(data))
+    data[20:HEADER] = hashlib.sha256(data[HEADER:]).digest()
+    return bytes(data)
+
+
+def mutate(data, random):
+    """A few random changes: bits, bytes, lengths, holes, copies; often with checks repaired."""
+    data = bytearray(data)
+    for _ in range(random.integers(1, 4)):
+        at = int(random.integers(len(data)))
+        size = int(random.integers(1, 9))
+        match random.integers(6):
+            case 0:
+                data[at] ^= 1 << int(random.integers(8))
+            case 1:
+                data[at] = int(random.integers(256))
+            case 2:
+                del data[at : at + size]
+            case 3:
+                data[at:at] = random.bytes(size)
+            case 4:
+                data[at:at] = data[int(random.integers(len(data))) :][:size]
+            case 5:
+                field = HEADER + 4 * int(random.integers(3 * len(KINDS)))
+                value = random.choice([0, 1, 2**31, 2**32 - 1, len(data), random.integers(2**32)])
+                if field + 4 <= len(data):
+                    struct.pack_into("<I", data, field, int(value))
+    return repair(bytes(data)) if random.random() < 0.7 else bytes(data)
+
+
+def check_mutants(count, seed):
+    """Only ImageError comes out, and what is accepted is what the bytes say, in every bit."""
+    original, random = image().to_bytes(), np.random.default_rng(seed)
+    accepted = 0
+    for _ in range(count):
+        mutant = mutate(original, random)
+        try:
+            read = Image.from_bytes(mutant)
+        except ImageError:
+            continue
+        accepted += mutant != original
+        assert read.to_bytes() == mutant
+        parts = dict(sections(mutant))
+        assert read.program == parts[Section.PROGRAM]
+        assert read.requant == parts[Section.REQUANT]
+        assert read.weights == parts[Section.WEIGHTS]
+        assert read.meta == json.loads(parts[Section.META])
+        assert read.config.target_id == struct.unpack_from("<I", mutant, 8)[0]
+    return accepted
+
+
+def test_mutants():
+    assert check_mutants(3000, seed=1) > 0  # repaired changes of program and requantisation
+
+
+@pytest.mark.slow
+def test_many_mutants():
+    assert check_mutants(100_000, seed=2) > 0
+
+
+def test_unchecked_lengths_allocate_nothing():
+    """Lengths of gigabytes in a small file cost no memory."""
+    data = bytearray(image().to_bytes())
+    struct.pack_into("<I", data, HEADER + 4, 2**32 - 1)
+    data = repair(bytes(data))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImageError, match=r"section config must have at most the .* bytes"):
+            Image.from_bytes(data)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_wrong_crc_names_its_section():
+    data = bytearray(image().to_bytes())
+    data[HEADER + 2 * ENTRY + 8] ^= 1
+    data[20:HEADER] = hashlib.sha256(data[HEADER:]).digest()
+    with pytest.raises(ImageError, match="Image section program must match its CRC"):
+        Image.from_bytes(bytes(data))
+
+
+def test_bytes_after_the_last_section():
+    data = repair(image().to_bytes() + b"\0")
+    with pytest.raises(ImageError, match="sections must end with the file"):
+        Image.from_bytes(data)
+
+
+def test_targets():
+    made = image()
+    made.check_target(CONFIG)
+    made.check_target(EngineConfig.from_dict(json.loads(CONFIG.to_json())))
+    with pytest.raises(ImageError, match=r"target id .* pixels 2 \(board: 1\)$"):
+        made.check_target(replace(CONFIG, pixels=1))
+    with pytest.raises(NhotError, match=r"pixels 2 \(board: 1\), format '2hot' \(board: 'int8'\)"):
+        made.check_target(replace(CONFIG, pixels=1, format="int8"))
