@@ -40,9 +40,13 @@ _BLOCK = 1 << 20  # elements of unfolded windows at a time: a few MB, near the c
 
 
 @overload
-def run(network: Network, x: ArrayLike, *, trace: Literal[False] = False) -> Ints: ...
+def run(network: Network, x: ArrayLike, *, trace: Literal[False] = False) -> Ints:
+    """The output."""
+
+
 @overload
-def run(network: Network, x: ArrayLike, *, trace: Literal[True]) -> dict[str, Ints]: ...
+def run(network: Network, x: ArrayLike, *, trace: Literal[True]) -> dict[str, Ints]:
+    """Every tensor by name."""
 
 
 def run(network: Network, x: ArrayLike, *, trace: bool = False) -> Ints | dict[str, Ints]:
