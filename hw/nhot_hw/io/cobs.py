@@ -33,11 +33,11 @@ class CobsDecoder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        left = Signal(8)  # bytes before the next code
+        left = Signal(8, init=1)  # bytes up to the next code, itself included
         zero = Signal()  # the next code stands for a zero, unless the frame ends there
         at_code, at_end = Signal(), Signal()
         m.d.comb += [
-            at_code.eq(left == 0),
+            at_code.eq(left == 1),
             at_end.eq(self.i.payload == 0),
             self.o.p.data.eq(Mux(at_code, 0, self.i.payload)),
             self.o.p.end.eq(at_end),
@@ -53,9 +53,9 @@ class CobsDecoder(wiring.Component):
 
         with m.If(self.i.valid & self.i.ready):
             with m.If(at_end):
-                m.d.sync += [left.eq(0), zero.eq(0)]
+                m.d.sync += [left.eq(1), zero.eq(0)]
             with m.Elif(at_code):
-                m.d.sync += [left.eq(self.i.payload - 1), zero.eq(self.i.payload != 0xFF)]
+                m.d.sync += [left.eq(self.i.payload), zero.eq(self.i.payload != 0xFF)]
             with m.Else():
                 m.d.sync += left.eq(left - 1)
 
@@ -68,7 +68,7 @@ class CobsEncoder(wiring.Component):
     A code is known only once its run of bytes has ended, so bytes are put into a ring memory behind
     a slot that is filled later; whatever lies before the open slot may leave. While one frame
     leaves the next can be written. Takes a byte a cycle, less one cycle for each 254 bytes without
-    a zero and one for each end; the first byte of a run leaves two cycles after the run has ended.
+    a zero and one for each end; gives a byte in two cycles.
 
     Parameters
     ----------
@@ -120,12 +120,8 @@ class CobsEncoder(wiring.Component):
         with m.If(close):
             m.d.sync += [slot.eq(tail), run.eq(1), delimit.eq(take & self.i.p.end)]
 
-        next_head = Signal(pointer)
-        m.d.comb += [
-            next_head.eq(head + (self.o.valid & self.o.ready)),
-            read.addr.eq(next_head),
-            self.o.payload.eq(read.data),
-        ]
-        m.d.sync += [head.eq(next_head), self.o.valid.eq(next_head != slot)]
+        leave = self.o.valid & self.o.ready
+        m.d.comb += [read.addr.eq(head), self.o.payload.eq(read.data)]
+        m.d.sync += [head.eq(head + leave), self.o.valid.eq((head != slot) & ~leave)]
 
         return m

@@ -1,6 +1,6 @@
 """A queue that can be read twice: once to check a frame, once to use it."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory, MemoryData
 from amaranth.lib.wiring import In, Out
@@ -13,8 +13,8 @@ __all__ = ["ReplayFifo"]
 class ReplayFifo(wiring.Component):
     """A first-in first-out queue of bytes that keeps what was read until told to forget it.
 
-    A byte a cycle in and out; two cycles from empty to valid. It holds ``depth - 1`` bytes, those
-    read and not yet forgotten included.
+    A byte a cycle in; a byte in three cycles out, from a register. It holds ``depth - 1`` bytes,
+    those read and not yet forgotten included.
 
     Parameters
     ----------
@@ -61,13 +61,15 @@ class ReplayFifo(wiring.Component):
         with m.If(write.en):
             m.d.sync += tail.eq(after)
 
-        next_head = Signal(pointer)
-        m.d.comb += [
-            next_head.eq(Mux(self.i_rewind, oldest, head + (self.o.valid & self.o.ready))),
-            read.addr.eq(next_head),
-            self.o.payload.eq(read.data),
-        ]
-        m.d.sync += [head.eq(next_head), self.o.valid.eq(next_head != tail)]
+        fetched = Signal()
+        m.d.comb += read.addr.eq(head)
+        m.d.sync += fetched.eq(~self.o.valid & ~fetched & (head != tail))
+        with m.If(fetched):
+            m.d.sync += [self.o.payload.eq(read.data), self.o.valid.eq(1)]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += [head.eq(head + 1), self.o.valid.eq(0)]
+        with m.If(self.i_rewind):
+            m.d.sync += [head.eq(oldest), self.o.valid.eq(0), fetched.eq(0)]
         with m.If(self.i_forget):
             m.d.sync += oldest.eq(head)
 

@@ -27,6 +27,8 @@ _HeaderLayout = data.StructLayout({
     "opcode": 8, "sequence": 8, "region": 8, "address": 16, "length": 16,
 })
 _CRC_BYTES = 4
+_ANSWER_BYTES = 3  # of the header
+_HELLO_BYTES, _STATE_BYTES = 7, 17
 _ANSWER = 0x80
 
 
@@ -36,8 +38,8 @@ class RequestServer(wiring.Component):
     Requests wait in a queue of 511 bytes, stuffed as they came. Each is read twice: once to check
     it, and, where it writes and its checksum was right, once more to carry it out. So a frame that
     is torn, altered or overlong changes nothing; it is counted and gets no answer. Answers wait in
-    a queue of their own, so neither direction of the line pauses for the other. A byte of a frame
-    takes ten cycles.
+    a queue of their own, so neither direction of the line pauses for the other. A byte takes nine
+    cycles to check and three to carry out.
 
     Parameters
     ----------
@@ -94,21 +96,22 @@ class RequestServer(wiring.Component):
         # Bytes so far, of the payload where not negative: the header is counted from below zero.
         self._count = Signal(signed(10), init=-HEADER_BYTES - _CRC_BYTES)
         self._status = Signal(2)
-        self._dropped = Signal(32)
-        runs = self._count_runs(m)
-        payload = self._payload(m, runs)
+        self._dropped = Signal(16)
+        self._at_end = Signal()
+        m.d.comb += self._at_end.eq(self._count == self._header.length[:9])
+        table = self._payload(m, self._count_runs(m))
 
         with m.FSM():
             self._receive(m)
             self._execute(m)
             self._write(m)
-            self._answer(m, *payload)
+            self._answer(m, table)
 
         return m
 
     def _count_runs(self, m):
         """Finished runs; one that a reset broke off is none."""
-        runs, before, aborted = Signal(32), Signal(), Signal()
+        runs, before, aborted = Signal(16), Signal(), Signal()
         m.d.sync += before.eq(self.i_busy)
         with m.If(before & ~self.i_busy & ~aborted):
             m.d.sync += runs.eq(runs + 1)
@@ -158,14 +161,12 @@ class RequestServer(wiring.Component):
         """Decide what becomes of a good frame, and begin it."""
         header, count, status = self._header, self._count, self._status
         length = header.length
-        last_run, has_run = Signal(8), Signal()
-        is_write, is_access, fits = Signal(), Signal(), Signal()
+        is_write, fits = Signal(), Signal()
         m.d.comb += [
             is_write.eq(header.opcode == Opcode.WRITE),
-            is_access.eq(is_write | (header.opcode == Opcode.READ)),
             fits.eq(
-                (length <= MAX_PAYLOAD) & (header.region <= max(Region))
-                & (count == Mux(is_write, length, 0))
+                ~length[9:].any() & ~(length[8] & length[:8].any())  # at most MAX_PAYLOAD
+                & (header.region <= max(Region)) & (count == Mux(is_write, length[:9], 0))
             ),
             self.o_access.p.write.eq(is_write),
             self.o_access.p.region.eq(header.region),
@@ -175,28 +176,13 @@ class RequestServer(wiring.Component):
 
         with m.State("Execute"):
             m.d.comb += self._crc.i_start.eq(1)
-            m.d.sync += [status.eq(Status.OK), count.eq(-3)]
+            # From here on the length is that of the answer's payload, unless a write is to follow.
+            m.d.sync += [status.eq(Status.OK), count.eq(-_ANSWER_BYTES), length.eq(0)]
             m.next = "Answer"
             with m.If(~fits):
                 m.d.sync += status.eq(Status.BAD_REQUEST)
-            with m.Elif(is_access):
-                with m.If(self.i_busy):
-                    m.d.sync += status.eq(Status.BUSY)
-                with m.Elif(length != 0):
-                    m.next = "Access"
-            with m.Elif(header.opcode == Opcode.RUN):
-                with m.If(has_run & (header.sequence == last_run)):
-                    pass  # a repeat, because the answer was lost
-                with m.Elif(self.i_busy):
-                    m.d.sync += status.eq(Status.BUSY)
-                with m.Else():
-                    m.d.comb += self.o_start.eq(1)
-                    m.d.sync += [last_run.eq(header.sequence), has_run.eq(1)]
-            with m.Elif((header.opcode == Opcode.HELLO) | (header.opcode == Opcode.RESET)):
-                m.d.comb += self.o_reset.eq(header.opcode == Opcode.RESET)
-                m.d.sync += has_run.eq(0)
-            with m.Elif(header.opcode != Opcode.STATUS):
-                m.d.sync += status.eq(Status.BAD_REQUEST)
+            with m.Else():
+                self._obey(m)
 
         with m.State("Access"):
             m.d.comb += self.o_access.valid.eq(1)
@@ -207,12 +193,39 @@ class RequestServer(wiring.Component):
                     m.d.sync += count.eq(-HEADER_BYTES)
                     m.next = "Write"
 
+    def _obey(self, m):
+        header, status, last_run, has_run = self._header, self._status, Signal(8), Signal()
+        with m.Switch(header.opcode):
+            with m.Case(Opcode.WRITE, Opcode.READ):
+                with m.If(self.i_busy):
+                    m.d.sync += status.eq(Status.BUSY)
+                with m.Elif(header.length != 0):
+                    m.d.sync += header.length.eq(header.length)
+                    m.next = "Access"
+            with m.Case(Opcode.RUN):
+                with m.If(has_run & (header.sequence == last_run)):
+                    pass  # a repeat, because the answer was lost
+                with m.Elif(self.i_busy):
+                    m.d.sync += status.eq(Status.BUSY)
+                with m.Else():
+                    m.d.comb += self.o_start.eq(1)
+                    m.d.sync += [last_run.eq(header.sequence), has_run.eq(1)]
+            with m.Case(Opcode.HELLO):
+                m.d.sync += [has_run.eq(0), header.length.eq(_HELLO_BYTES)]
+            with m.Case(Opcode.STATUS):
+                m.d.sync += header.length.eq(_STATE_BYTES)
+            with m.Case(Opcode.RESET):
+                m.d.comb += self.o_reset.eq(1)
+                m.d.sync += has_run.eq(0)
+            with m.Default():
+                m.d.sync += status.eq(Status.BAD_REQUEST)
+
     def _write(self, m):
         """Read the frame again: past its header, payload to the engine, past its checksum."""
         item, count = self._item, self._count
         wanted = Signal()
         m.d.comb += [
-            wanted.eq((count >= 0) & (count != self._header.length[:9]) & ~item.p.end),
+            wanted.eq((count >= 0) & ~self._at_end & ~item.p.end),
             self.o_data.payload.eq(item.p.data),
         ]
         with m.State("Write"):
@@ -224,18 +237,17 @@ class RequestServer(wiring.Component):
                 with m.If((count < 0) | wanted):
                     m.d.sync += count.eq(count + 1)
                 with m.If(item.p.end):
-                    m.d.sync += count.eq(-3)
+                    m.d.sync += [count.eq(-_ANSWER_BYTES), self._header.length.eq(0)]
                     m.next = "Answer"
 
-    def _answer(self, m, length, reads, table):
+    def _answer(self, m, table):
         """Send header, payload and checksum, each byte to the encoder and through the checksum."""
-        count, crc, reply = self._count, self._crc, self._reply
+        count, crc, reply, at_end = self._count, self._crc, self._reply, self._at_end
         header = Array([0, self._header.opcode | _ANSWER, self._header.sequence, self._status])
-        in_payload, from_engine, at_end = Signal(), Signal(), Signal()
+        in_payload, from_engine = Signal(), Signal()
         m.d.comb += [
             in_payload.eq(count >= 0),
-            from_engine.eq(in_payload & reads),
-            at_end.eq(count == length),
+            from_engine.eq(in_payload & (self._header.opcode == Opcode.READ)),
         ]
 
         with m.State("Answer"):
@@ -271,17 +283,17 @@ class RequestServer(wiring.Component):
         return valid & crc.i.ready & reply.ready
 
     def _payload(self, m, runs):
-        """The payload of an answer: its length, whether the engine sends it, else its bytes."""
-        opcode, count = self._header.opcode, self._count
+        """The byte of a payload that the engine has no part in."""
+        opcode, count, table = self._header.opcode, self._count, Signal(8)
         hello = Const(VERSION | self.target_id << 8 | MAX_PAYLOAD << 40, 64)
-        state = Cat(self.i_busy, Const(0, 7), runs, self.i_cycles, self.i_stalls, self._dropped)
-        length, reads, table = Signal(9), Signal(), Signal(8)
-        with m.If(self._status == Status.OK):
-            with m.Switch(opcode):
-                with m.Case(Opcode.HELLO):
-                    m.d.comb += [length.eq(7), table.eq(hello.word_select(count[:3], 8))]
-                with m.Case(Opcode.STATUS):
-                    m.d.comb += [length.eq(17), table.eq(state.word_select(count[:5], 8))]
-                with m.Case(Opcode.READ):
-                    m.d.comb += [length.eq(self._header.length), reads.eq(1)]
-        return length, reads, table
+        unused = Const(0, 16)  # of counters that only have to tell whether something happened
+        state = Cat(self.i_busy, Const(0, 7), runs, unused, self.i_cycles, self.i_stalls,
+                    self._dropped, unused)
+        with m.If(opcode == Opcode.HELLO):
+            m.d.comb += table.eq(hello.word_select(count[:3], 8))
+        with m.Elif(count[4]):
+            m.d.comb += table.eq(state[128:])
+        with m.Else():
+            word = state.word_select(count[2:4], 32)
+            m.d.comb += table.eq(word.word_select(count[:2], 8))
+        return table

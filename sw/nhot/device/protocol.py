@@ -16,7 +16,7 @@ from nhot.errors import NhotError
 
 __all__ = [
     "BUFFER_BYTES", "HEADER_BYTES", "MAX_PAYLOAD", "VERSION", "FrameError", "Hello", "Opcode",
-    "Region", "Request", "Response", "State", "Status",
+    "Region", "Request", "Response", "State", "Status", "seal", "unseal",
 ]
 
 #: Version of the protocol that HELLO reports.
@@ -114,12 +114,12 @@ class Request:
         header = _REQUEST.pack(
             self.opcode, self.sequence, self.region, self.address, self.length
         )
-        return _seal(header + self.payload)
+        return seal(header + self.payload)
 
     @classmethod
     def from_bytes(cls, frame: bytes) -> Request:
         """Read a frame without its delimiter. Raises :class:`FrameError`."""
-        body = _unseal(frame, _REQUEST.size)
+        body = unseal(frame, _REQUEST.size)
         opcode, sequence, region, address, length = _REQUEST.unpack_from(body)
         try:
             return cls(
@@ -142,12 +142,12 @@ class Response:
     def to_bytes(self) -> bytes:
         """The frame as it goes over the wire, delimiter included."""
         header = _RESPONSE.pack(self.opcode | _ANSWER, self.sequence, self.status)
-        return _seal(header + self.payload)
+        return seal(header + self.payload)
 
     @classmethod
     def from_bytes(cls, frame: bytes) -> Response:
         """Read a frame without its delimiter. Raises :class:`FrameError`."""
-        body = _unseal(frame, _RESPONSE.size)
+        body = unseal(frame, _RESPONSE.size)
         opcode, sequence, status = _RESPONSE.unpack_from(body)
         try:
             return cls(
@@ -186,11 +186,11 @@ class State:
     busy : bool
         A run is under way; ``cycles`` and ``stalls`` are then not final.
     runs : int
-        Runs finished since power-up, modulo 2^32.
+        Runs finished since power-up, modulo 65536.
     cycles, stalls : int
         Clock cycles of the last run, and how many of them waited for memory.
     dropped : int
-        Frames that arrived altered, torn or overlong since power-up, modulo 2^32.
+        Frames that arrived altered, torn or overlong since power-up, modulo 65536.
     """
 
     busy: bool
@@ -210,11 +210,16 @@ class State:
         return cls(busy=bool(busy), runs=runs, cycles=cycles, stalls=stalls, dropped=dropped)
 
 
-def _seal(body: bytes) -> bytes:
+def seal(body: bytes) -> bytes:
+    """Header and payload as they go over the wire: checksum, stuffing, delimiter."""
     return cobs.encode(body + zlib.crc32(body).to_bytes(_CRC_BYTES, "little")) + b"\0"
 
 
-def _unseal(frame: bytes, least: int) -> bytes:
+def unseal(frame: bytes, least: int = 0) -> bytes:
+    """Undo :func:`seal` for a frame without its delimiter, of at least ``least`` bytes.
+
+    Raises :class:`FrameError`.
+    """
     try:
         raw = cobs.decode(frame)
     except NhotError as error:
