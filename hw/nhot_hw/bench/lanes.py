@@ -85,7 +85,7 @@ class Measurement:
 
 def measure(
     spec: LaneSpec, family: Literal["ecp5", "ice40"], *, lanes: int = 8, dsp: bool = False,
-    timing: bool = True, seed: int = 1, alumacc: bool = False,
+    timing: bool = True, seed: int = 1,
 ) -> Measurement:
     """Synthesise, and unless ``timing`` is off place and route, ``lanes`` lanes of ``spec``.
 
@@ -97,8 +97,6 @@ def measure(
     ----------
     dsp : bool
         Let synthesis use DSP blocks.
-    alumacc : bool
-        Turn additions into ALUs module by module before the hierarchy is flattened.
     """
     if family not in FAMILIES:
         raise NhotError(f"Family must be one of {', '.join(FAMILIES)}, not {family!r}")
@@ -106,7 +104,7 @@ def measure(
         Harness(spec, lanes), name="harness", platform=_platform(family), emit_src=False
     )
     tools = ("yosys", f"nextpnr-{family}")
-    script = _script(family, dsp=dsp, alumacc=alumacc)
+    script = _script(family, dsp=dsp)
     key = content_key([
         _REVISION, json.dumps(tool_versions(tools)), netlist, script, *_PLACE[family], str(seed),
         "timing" if timing else "cells",
@@ -135,16 +133,12 @@ def _platform(family: str) -> object:
     return ICEBreakerPlatform(toolchain="IceStorm")
 
 
-def _script(family: str, *, dsp: bool, alumacc: bool) -> str:
+def _script(family: str, *, dsp: bool) -> str:
     lines = [
         "read_rtlil harness.il",
         "hierarchy -top harness",
         # One boundary stays, between what is measured and the registers around it.
         "setattr -mod -set keep_hierarchy 1 harness.lanes",
-    ]
-    if alumacc:
-        lines += ["proc", "opt_expr", "opt_clean", "wreduce", "alumacc"]
-    lines += [
         f"{_SYNTHESIS[family, dsp]} -top harness",
         "tee -q -o cells.json stat -json",
         "write_json harness.json",

@@ -25,14 +25,14 @@ class Ecp5Dividers:
     def find(cls, input_hz: int, output_hz: int) -> "Ecp5Dividers":
         """Dividers that give exactly ``output_hz``, with the oscillator nearest to 600 MHz.
 
-        The phase detector runs at 10 to 400 MHz, the oscillator at 400 to 800 MHz.
+        The phase detector runs at 3.125 to 400 MHz, the oscillator at 400 to 800 MHz.
         """
         choices = [
             cls(reference=reference, feedback=feedback, post=post)
             for reference in range(1, 41)
             for feedback in range(1, 81)
             if input_hz * feedback == output_hz * reference
-            and 10_000_000 <= input_hz / reference <= 400_000_000
+            and 3_125_000 <= input_hz / reference <= 400_000_000
             for post in range(1, 129)
             if 400_000_000 <= output_hz * post <= 800_000_000
         ]
@@ -66,7 +66,7 @@ class Ice40Dividers:
             for post in range(1, 7):
                 oscillator = output_hz << post
                 feedback, rest = divmod(oscillator * (reference + 1), input_hz)
-                if rest or not 1 <= feedback <= 64:
+                if rest or not 1 <= feedback <= 128:
                     continue
                 if 533_000_000 <= oscillator <= 1_066_000_000:
                     edges = (17, 26, 44, 66, 101)

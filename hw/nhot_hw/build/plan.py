@@ -3,19 +3,21 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Any
 
+from amaranth.build import Platform
 from amaranth.lib import wiring
 
 from nhot.compiler.targets import Target
-from nhot.errors import BuildError
+from nhot.errors import NhotError
 from nhot_hw.boards import BoardTop, make_platform
 from nhot_hw.build.tools import tool_versions
 
-__all__ = ["BuildPlan", "plan_build"]
+__all__ = ["CONSTRAINTS", "NAME", "BuildPlan", "elaborate", "make_engine", "plan_build"]
 
 NAME = "top"
 _SUFFIXES = {"ecp5": "bit", "ice40": "bin"}
-_CONSTRAINTS = {"ecp5": "lpf", "ice40": "pcf"}
+CONSTRAINTS = {"ecp5": "lpf", "ice40": "pcf"}
 # The default router does not finish on large ECP5 designs.
 _PLACE_OPTIONS = {"ecp5": ["--router", "router2"], "ice40": []}
 
@@ -56,7 +58,7 @@ class BuildPlan:
     @property
     def constraints(self) -> str:
         """File name of the pin and clock constraints."""
-        return f"{NAME}.{_CONSTRAINTS[self.family]}"
+        return f"{NAME}.{CONSTRAINTS[self.family]}"
 
     @property
     def digest(self) -> str:
@@ -84,28 +86,44 @@ def plan_build(
         Something else with the ports ``rx`` and ``tx`` in place of the engine.
     """
     if not isinstance(seed, int) or not 0 <= seed < 2**31:
-        raise BuildError(f"Seed must be 0 to {2**31 - 1}, not {seed!r}")
-    if engine is None:
-        from nhot_hw.engine.top import Top
-
-        engine = Top(target.config, clock_hz=target.clock_hz, baud=target.baud)
+        raise NhotError(f"Seed must be 0 to {2**31 - 1}, not {seed!r}")
     platform = make_platform(target.board)
     family = platform.family
-    options = ["--seed", str(seed), "--report", "report.json", "--timing-allow-fail"]
-    plan = platform.build(
-        BoardTop(target, engine), name=NAME, do_build=False, emit_src=False,
-        script_after_synth="tee -q -o cells.json stat -json",
-        nextpnr_opts=[*_PLACE_OPTIONS[family], *options],
+    files = elaborate(
+        target, platform, engine, script_after_synth="tee -q -o cells.json stat -json",
+        nextpnr_opts=[
+            *_PLACE_OPTIONS[family], "--seed", str(seed), "--report", "report.json",
+            "--timing-allow-fail",
+        ],
     )
-    names = [f"{NAME}.il", f"{NAME}.ys", f"{NAME}.{_CONSTRAINTS[family]}"]
-    commands = json.loads(plan.files[f"build_{NAME}.json"])["commands"]
+    names = [f"{NAME}.il", f"{NAME}.ys", f"{NAME}.{CONSTRAINTS[family]}"]
+    commands = json.loads(files[f"build_{NAME}.json"])["commands"]
     return BuildPlan(
         target=target, seed=seed, family=family,
-        part=f"{platform.device}-{platform.package}",
-        files={name: plan.files[name] for name in names},
+        part=f"{platform.device}-{getattr(platform, 'speed', '')}{platform.package}",
+        files={name: files[name] for name in names},
         commands=tuple(tuple(_plain(command)) for command in commands),
         tools=tool_versions([command[0] for command in commands]),
     )
+
+
+def elaborate(
+    target: Target, platform: Platform, engine: wiring.Component | None = None, **overrides: Any
+) -> dict[str, str]:
+    """The files that Amaranth makes for a build, by name, with no paths in them."""
+    if engine is None:
+        engine = make_engine(target)
+    plan = platform.build(
+        BoardTop(target, engine), name=NAME, do_build=False, emit_src=False, **overrides
+    )
+    return dict(plan.files)
+
+
+def make_engine(target: Target) -> wiring.Component:
+    """The engine of ``target`` with its host link."""
+    from nhot_hw.engine.top import Top
+
+    return Top(target.config, clock_hz=target.clock_hz, baud=target.baud)
 
 
 def _plain(command: list[str]) -> list[str]:

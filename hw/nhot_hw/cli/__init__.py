@@ -1,0 +1,1 @@
+"""The commands that need gateware: verilog, build, bench."""

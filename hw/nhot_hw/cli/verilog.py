@@ -1,0 +1,24 @@
+"""``nhot verilog``: the gateware as Verilog, with constraints and a map of its registers."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from nhot_hw.cli.target import add_target_arguments, chosen_target
+
+HELP = "write the Verilog, constraints and register map of an engine"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_target_arguments(parser)
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR",
+                        help="folder for top.v, the constraints, engine.json and registers.md")
+
+
+def run(args: Namespace) -> int:
+    """Write the files, and print their names."""
+    from nhot_hw.build.sources import write_sources
+
+    for path in write_sources(chosen_target(args), args.output):
+        print(path)
+    return 0

