@@ -53,10 +53,12 @@ class EngineSimulation:
                 await self._write(ctx, engine, region, 0, data)
             place = Placement.from_dict(self.image.meta["input"])
             for values in inputs:
-                await self._write(ctx, engine, Region.ACTIVATIONS, place.address, place.pack(values))
+                packed = place.pack(values)
+                await self._write(ctx, engine, Region.ACTIVATIONS, place.address, packed)
                 await self._start(ctx, engine)
                 results.append(await self._outputs(ctx, engine))
-            timing = await self._read(ctx, engine, Region.TIMING, 0, 8 * len(self.image.meta["layers"]))
+            layers = len(self.image.meta["layers"])
+            timing = await self._read(ctx, engine, Region.TIMING, 0, 8 * layers)
             self.layer_ends = [
                 int.from_bytes(timing[i : i + 4], "little") for i in range(0, len(timing), 8)
             ]

@@ -226,7 +226,8 @@ class Engine(wiring.Component):
         ]
         with m.If(drain.o_valid & ~searching):
             m.d.sync += enable.eq(mask << (drain.o_destination.lanes * config.requantisers))
-        result_address = Signal.like(drain.o_destination.address)  # the index is known a cycle after its last channel
+        # The index is known a cycle after its last channel.
+        result_address = Signal.like(drain.o_destination.address)
         m.d.sync += result_address.eq(drain.o_destination.address)
         if config.inputs >= 2:
             with m.If(argmax.o_valid):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from nhot.compiler.image import Image
 
 from nhot.compiler.codes import pack_codes
 from nhot.compiler.config import EngineConfig
+from nhot.compiler.image import Image
 from nhot.compiler.layout import Placement
 from nhot.compiler.lower import Layer, lower
 from nhot.compiler.memory_map import Lifetime, place

@@ -32,6 +32,7 @@ import numpy as np
 from nhot.compiler.codes import pack_codes, unpack_codes
 from nhot.compiler.config import EngineConfig
 from nhot.errors import NhotError
+from nhot.formats.format import Ints
 
 __all__ = ["MAGIC", "VERSION", "Image", "ImageError", "Section"]
 
@@ -97,6 +98,17 @@ class Image:
             raise ImageError(f"Image meta must be an object, not {type(self.meta).__name__}")
         # As it comes back from the file: tuples become lists here, not on the way.
         object.__setattr__(self, "meta", json.loads(_json(self.meta)))
+
+    def weight_levels(self) -> Ints:
+        """The weights as the array reads them: levels (words, P * S)."""
+        config = self.config
+        fmt = config.weight_format
+        codes = unpack_codes(self.weights, fmt.code_bits, config.filters * config.inputs)
+        return fmt.decode(codes)
+
+    def weight_fields(self) -> Ints:
+        """The lane fields that the weight memory holds once loaded. (words, P * S)"""
+        return self.config.weight_format.to_fields(self.weight_levels())
 
     @property
     def content_hash(self) -> str:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from nhot.compiler.image import Image
 from numpy.typing import ArrayLike, NDArray
 
-from nhot.compiler.codes import unpack_codes
 from nhot.compiler.config import EngineConfig
+from nhot.compiler.image import Image
 from nhot.compiler.layout import Placement
 from nhot.compiler.program import DESCRIPTOR_WORDS, Descriptor, Operation
 from nhot.errors import NhotError
@@ -48,10 +47,7 @@ class Machine:
             for i in range(0, len(image.program), size)
         ]
         self.requant = np.frombuffer(image.requant, "<u4").reshape(-1, config.requantisers)
-        codes = unpack_codes(
-            image.weights, config.weight_format.code_bits, config.filters * config.inputs
-        )
-        levels = config.weight_format.decode(codes)
+        levels = image.weight_levels()
         self.inverted = config.weight_format.inverted_terms(levels)
         self.weights = levels.reshape(-1, config.filters, config.inputs)
         self.activations = np.zeros((config.activation_words, config.inputs), np.int8)
@@ -119,13 +115,13 @@ class Machine:
         """The stored bytes of one tile. (pixels, channels of the tile)"""
         channels = sums.shape[-1]
         if tile == step.tiles:
-            channels = (step.last_groups) * self.config.requantisers
+            channels = step.last_groups * self.config.requantisers
         product = np.zeros((sums.shape[1], channels), np.int64)
         for record in range(step.records):
             bias, multiplier = self._record(step, tile, record, channels)
             product += (sums[record, :, :channels] + bias) * multiplier
         rounded = (product + (1 << (SHIFT - 1))) >> SHIFT
-        return np.clip(rounded + step.zero_point, step.low, step.high)
+        return np.asarray(np.clip(rounded + step.zero_point, step.low, step.high), np.int64)
 
     def _record(
         self, step: Descriptor, tile: int, record: int, channels: int

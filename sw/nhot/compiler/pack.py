@@ -12,7 +12,7 @@ from nhot.formats.format import Ints
 from nhot.formats.terms import naf_terms, naf_weight
 from nhot.network.requant import MAX_TERMS, SHIFT
 
-__all__ = ["check_widths", "requant_words", "weight_levels"]
+__all__ = ["check_widths", "requant_words", "term_word", "weight_levels"]
 
 
 def weight_levels(layer: Layer, config: EngineConfig) -> Ints:
@@ -40,7 +40,7 @@ def requant_words(layer: Layer, config: EngineConfig) -> Ints:
     that all outputs share.
     """
     bias = hardware_bias(layer, config)
-    terms = np.array([_term_word(int(m)) for m in layer.requant.multiplier], dtype=np.int64)
+    terms = np.array([term_word(int(m)) for m in layer.requant.multiplier], dtype=np.int64)
     if layer.operation is Operation.ARRAY:
         fill = -len(bias) % config.requantisers
         bias, terms = (np.pad(a, (0, fill)).reshape(-1, config.requantisers) for a in (bias, terms))
@@ -65,7 +65,7 @@ def _inverted(layer: Layer, config: EngineConfig) -> Ints:
     return np.asarray(per_filter.reshape(-1)[: layer.levels.shape[0]], dtype=np.int64)
 
 
-def _term_word(multiplier: int) -> int:
+def term_word(multiplier: int) -> int:
     """Four bytes: bit 7 non-zero, bit 6 negative, bits 4..0 the shift."""
     word = 0
     for i, (sign, shift) in enumerate(reversed(naf_terms(multiplier))):

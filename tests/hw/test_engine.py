@@ -1,0 +1,105 @@
+"""The engine in Amaranth's simulator, and its requantiser alone."""
+
+import numpy as np
+import pytest
+from amaranth.back import rtlil
+from amaranth.sim import Simulator
+
+from nhot.compiler import EngineConfig, compile_network
+from nhot.compiler.pack import term_word
+from nhot.errors import MismatchError
+from nhot.network import Requant
+from nhot.network.reference import run
+from nhot_hw.engine import Engine, Top
+from nhot_hw.engine.requantiser import Requantiser
+from nhot_sim.engine import EngineSimulation
+from nhot_sim.samples import extreme_inputs, sample_network
+
+
+@pytest.mark.parametrize(
+    "config",
+    [EngineConfig(), EngineConfig(pixels=2, filters=2, inputs=4, requantisers=2, lane="serial")],
+    ids=["parallel", "serial"],
+)
+def test_network_equals_reference(config):
+    network = sample_network("2hot", size=5)
+    x = extreme_inputs(network)[:1]
+    simulation = EngineSimulation(compile_network(network, config))
+    (outputs,) = simulation.run(list(x))
+    wanted = run(network, x, trace=True)
+    assert "answer" in outputs
+    for name, values in outputs.items():
+        np.testing.assert_array_equal(values, wanted[name][0], err_msg=name)
+    assert simulation.layer_ends == sorted(simulation.layer_ends)
+    assert simulation.layer_ends[-1] < simulation.cycles
+
+
+def test_a_run_without_end_is_reported():
+    network = sample_network("2hot", size=5)
+    simulation = EngineSimulation(compile_network(network, EngineConfig()), limit=50)
+    with pytest.raises(MismatchError, match="Run must end within 50 cycles"):
+        simulation.run(list(extreme_inputs(network)[:1]))
+
+
+@pytest.mark.parametrize("make", [
+    lambda: Engine(EngineConfig(pixels=2)),
+    lambda: Top(EngineConfig(), clock_hz=12_000_000, baud=1_000_000),
+], ids=["engine", "top"])
+def test_elaborates_twice(make):
+    component = make()
+    assert rtlil.convert(component) == rtlil.convert(component)
+
+
+def test_requantiser_equals_its_reference():
+    """Random and extreme sums, multipliers, biases, zero points and clamps, back to back."""
+    rng = np.random.default_rng(7)
+    config = EngineConfig(accumulator_bits=24, product_bits=56)
+    count = 300
+    scale = rng.choice([-1, 1], count) * 2.0 ** rng.uniform(-14, 2, count)
+    requants = [
+        Requant.from_scale(s, zero_point=int(z), low=int(min(a, b)), high=int(max(a, b)))
+        for s, z, a, b in zip(
+            scale, rng.choice([-128, 0, 127, 5], count),
+            rng.integers(-128, 128, count), rng.integers(-128, 128, count), strict=True,
+        )
+    ]
+    # Halves of an output unit, where rounding decides, are as likely as anything else.
+    sums = rng.integers(-(2**22), 2**22, count)
+    halves = np.array([int((k + 0.5) / abs(s)) for k, s in zip(rng.integers(-99, 99, count), scale,
+                                                               strict=True)])
+    sums = np.where(rng.random(count) < 0.5, np.clip(halves, -(2**22), 2**22), sums)
+    biases = rng.integers(-(2**22), 2**22, count)
+    sums -= biases // 2
+    wanted = [int(r.compute([s + b])[0]) for r, s, b in zip(requants, sums, biases, strict=True)]
+    words = [term_word(int(r.multiplier[0])) for r in requants]
+
+    dut = Requantiser(config)
+    got = []
+
+    async def bench(ctx):
+        for requant, value, bias, word in zip(requants, sums, biases, words, strict=True):
+            ctx.set(dut.i_zero_point, requant.zero_point)
+            ctx.set(dut.i_low, requant.low)
+            ctx.set(dut.i_high, requant.high)
+            ctx.set(dut.i_value, int(value))
+            ctx.set(dut.i_bias, int(bias) & 0xFFFF_FFFF)
+            ctx.set(dut.i_take, 1)
+            await ctx.tick()
+            ctx.set(dut.i_take, 0)
+            ctx.set(dut.i_load, 1)
+            ctx.set(dut.i_terms, word)
+            await ctx.tick()
+            ctx.set(dut.i_load, 0)
+            for i in range(4):
+                ctx.set(dut.i_term, 1)
+                ctx.set(dut.i_term_first, i == 0)
+                await ctx.tick()
+            ctx.set(dut.i_term, 0)
+            await ctx.tick()
+            got.append(ctx.get(dut.o_y))
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert got == wanted
