@@ -11,6 +11,7 @@ import zlib
 from dataclasses import dataclass
 from enum import IntEnum
 
+from nhot.compiler.program import Region
 from nhot.device import cobs
 from nhot.errors import NhotError
 
@@ -62,16 +63,6 @@ class Status(IntEnum):
     BAD_REQUEST = 2
 
 
-class Region(IntEnum):
-    """The memories of a board that frames can reach."""
-
-    PROGRAM = 0
-    REQUANT = 1
-    WEIGHTS = 2
-    ACTIVATIONS = 3
-    TIMING = 4
-
-
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """A frame from the host.
@@ -80,7 +71,7 @@ class Request:
     ----------
     opcode : Opcode
     sequence : int
-        0 to 255; the response repeats it.
+        0 to 255; the response repeats it. Given by the link, unless frames are made by hand.
     region, address : int
         What WRITE and READ reach; the address counts words of the region.
     length : int
@@ -90,7 +81,7 @@ class Request:
     """
 
     opcode: Opcode
-    sequence: int
+    sequence: int = 0
     region: int = 0
     address: int = 0
     length: int = 0

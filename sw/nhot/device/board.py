@@ -1,0 +1,344 @@
+"""What a host can ask of a board."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nhot.compiler.codes import unpack_codes
+from nhot.compiler.config import EngineConfig
+from nhot.compiler.image import Image
+from nhot.compiler.layout import Placement
+from nhot.compiler.program import Region
+from nhot.device.link import Link
+from nhot.device.protocol import MAX_PAYLOAD, VERSION, Hello, Opcode, Request, State
+from nhot.device.transport import SerialTransport, Transport
+from nhot.errors import DeviceError, MismatchError, NhotError
+from nhot.formats.format import Ints
+
+__all__ = ["Board", "LayerTime", "Result"]
+
+#: Bytes that are done and bytes that there are, of a load.
+Progress = Callable[[int, int], None]
+
+# Four frames of this fill the board's queue: it works on one while the next ones are on their way.
+_WRITE_BYTES = 112
+_TIMING_WORD = 4
+_FIRST_POLL, _LAST_POLL = 0.0005, 0.02  # seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a run gave.
+
+    Parameters
+    ----------
+    outputs : Ints
+        (height, width, channels), or (batch, height, width, channels) for a batch.
+    cycles, stalls : int or Ints
+        Clock cycles of the run and how many of them waited for memory; (batch,) for a batch.
+    """
+
+    outputs: Ints
+    cycles: int | Ints
+    stalls: int | Ints
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerTime:
+    """When a layer ended, in clock cycles from the start of the run, and its stalls."""
+
+    name: str
+    end: int
+    stalls: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Area:
+    """Part of a region: ``data`` as it is written, ``stored`` as it is read back."""
+
+    region: Region
+    word: int
+    data: bytes
+    stored_word: int
+    stored: bytes
+
+
+class Board:
+    """An engine behind a transport, as a context manager.
+
+    Parameters
+    ----------
+    transport : Transport
+        Closed with the board.
+    timeout : float
+        Seconds of silence before a request is repeated; after five of them the board is given up.
+
+    Attributes
+    ----------
+    hello : Hello
+        What the board said of itself.
+
+    Raises
+    ------
+    DeviceError
+        From every method: the board does not answer, or is not what it should be.
+    """
+
+    def __init__(self, transport: Transport, *, timeout: float = 0.5) -> None:
+        self.transport = transport
+        self.link = Link(transport, timeout=timeout)
+        self._image: Image | None = None
+        try:
+            self.hello = self._greet()
+        except BaseException:
+            transport.close()
+            raise
+
+    @classmethod
+    def open(cls, port: str, *, baud: int = 1_000_000, timeout: float = 0.5) -> Self:
+        """The board on a serial port, a pseudo-terminal or a URL that pyserial knows."""
+        return cls(SerialTransport(port, baud=baud), timeout=timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the port back."""
+        self.transport.close()
+
+    def _greet(self) -> Hello:
+        self.transport.write(b"\0")  # ends a frame that another host may have left unfinished
+        response = self.link.request(Request(opcode=Opcode.HELLO))
+        hello = Hello.from_bytes(response.payload)
+        if hello.version != VERSION:
+            raise DeviceError(
+                f"Board on {self.transport.name} must speak version {VERSION} of the protocol, "
+                f"not {hello.version}"
+            )
+        return hello
+
+    def check(self, config: EngineConfig) -> None:
+        """Refuse an engine that is not the board's."""
+        if self.hello.target_id != config.target_id:
+            raise DeviceError(
+                f"Board on {self.transport.name} must have the engine that the image is for, "
+                f"{config.target_id:#010x}, not {self.hello.target_id:#010x}"
+            )
+
+    def load(self, image: Image, *, verify: bool = True, progress: Progress | None = None) -> None:
+        """Fill the board's memories, which keep what they hold until the power goes.
+
+        A run that is under way is broken off.
+
+        Parameters
+        ----------
+        verify : bool
+            Read everything back, as :meth:`verify` does.
+        progress : callable, optional
+            Called with the bytes done and the bytes in all.
+        """
+        self.check(image.config)
+        self._image = None
+        self.reset()
+        areas = _areas(image)
+        total = sum(len(area.data) + verify * len(area.stored) for area in areas)
+        done = 0
+        for area in areas:
+            for count in self._write(area.region, 0, area.word, area.data):
+                done = _report(progress, done + count, total)
+        if verify:
+            self._verify(areas, progress, done, total)
+        self._image = image
+
+    def verify(self, image: Image, *, progress: Progress | None = None) -> None:
+        """Compare the board's memories with an image, which can be run if they are the same.
+
+        The first difference raises :class:`MismatchError` with its region, word and both values.
+        """
+        self.check(image.config)
+        self._image = None
+        areas = _areas(image)
+        self._verify(areas, progress, 0, sum(len(area.stored) for area in areas))
+        self._image = image
+
+    def _verify(
+        self, areas: list[_Area], progress: Progress | None, done: int, total: int
+    ) -> None:
+        for area in areas:
+            read = bytearray()
+            for piece in self._read(area.region, 0, area.stored_word, len(area.stored)):
+                read += piece
+                done = _report(progress, done + len(piece), total)
+            _compare(area, bytes(read))
+
+    def run(self, values: ArrayLike, *, limit: float = 60.0) -> Result:
+        """Run the loaded network.
+
+        Parameters
+        ----------
+        values : (height, width, channels) or (batch, height, width, channels) integers
+        limit : float
+            Seconds after which a run that has not ended is broken off, with a
+            :class:`DeviceError`.
+        """
+        image = self._need_image()
+        array = np.asarray(values)
+        if array.ndim == 3:
+            return self._run_one(image, array, limit)
+        if array.ndim != 4 or not len(array):
+            raise NhotError(
+                f"Input must have shape (height, width, channels) or a batch of them, "
+                f"not {array.shape}"
+            )
+        results = [self._run_one(image, one, limit) for one in array]
+        return Result(
+            outputs=np.stack([result.outputs for result in results]),
+            cycles=np.array([result.cycles for result in results]),
+            stalls=np.array([result.stalls for result in results]),
+        )
+
+    def status(self) -> State:
+        """What the board is doing and has done."""
+        return State.from_bytes(self.link.request(Request(opcode=Opcode.STATUS)).payload)
+
+    def layer_cycles(self) -> list[LayerTime]:
+        """When each layer of the last run ended."""
+        layers = self._need_image().meta["layers"]
+        data = b"".join(self._read(Region.TIMING, 0, _TIMING_WORD, 2 * _TIMING_WORD * len(layers)))
+        numbers = np.frombuffer(data, "<u4").reshape(-1, 2).tolist()
+        return [
+            LayerTime(name=layer["name"], end=end, stalls=stalls)
+            for layer, (end, stalls) in zip(layers, numbers, strict=True)
+        ]
+
+    def reset(self) -> None:
+        """Break off a run. The memories keep what they hold."""
+        self.link.request(Request(opcode=Opcode.RESET))
+
+    def _need_image(self) -> Image:
+        if self._image is None:
+            raise DeviceError(
+                f"Board on {self.transport.name} must be loaded with an image before it can run"
+            )
+        return self._image
+
+    def _run_one(self, image: Image, values: Ints, limit: float) -> Result:
+        source = Placement.from_dict(image.meta["input"])
+        target = Placement.from_dict(image.meta["output"])
+        word = image.config.inputs
+        for _ in self._write(Region.ACTIVATIONS, source.address, word, source.pack(values)):
+            pass
+        self.link.request(Request(opcode=Opcode.RUN))
+        state = self._wait(limit)
+        data = b"".join(
+            self._read(Region.ACTIVATIONS, target.address, word, target.words * word)
+        )
+        return Result(outputs=target.unpack(data), cycles=state.cycles, stalls=state.stalls)
+
+    def _wait(self, limit: float) -> State:
+        deadline = time.monotonic() + limit
+        pause = _FIRST_POLL
+        while (state := self.status()).busy:
+            if time.monotonic() > deadline:
+                self.reset()
+                raise DeviceError(
+                    f"Run on {self.transport.name} must end within {limit:g} s, and was broken off"
+                )
+            time.sleep(pause)
+            pause = min(2 * pause, _LAST_POLL)
+        return state
+
+    def _write(self, region: Region, address: int, word: int, data: bytes) -> Iterator[int]:
+        """Write ``data`` in frames of whole words; yields the bytes of each as it is answered."""
+        size = _frame_bytes(region, word, _WRITE_BYTES)
+        requests = [
+            Request(
+                opcode=Opcode.WRITE, region=region, address=address + start // word,
+                length=len(data[start : start + size]), payload=data[start : start + size],
+            )
+            for start in range(0, len(data), size)
+        ]
+        for request, _ in zip(requests, self.link.pipeline(requests), strict=True):
+            yield request.length
+
+    def _read(self, region: Region, address: int, word: int, length: int) -> Iterator[bytes]:
+        """Read ``length`` bytes, which is whole words, piece by piece."""
+        size = _frame_bytes(region, word, MAX_PAYLOAD)
+        requests = (
+            Request(
+                opcode=Opcode.READ, region=region, address=address + start // word,
+                length=min(size, length - start),
+            )
+            for start in range(0, length, size)
+        )
+        for response in self.link.pipeline(requests):
+            yield response.payload
+
+
+def _frame_bytes(region: Region, word: int, most: int) -> int:
+    """Bytes of a frame: whole words, at most ``most`` unless a single word is longer."""
+    if word > MAX_PAYLOAD:
+        raise DeviceError(
+            f"Words of {region.name.lower()} must be at most {MAX_PAYLOAD} bytes on the wire, "
+            f"not {word}"
+        )
+    return max(1, most // word) * word
+
+
+def _areas(image: Image) -> list[_Area]:
+    config = image.config
+    requant_word = 4 * config.requantisers
+    fields_word = config.filters * config.inputs * _field_bytes(config)
+    return [
+        _Area(region=region, word=word, data=data, stored_word=stored_word, stored=stored)
+        for region, word, data, stored_word, stored in (
+            (Region.PROGRAM, 4, image.program, 4, image.program),
+            (Region.REQUANT, requant_word, image.requant, requant_word, image.requant),
+            (Region.WEIGHTS, config.code_bytes, image.weights, fields_word,
+             _stored_weights(image)),
+        )
+    ]
+
+
+def _field_bytes(config: EngineConfig) -> int:
+    return (config.weight_format.field_bits + 7) // 8
+
+
+def _stored_weights(image: Image) -> bytes:
+    """The fields that the board makes of an image's codes, as it gives them back."""
+    fmt, config = image.config.weight_format, image.config
+    codes = unpack_codes(image.weights, fmt.code_bits, config.filters * config.inputs)
+    fields = fmt.to_fields(fmt.decode(codes)).reshape(-1)
+    size = _field_bytes(config)
+    return fields.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :size].tobytes()
+
+
+def _compare(area: _Area, read: bytes) -> None:
+    if read == area.stored:
+        return
+    first = next(i for i, (a, b) in enumerate(zip(area.stored, read, strict=True)) if a != b)
+    word = first // area.stored_word
+    part = slice(word * area.stored_word, (word + 1) * area.stored_word)
+    raise MismatchError(
+        f"Board's {area.region.name.lower()} must hold {area.stored[part].hex()} in word {word}, "
+        f"not {read[part].hex()}"
+    )
+
+
+def _report(progress: Progress | None, done: int, total: int) -> int:
+    if progress is not None:
+        progress(done, total)
+    return done

@@ -1,0 +1,163 @@
+"""Requests and responses over a transport that may lose, repeat or alter bytes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from nhot.device.protocol import BUFFER_BYTES, FrameError, Opcode, Request, Response, Status
+from nhot.device.transport import Transport
+from nhot.errors import DeviceError
+
+__all__ = ["Link"]
+
+_OUTSTANDING = 64  # requests; of 256, so that a late answer is not taken for that of a new one
+_LONGEST_FRAME = 1024  # bytes without a delimiter that are kept
+
+
+@dataclass
+class _Pending:
+    request: Request
+    frame: bytes
+    response: Response | None = None
+
+
+class Link:
+    """The host's end of the protocol: many requests under way, each answered or sent again.
+
+    No more is under way than the board's queue holds, so nothing is lost on a sound line. If the
+    board has been silent for ``timeout`` seconds, all that is unanswered is sent again, behind a
+    delimiter that ends whatever half frame the board may have. All requests but RUN may be carried
+    out twice without harm; the board knows a repeated RUN by its sequence number.
+
+    Parameters
+    ----------
+    transport : Transport
+    timeout : float
+        Seconds of silence before requests are repeated.
+    tries : int
+        Silences in a row, without an answer between them, before a :class:`DeviceError`.
+
+    Attributes
+    ----------
+    repeated : int
+        Requests that were sent again.
+    """
+
+    def __init__(self, transport: Transport, *, timeout: float = 0.5, tries: int = 5) -> None:
+        self.transport = transport
+        self.timeout = timeout
+        self.tries = tries
+        self.repeated = 0
+        self._sequence = 0
+        self._last_run: int | None = None
+        self._received = bytearray()
+
+    def request(self, request: Request) -> Response:
+        """Send one request and wait for its answer. Errors as :meth:`pipeline`."""
+        (response,) = self.pipeline([request])
+        return response
+
+    def pipeline(self, requests: Iterable[Request]) -> Iterator[Response]:
+        """Send requests, as many at a time as the board can hold; answers in their order.
+
+        Sequence numbers are given here.
+
+        Raises
+        ------
+        DeviceError
+            The board stays silent, or refuses a request.
+        """
+        source = map(self._prepare, requests)
+        ahead = next(source, None)
+        pending: list[_Pending] = []
+        while ahead is not None or pending:
+            batch = b""
+            while ahead is not None and _fits(pending, ahead):
+                pending.append(ahead)
+                batch += ahead.frame
+                ahead = next(source, None)
+            if batch:
+                self.transport.write(batch)
+            self._await_answer(pending)
+            while pending and (response := pending[0].response) is not None:
+                yield self._accept(pending.pop(0).request, response)
+
+    def _prepare(self, request: Request) -> _Pending:
+        self._sequence = (self._sequence + 1) % 256
+        if request.opcode == Opcode.RUN:
+            if self._sequence == self._last_run:  # the board would take it for a repetition
+                self._sequence = (self._sequence + 1) % 256
+            self._last_run = self._sequence
+        numbered = replace(request, sequence=self._sequence)
+        return _Pending(numbered, numbered.to_bytes())
+
+    def _await_answer(self, pending: list[_Pending]) -> None:
+        """Return once at least one more request has its answer."""
+        silences = 0
+        deadline = time.monotonic() + self.timeout
+        while True:
+            data = self.transport.read(self.timeout)
+            if self._match(data, pending):
+                return
+            if data and time.monotonic() < deadline:
+                continue  # the rest of a frame is on its way
+            silences += 1
+            if silences == self.tries:
+                raise DeviceError(
+                    f"Board on {self.transport.name} must answer {pending[0].request.opcode.name}, "
+                    f"but did not in {self.tries} tries of {self.timeout:g} s"
+                )
+            self._repeat(pending)
+            deadline = time.monotonic() + self.timeout
+
+    def _repeat(self, pending: list[_Pending]) -> None:
+        lost = [item.frame for item in pending if item.response is None]
+        self.repeated += len(lost)
+        self.transport.write(b"\0" + b"".join(lost))
+
+    def _match(self, data: bytes, pending: list[_Pending]) -> bool:
+        """Give each answer in ``data`` to its request; whether there was one."""
+        *frames, rest = (self._received + data).split(b"\0")
+        self._received = rest[-_LONGEST_FRAME:]
+        matched = False
+        for frame in frames:
+            try:
+                response = Response.from_bytes(bytes(frame))
+            except FrameError:
+                continue
+            for item in pending:
+                if item.response is None and _answers(response, item.request):
+                    item.response = response
+                    matched = True
+        return matched
+
+    def _accept(self, request: Request, response: Response) -> Response:
+        if response.status == Status.BUSY:
+            raise DeviceError(
+                f"Board on {self.transport.name} must be idle for {request.opcode.name}, "
+                f"not in the middle of a run"
+            )
+        if response.status == Status.BAD_REQUEST:
+            raise DeviceError(
+                f"Board on {self.transport.name} must know {request.opcode.name} of region "
+                f"{request.region} with {request.length} bytes, but refuses it"
+            )
+        return response
+
+
+def _fits(pending: list[_Pending], item: _Pending) -> bool:
+    """Whether the board's queue has room, and for the delimiter before a repetition."""
+    used = sum(len(other.frame) for other in pending)
+    return not pending or (
+        len(pending) < _OUTSTANDING and used + len(item.frame) < BUFFER_BYTES
+    )
+
+
+def _answers(response: Response, request: Request) -> bool:
+    if (response.opcode, response.sequence) != (request.opcode, request.sequence):
+        return False
+    if request.opcode == Opcode.READ and response.status == Status.OK:
+        return len(response.payload) == request.length
+    return True
