@@ -70,9 +70,10 @@ def test_boards_compile_for_their_engine(files, board, capsys):
         (["--config", "net.onnx"], "must be JSON"),
         (["--config", "list.json"], "must be a JSON object"),
         (["--config", "typo.json"], "not 'filter'"),
-        (["--config", "engine.json", "--configuration", "2hot"], "--configuration"),
+        (["--config", "engine.json", "--configuration", "2hot"], "not allowed with"),
+        (["--config", "engine.json", "--board", "x"], "Board must be one of"),
         (["--config", "small.json"], "must have at least"),
-        ([], "one of the arguments --board --config is required"),
+        ([], "--board or --config must be given; boards are icebreaker"),
     ],
 )
 def test_compile_refuses_other_targets(files, monkeypatch, capsys, arguments, message):

@@ -17,22 +17,24 @@ __all__ = ["add_target_arguments", "engine_config", "read_config"]
 
 def add_target_arguments(parser: ArgumentParser) -> None:
     """Declare ``--board``, ``--configuration`` and ``--config``."""
-    group = parser.add_mutually_exclusive_group(required=True)
-    group.add_argument("--board", metavar="BOARD", help="a board that nhot knows, e.g. ulx3s-85f")
-    group.add_argument("--config", type=Path, metavar="FILE",
-                       help="sizes of an engine of your own, as JSON (nhot info IMAGE shows them)")
-    parser.add_argument("--configuration", metavar="NAME",
+    parser.add_argument("--board", metavar="BOARD", help="a board that nhot knows, e.g. ulx3s-85f")
+    engine = parser.add_mutually_exclusive_group()
+    engine.add_argument("--configuration", metavar="NAME",
                         help="which of the board's engines, e.g. 2hot (default: its first)")
+    engine.add_argument("--config", type=Path, metavar="FILE",
+                        help="sizes of an engine of your own, as JSON (nhot info IMAGE shows them)")
 
 
 def engine_config(args: Namespace) -> EngineConfig:
-    """The sizes of the engine that the arguments name."""
-    if args.board is None:
-        if args.configuration is not None:
-            raise NhotError("--configuration names an engine of a --board; --config has its own")
-        return read_config(args.config)
-    from nhot.compiler.targets import target
+    """The sizes of the engine that the arguments name; ``--config`` needs no board."""
+    from nhot.compiler.targets import BOARDS, board, target
 
+    if args.config is not None:
+        if args.board is not None:
+            board(args.board)
+        return read_config(args.config)
+    if args.board is None:
+        raise NhotError(f"--board or --config must be given; boards are {', '.join(BOARDS)}")
     return target(args.board, args.configuration).config
 
 

@@ -1,0 +1,62 @@
+"""The arguments that say where a board is, and the way to it.
+
+A port is that of a serial adapter, or a name of the entry-point group ``nhot.ports``: a callable
+that takes the engine's configuration and gives a context manager whose ``port`` is a serial port.
+So ``virtual`` is found without this package knowing of the simulator.
+"""
+
+from __future__ import annotations
+
+import logging
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nhot.compiler import EngineConfig, Image
+    from nhot.device import Board
+
+__all__ = ["GROUP", "add_port_arguments", "load_image", "open_board"]
+
+GROUP = "nhot.ports"
+
+_log = logging.getLogger("nhot")
+
+
+def add_port_arguments(parser: ArgumentParser) -> None:
+    """Declare ``--port``, ``--baud`` and ``--no-verify``."""
+    parser.add_argument("--port", required=True, metavar="PORT",
+                        help="serial port of the board (nhot doctor lists them), or virtual: a "
+                        "simulated board for as long as the command runs")
+    parser.add_argument("--baud", type=int, default=1_000_000, metavar="RATE",
+                        help="bits a second on a serial port (default: %(default)s)")
+    parser.add_argument("--no-verify", action="store_true",
+                        help="do not read back what was loaded")
+
+
+@contextmanager
+def open_board(args: Namespace, config: EngineConfig) -> Iterator[Board]:
+    """The board that the arguments name; one that is simulated has the engine of ``config``."""
+    from nhot.device import Board
+
+    makers = {point.name: point for point in entry_points(group=GROUP)}
+    with ExitStack() as stack:
+        port = args.port
+        if port in makers:
+            _log.info("starting a %s board (it is built first if its engine is new)", port)
+            port = stack.enter_context(makers[port].load()(config)).port
+        yield stack.enter_context(Board.open(port, baud=args.baud))
+
+
+def load_image(args: Namespace, board: Board, image: Image) -> None:
+    """Load ``image`` into ``board``, with progress, and read it back unless told not to."""
+    from nhot.progress import Progress
+
+    with Progress("loading", unit="bytes") as progress:
+        def show(done: int, total: int) -> None:
+            progress.total = total
+            progress.to(done)
+
+        board.load(image, verify=not args.no_verify, progress=show)

@@ -1,0 +1,131 @@
+"""``nhot run``: inferences on a board, with their cycle counts."""
+
+from __future__ import annotations
+
+import io
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nhot.cli.output import add_json_argument, print_json, print_table
+from nhot.cli.ports import add_port_arguments, load_image, open_board
+
+if TYPE_CHECKING:
+    from nhot.compiler import Image
+    from nhot.device import Board
+    from nhot.formats.format import Ints
+
+HELP = "run a network on a board: outputs and cycle counts"
+
+SHOWN = 16  # values of an output that are printed
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("image", type=Path, metavar="IMAGE",
+                        help="memory image (.img), which is loaded first")
+    add_port_arguments(parser)
+    parser.add_argument("--input", type=Path, required=True, metavar="X.npy",
+                        help="integers (batch, height, width, channels), or one sample")
+    parser.add_argument("-o", "--output", type=Path, metavar="Y.npy",
+                        help="where to write the outputs, in the same order of axes")
+    parser.add_argument("--limit", type=float, default=60.0, metavar="SECONDS",
+                        help="break off a run that takes longer (default: %(default)s)")
+    add_json_argument(parser)
+
+
+def run(args: Namespace) -> int:
+    """Load the image, run every input, print what came out."""
+    from nhot.compiler import Image
+
+    image = Image.from_bytes(args.image.read_bytes())
+    inputs = read_inputs(args.input, tuple(image.meta["input"]["shape"]))
+    with open_board(args, image.config) as board:
+        load_image(args, board, image)
+        facts = _run(board, image, inputs, args.limit)
+    outputs = facts["outputs"]
+    if args.output is not None:
+        write_outputs(args.output, outputs)
+    facts["outputs"] = outputs.tolist()
+    if args.json:
+        print_json(facts)
+    else:
+        _print(facts)
+    return 0
+
+
+def read_inputs(path: Path, shape: tuple[int, ...]) -> Ints:
+    """Integers (batch, height, width, channels) from a .npy file of one sample or many.
+
+    An axis of length 1 may be missing: (batch, height, width) of one channel, or (batch, channels)
+    of a vector. Values are checked by what takes them.
+    """
+    import numpy as np
+
+    from nhot.errors import NhotError
+
+    try:
+        array = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise NhotError(f"Input {path} must be a .npy file: {error}") from None
+    if not isinstance(array, np.ndarray):
+        raise NhotError(f"Input {path} must be one array (.npy), not an archive of several")
+    bare = tuple(size for size in shape if size > 1)
+    if array.shape == shape:
+        return array[None]
+    if array.ndim and len(array) and array.shape[1:] in {shape, shape[:2] * (shape[2] == 1), bare}:
+        return array.reshape(len(array), *shape)
+    raise NhotError(
+        f"Input {path} must have shape {shape} or (batch, {', '.join(map(str, shape))}), "
+        f"not {array.shape}"
+    )
+
+
+def write_outputs(path: Path, outputs: Ints) -> None:
+    """Write an array as .npy, atomically."""
+    import numpy as np
+
+    from nhot.files import write_atomically
+
+    buffer = io.BytesIO()
+    np.save(buffer, outputs)
+    write_atomically(path, buffer.getvalue())
+
+
+def _run(board: Board, image: Image, inputs: Ints, limit: float) -> dict[str, Any]:
+    import numpy as np
+
+    from nhot.progress import track
+
+    results = [board.run(x, limit=limit) for x in track(inputs, "running", unit="inputs")]
+    times = board.layer_cycles()
+    starts = [0, *(time.end for time in times)]
+    return {
+        "network": image.meta["network"],
+        "outputs": np.stack([result.outputs for result in results]),
+        "cycles": [int(result.cycles) for result in results],
+        "stalls": [int(result.stalls) for result in results],
+        "layers": [
+            {"name": time.name, "cycles": time.end - start, "stalls": time.stalls}
+            for time, start in zip(times, starts, strict=False)
+        ],
+    }
+
+
+def _print(facts: dict[str, Any]) -> None:
+    rows = [
+        (index, cycles, stalls, _values(output))
+        for index, (output, cycles, stalls) in enumerate(
+            zip(facts["outputs"], facts["cycles"], facts["stalls"], strict=True)
+        )
+    ]
+    print_table(("input", "cycles", "stalls", "output"), rows, ("input", "cycles", "stalls"))
+    print()
+    layers = [(layer["name"], layer["cycles"], layer["stalls"]) for layer in facts["layers"]]
+    print_table(("layer", "cycles", "stalls"), layers, ("cycles", "stalls"))
+
+
+def _values(output: list[list[list[int]]]) -> str:
+    values = [value for row in output for position in row for value in position]
+    more = " ..." if len(values) > SHOWN else ""
+    return " ".join(map(str, values[:SHOWN])) + more
