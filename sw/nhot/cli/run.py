@@ -66,8 +66,8 @@ def read_inputs(path: Path, shape: tuple[int, ...]) -> Ints:
 
     try:
         array = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise NhotError(f"Input {path} must be a .npy file: {error}") from None
+    except (ValueError, EOFError):
+        raise NhotError(f"Input {path} must be a .npy file of numbers") from None
     if not isinstance(array, np.ndarray):
         raise NhotError(f"Input {path} must be one array (.npy), not an archive of several")
     bare = tuple(size for size in shape if size > 1)
