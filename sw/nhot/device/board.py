@@ -11,15 +11,15 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nhot.compiler.codes import unpack_codes
 from nhot.compiler.config import EngineConfig
 from nhot.compiler.image import Image
 from nhot.compiler.layout import Placement
 from nhot.compiler.program import Region
+from nhot.device.areas import Area, image_areas
 from nhot.device.link import Link
 from nhot.device.protocol import MAX_PAYLOAD, VERSION, Hello, Opcode, Request, State
 from nhot.device.transport import SerialTransport, Transport
-from nhot.errors import DeviceError, MismatchError, NhotError
+from nhot.errors import DeviceError, NhotError
 from nhot.formats.format import Ints
 
 __all__ = ["Board", "LayerTime", "Result"]
@@ -57,17 +57,6 @@ class LayerTime:
     name: str
     end: int
     stalls: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Area:
-    """Part of a region: ``data`` as it is written, ``stored`` as it is read back."""
-
-    region: Region
-    word: int
-    data: bytes
-    stored_word: int
-    stored: bytes
 
 
 class Board:
@@ -153,7 +142,7 @@ class Board:
         self.check(image.config)
         self._image = None
         self.reset()
-        areas = _areas(image)
+        areas = image_areas(image)
         total = sum(len(area.data) + verify * len(area.stored) for area in areas)
         done = 0
         for area in areas:
@@ -170,19 +159,19 @@ class Board:
         """
         self.check(image.config)
         self._image = None
-        areas = _areas(image)
+        areas = image_areas(image)
         self._verify(areas, progress, 0, sum(len(area.stored) for area in areas))
         self._image = image
 
     def _verify(
-        self, areas: list[_Area], progress: Progress | None, done: int, total: int
+        self, areas: list[Area], progress: Progress | None, done: int, total: int
     ) -> None:
         for area in areas:
             read = bytearray()
             for piece in self._read(area.region, 0, area.stored_word, len(area.stored)):
                 read += piece
                 done = _report(progress, done + len(piece), total)
-            _compare(area, bytes(read))
+            area.compare(bytes(read))
 
     def run(self, values: ArrayLike, *, limit: float = 60.0) -> Result:
         """Run the loaded network.
@@ -296,46 +285,6 @@ def _frame_bytes(region: Region, word: int, most: int) -> int:
             f"not {word}"
         )
     return max(1, most // word) * word
-
-
-def _areas(image: Image) -> list[_Area]:
-    config = image.config
-    requant_word = 4 * config.requantisers
-    fields_word = config.filters * config.inputs * _field_bytes(config)
-    return [
-        _Area(region=region, word=word, data=data, stored_word=stored_word, stored=stored)
-        for region, word, data, stored_word, stored in (
-            (Region.PROGRAM, 4, image.program, 4, image.program),
-            (Region.REQUANT, requant_word, image.requant, requant_word, image.requant),
-            (Region.WEIGHTS, config.code_bytes, image.weights, fields_word,
-             _stored_weights(image)),
-        )
-    ]
-
-
-def _field_bytes(config: EngineConfig) -> int:
-    return (config.weight_format.field_bits + 7) // 8
-
-
-def _stored_weights(image: Image) -> bytes:
-    """The fields that the board makes of an image's codes, as it gives them back."""
-    fmt, config = image.config.weight_format, image.config
-    codes = unpack_codes(image.weights, fmt.code_bits, config.filters * config.inputs)
-    fields = fmt.to_fields(fmt.decode(codes)).reshape(-1)
-    size = _field_bytes(config)
-    return fields.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :size].tobytes()
-
-
-def _compare(area: _Area, read: bytes) -> None:
-    if read == area.stored:
-        return
-    first = next(i for i, (a, b) in enumerate(zip(area.stored, read, strict=True)) if a != b)
-    word = first // area.stored_word
-    part = slice(word * area.stored_word, (word + 1) * area.stored_word)
-    raise MismatchError(
-        f"Board's {area.region.name.lower()} must hold {area.stored[part].hex()} in word {word}, "
-        f"not {read[part].hex()}"
-    )
 
 
 def _report(progress: Progress | None, done: int, total: int) -> int:

@@ -1,0 +1,66 @@
+"""What loading an image writes, and what must then be read back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nhot.compiler.codes import unpack_codes
+from nhot.compiler.image import Image
+from nhot.compiler.program import Region
+from nhot.errors import MismatchError
+
+__all__ = ["Area", "image_areas"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Area:
+    """The words of a region from its first on, in the two forms that frames know.
+
+    Parameters
+    ----------
+    region : Region
+    data : bytes
+        As it is written, in words of ``word`` bytes.
+    stored : bytes
+        As it is read back, in words of ``stored_word`` bytes.
+    """
+
+    region: Region
+    word: int
+    data: bytes
+    stored_word: int
+    stored: bytes
+
+    def compare(self, read: bytes) -> None:
+        """Refuse what was read if it is not :attr:`stored`; the text names the first word."""
+        if read == self.stored:
+            return
+        pairs = zip(self.stored, read, strict=True)
+        word = next(i for i, (a, b) in enumerate(pairs) if a != b) // self.stored_word
+        part = slice(word * self.stored_word, (word + 1) * self.stored_word)
+        raise MismatchError(
+            f"Board's {self.region.name.lower()} must hold {self.stored[part].hex()} in word "
+            f"{word}, not {read[part].hex()}"
+        )
+
+
+def image_areas(image: Image) -> list[Area]:
+    """All that an image writes. Weights go as dense codes and come back as the lanes' fields."""
+    config = image.config
+    fmt = config.weight_format
+    weights = config.filters * config.inputs
+    field_bytes = (fmt.field_bits + 7) // 8
+    fields = fmt.to_fields(fmt.decode(unpack_codes(image.weights, fmt.code_bits, weights)))
+    raw = fields.reshape(-1, 1).astype("<u8").view(np.uint8)[:, :field_bytes]
+    record = 4 * config.requantisers
+    return [
+        Area(region=region, word=word, data=data, stored_word=stored_word, stored=stored)
+        for region, word, data, stored_word, stored in (
+            (Region.PROGRAM, 4, image.program, 4, image.program),
+            (Region.REQUANT, record, image.requant, record, image.requant),
+            (Region.WEIGHTS, config.code_bytes, image.weights, weights * field_bytes,
+             raw.tobytes()),
+        )
+    ]
