@@ -24,10 +24,16 @@ class EngineSimulation:
     image : Image
     limit : int
         Cycles after which a run that does not end is an error.
+    direct : bool
+        Put the weights into their memory at once instead of sending them through the loader,
+        which takes a cycle a bit.
     """
 
-    def __init__(self, image: Image, *, limit: int = 10_000_000) -> None:
+    def __init__(
+        self, image: Image, *, limit: int = 10_000_000, direct: bool = False
+    ) -> None:
         self.image = image
+        self.direct = direct
         self.limit = limit
         self.cycles = 0
         self.stalls = 0
@@ -48,9 +54,13 @@ class EngineSimulation:
             for region, data in (
                 (Region.PROGRAM, self.image.program),
                 (Region.REQUANT, self.image.requant),
-                (Region.WEIGHTS, self.image.weights),
             ):
                 await self._write(ctx, engine, region, 0, data)
+            if self.direct:
+                for address, word in enumerate(self._weight_words()):
+                    ctx.set(engine.weights.contents[address], word)
+            else:
+                await self._write(ctx, engine, Region.WEIGHTS, 0, self.image.weights)
             place = Placement.from_dict(self.image.meta["input"])
             for values in inputs:
                 packed = place.pack(values)
@@ -70,6 +80,13 @@ class EngineSimulation:
             with simulator.write_vcd(trace):
                 simulator.run()
         return results
+
+    def _weight_words(self) -> list[int]:
+        bits = self.image.config.weight_format.field_bits
+        return [
+            sum(int(field) << (i * bits) for i, field in enumerate(word))
+            for word in self.image.weight_fields()
+        ]
 
     async def _start(self, ctx, engine):  # type: ignore[no-untyped-def]
         ctx.set(engine.i_start, 1)

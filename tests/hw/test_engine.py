@@ -16,15 +16,14 @@ from nhot_sim.engine import EngineSimulation
 from nhot_sim.samples import extreme_inputs, sample_network
 
 
-@pytest.mark.parametrize(
-    "config",
-    [EngineConfig(), EngineConfig(pixels=2, filters=2, inputs=4, requantisers=2, lane="serial")],
-    ids=["parallel", "serial"],
-)
-def test_network_equals_reference(config):
+@pytest.mark.parametrize(("config", "direct"), [
+    (EngineConfig(weight_words=128), False),
+    (EngineConfig(pixels=2, filters=2, inputs=4, requantisers=2, lane="serial"), True),
+], ids=["parallel", "serial"])
+def test_network_equals_reference(config, direct):
     network = sample_network("2hot", size=5)
     x = extreme_inputs(network)[:1]
-    simulation = EngineSimulation(compile_network(network, config))
+    simulation = EngineSimulation(compile_network(network, config), direct=direct)
     (outputs,) = simulation.run(list(x))
     wanted = run(network, x, trace=True)
     assert "answer" in outputs
@@ -36,7 +35,7 @@ def test_network_equals_reference(config):
 
 def test_a_run_without_end_is_reported():
     network = sample_network("2hot", size=5)
-    simulation = EngineSimulation(compile_network(network, EngineConfig()), limit=50)
+    simulation = EngineSimulation(compile_network(network, EngineConfig()), limit=50, direct=True)
     with pytest.raises(MismatchError, match="Run must end within 50 cycles"):
         simulation.run(list(extreme_inputs(network)[:1]))
 

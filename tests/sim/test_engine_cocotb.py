@@ -1,12 +1,14 @@
 """The generated Verilog of the engine against the reference, on networks with every operator."""
 
-from dataclasses import asdict
+from dataclasses import replace
 
 import pytest
 
-from nhot.compiler import EngineConfig
-from nhot_hw.engine import Engine
-from nhot_sim.runner import run_bench
+from nhot.compiler import EngineConfig, compile_network
+from nhot.errors import MismatchError
+from nhot_sim.chain import check_verilog
+from nhot_sim.runner import require
+from nhot_sim.samples import extreme_inputs, sample_network
 
 SMALL = [
     EngineConfig(weight_words=512, activation_words=256),
@@ -27,19 +29,21 @@ def _name(config):
 
 
 def _run(config, tmp_path, *, simulator, inputs, seed):
-    run_bench(
-        Engine(config), "nhot_sim.tb_engine", build_dir=tmp_path, simulator=simulator,
-        name="engine",
-        parameters={"config": asdict(config), "seed": seed, "pause": 0.3, "inputs": inputs},
+    network = sample_network(config.format, seed=seed)
+    check_verilog(
+        network, compile_network(network, config), extreme_inputs(network)[:inputs],
+        simulator=simulator, pause=0.3, seed=seed, testcase=None, build_dir=tmp_path,
     )
 
 
 @pytest.mark.parametrize("config", SMALL, ids=_name)
 def test_engine_in_icarus(config, tmp_path):
+    require("iverilog")
     _run(config, tmp_path, simulator="icarus", inputs=1, seed=0)
 
 
 def test_engine_in_verilator(tmp_path):
+    require("verilator")
     _run(EngineConfig(), tmp_path, simulator="verilator", inputs=2, seed=1)
 
 
@@ -48,3 +52,18 @@ def test_engine_in_verilator(tmp_path):
 @pytest.mark.parametrize("config", SMALL + MORE, ids=_name)
 def test_every_kind_of_engine(config, tmp_path, simulator):
     _run(config, tmp_path, simulator=simulator, inputs=4, seed=2)
+
+
+def test_a_difference_is_named(tmp_path):
+    """A network with one other weight than the image: the report names layer, place and values."""
+    require("iverilog")
+    network = sample_network("2hot")
+    image = compile_network(network, EngineConfig())
+    linear = network.nodes[-2]
+    weights = linear.weights.copy()
+    weights[3] = -weights[3]
+    other = replace(network, nodes=(*network.nodes[:-2], replace(linear, weights=weights),
+                                    network.nodes[-1]))
+    message = r"Layer 'scores' of input 0 at \(y, x, channel\) \(0, 0, 3\) must be -?\d+, not -?\d+"
+    with pytest.raises(MismatchError, match=message):
+        check_verilog(other, image, extreme_inputs(network)[:1], build_dir=tmp_path)

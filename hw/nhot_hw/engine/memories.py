@@ -24,10 +24,14 @@ class WordMemory(wiring.Component):
     i_write, i_write_address, i_write_data : a write; beyond the depth it does nothing
     i_address : read address
     o_word : the word of the cycle before
+
+    Attributes
+    ----------
+    contents : MemoryData, for simulations that look inside
     """
 
     def __init__(self, *, width: int, depth: int):
-        self._data = MemoryData(shape=unsigned(width), depth=depth, init=[])
+        self.contents = MemoryData(shape=unsigned(width), depth=depth, init=[])
         super().__init__({
             "i_write": In(1),
             "i_write_address": In(16),
@@ -38,10 +42,10 @@ class WordMemory(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(self._data)
+        m.submodules.memory = memory = Memory(self.contents)
         write, read = memory.write_port(), memory.read_port()
         m.d.comb += [
-            write.en.eq(self.i_write & (self.i_write_address < self._data.depth)),
+            write.en.eq(self.i_write & (self.i_write_address < self.contents.depth)),
             write.addr.eq(self.i_write_address),
             write.data.eq(self.i_write_data),
             read.en.eq(1),

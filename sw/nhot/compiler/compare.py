@@ -1,0 +1,114 @@
+"""Where an image differs from the network it should hold."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nhot.compiler.compile import compile_network
+from nhot.compiler.image import Image
+from nhot.compiler.lower import Layer, lower
+from nhot.compiler.pack import weight_levels
+from nhot.compiler.program import DESCRIPTOR_WORDS, Descriptor, Operation
+from nhot.errors import MismatchError
+from nhot.network import Network
+
+__all__ = ["check_contents"]
+
+
+def check_contents(network: Network, image: Image) -> int:
+    """Compare every weight, record and descriptor of ``image`` with those of ``network``.
+
+    Returns how many weights were compared. Raises :class:`MismatchError` that names the first
+    difference: layer, index, expected and got.
+    """
+    layers = lower(network, image.config)
+    wanted = compile_network(network, image.config)
+    count = _check_weights(layers, image)
+    _check_program(layers, wanted, image)
+    _check_requant(layers, wanted, image)
+    return count
+
+
+def _check_weights(layers: list[Layer], image: Image) -> int:
+    config = image.config
+    held = image.weight_levels()
+    start = count = 0
+    for layer in layers:
+        if layer.levels is None:
+            continue
+        order = weight_levels(layer, config)
+        got = held[start : start + len(order)]
+        if got.shape != order.shape:
+            raise MismatchError(
+                f"Layer {layer.output.name!r} must have {len(order)} weight words in the image, "
+                f"not {len(got)}"
+            )
+        bad = np.argwhere(got != order)
+        if len(bad):
+            word, lane = (int(i) for i in bad[0])
+            raise MismatchError(
+                f"Weight of layer {layer.output.name!r} at {_place(layer, image, word, lane)} "
+                f"must be {order[word, lane]}, not {got[word, lane]} "
+                f"(word {start + word} of the image, {len(bad)} weights differ)"
+            )
+        start += len(order)
+        count += layer.levels.size
+    if start != len(held):
+        raise MismatchError(f"Image must hold {start} weight words, not {len(held)}")
+    return count
+
+
+def _place(layer: Layer, image: Image, word: int, lane: int) -> str:
+    """The index (filter, y, x, channel) of one lane of one word."""
+    assert layer.levels is not None
+    config = image.config
+    filters, height, width, channels = layer.levels.shape
+    shape = (-(-filters // config.filters), height, width, -(-channels // config.inputs))
+    tile, y, x, channel_word = (int(i) for i in np.unravel_index(word, shape))
+    filter_index = tile * config.filters + lane // config.inputs
+    channel = channel_word * config.inputs + lane % config.inputs
+    return f"filter {filter_index}, y {y}, x {x}, channel {channel}"
+
+
+def _check_program(layers: list[Layer], wanted: Image, image: Image) -> None:
+    size = 4 * DESCRIPTOR_WORDS
+    names = [layer.output.name for layer in layers] + ["end"]
+    if len(image.program) != len(wanted.program):
+        raise MismatchError(
+            f"Program must have {len(names)} descriptors, not {len(image.program) / size:g}"
+        )
+    for index, name in enumerate(names):
+        part = slice(index * size, (index + 1) * size)
+        if wanted.program[part] != image.program[part]:
+            expected = Descriptor.unpack(wanted.program[part])
+            got = Descriptor.unpack(image.program[part])
+            field = next(f for f in vars(expected) if getattr(expected, f) != getattr(got, f))
+            raise MismatchError(
+                f"Descriptor of layer {name!r}, field {field}, must be "
+                f"{getattr(expected, field)}, not {getattr(got, field)}"
+            )
+
+
+def _check_requant(layers: list[Layer], wanted: Image, image: Image) -> None:
+    lanes = image.config.requantisers
+    if len(wanted.requant) != len(image.requant):
+        raise MismatchError(
+            f"Requantisation must have {len(wanted.requant)} bytes, not {len(image.requant)}"
+        )
+    expected, got = (np.frombuffer(i.requant, "<u4").reshape(-1, lanes) for i in (wanted, image))
+    bad = np.argwhere(expected != got)
+    if not len(bad):
+        return
+    word, lane = (int(i) for i in bad[0])
+    starts = [
+        Descriptor.unpack(wanted.program[i : i + 4 * DESCRIPTOR_WORDS]).requant_address
+        for i in range(0, len(wanted.program), 4 * DESCRIPTOR_WORDS)
+    ][: len(layers)]
+    index = max(i for i, start in enumerate(starts) if start <= word)
+    layer, place = layers[index], word - starts[index]
+    channel = place // 2 * lanes + lane if layer.operation is Operation.ARRAY else 0
+    what = ("multiplier", "bias")[place % 2 == 0]
+    raise MismatchError(
+        f"Requantisation of layer {layer.output.name!r}, {what} of channel {channel}, must be "
+        f"{expected[word, lane]:#010x}, not {got[word, lane]:#010x}"
+    )
