@@ -120,7 +120,7 @@ def specs(draw) -> LaneSpec:
     )
 
 
-@settings(deadline=None, max_examples=50, derandomize=True)
+@settings(deadline=None, max_examples=30, derandomize=True)
 @given(
     specs(), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.1, 0.6]),
     st.sampled_from([None, SIMULATED]),
