@@ -95,6 +95,7 @@ def test_run_gives_what_the_board_gave(files, board, capsys):
     assert facts["cycles"] == [100] * 3
     assert facts["stalls"] == [3] * 3
     assert [layer["cycles"] for layer in facts["layers"]] == [10, 30, 50]
+    assert [layer["stalls"] for layer in facts["layers"]] == [0, 1, 1]
     assert board.calls[1:] == ["load True", *["run 7.0"] * 3, "closed"]
 
 

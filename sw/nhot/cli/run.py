@@ -99,15 +99,16 @@ def _run(board: Board, image: Image, inputs: Ints, limit: float) -> dict[str, An
 
     results = [board.run(x, limit=limit) for x in track(inputs, "running", unit="inputs")]
     times = board.layer_cycles()
-    starts = [0, *(time.end for time in times)]
+    # the board counts from the start of the run
+    starts = [(0, 0), *((time.end, time.stalls) for time in times)]
     return {
         "network": image.meta["network"],
         "outputs": np.stack([result.outputs for result in results]),
         "cycles": [int(result.cycles) for result in results],
         "stalls": [int(result.stalls) for result in results],
         "layers": [
-            {"name": time.name, "cycles": time.end - start, "stalls": time.stalls}
-            for time, start in zip(times, starts, strict=False)
+            {"name": time.name, "cycles": time.end - end, "stalls": time.stalls - stalls}
+            for time, (end, stalls) in zip(times, starts, strict=False)
         ],
     }
 
