@@ -1,4 +1,5 @@
 # amaranth: UnusedElaboratable=no
+"""Verilog: reproducible, and the same names every time."""
 
 import os
 import subprocess

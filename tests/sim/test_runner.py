@@ -1,4 +1,5 @@
 # amaranth: UnusedElaboratable=no
+"""The runner: builds, calls and judges cocotb benches."""
 
 import random
 import shutil
