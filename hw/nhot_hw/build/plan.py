@@ -17,6 +17,10 @@ __all__ = ["CONSTRAINTS", "NAME", "BuildPlan", "elaborate", "make_engine", "plan
 
 NAME = "top"
 _SUFFIXES = {"ecp5": "bit", "ice40": "bin"}
+# No word of a design is read in the cycle in which it is written, other than to be thrown away: the
+# engine's tensors never overlap, hosts wait for the engine, queues read what was written before.
+# Amaranth cannot say so, and Yosys would guard every memory with registers and comparators.
+_AFTER_READ = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2"
 CONSTRAINTS = {"ecp5": "lpf", "ice40": "pcf"}
 # The default router does not finish on large ECP5 designs.
 _PLACE_OPTIONS = {"ecp5": ["--router", "router2"], "ice40": []}
@@ -90,7 +94,8 @@ def plan_build(
     platform = make_platform(target.board)
     family = platform.family
     files = elaborate(
-        target, platform, engine, script_after_synth="tee -q -o cells.json stat -json",
+        target, platform, engine, script_after_read=_AFTER_READ,
+        script_after_synth="tee -q -o cells.json stat -json",
         nextpnr_opts=[
             *_PLACE_OPTIONS[family], "--seed", str(seed), "--report", "report.json",
             "--timing-allow-fail",

@@ -85,8 +85,8 @@ _ICEBREAKER = Board(
     name="icebreaker", title="1BitSquared iCEBreaker", part="iCE40 UP5K", input_hz=12_000_000,
     configurations={
         "2hot": (12_000_000, EngineConfig(
-            pixels=1, filters=4, inputs=4, requantisers=1, format="2hot", accumulator_bits=22,
-            product_bits=44, activation_words=512, weight_words=512, requant_words=256,
+            pixels=1, filters=2, inputs=4, requantisers=1, format="2hot", accumulator_bits=22,
+            product_bits=44, activation_words=1024, weight_words=512, requant_words=256,
             program_words=256,
         )),
         "signed-binary": (12_000_000, EngineConfig(
