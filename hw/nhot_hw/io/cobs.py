@@ -19,6 +19,10 @@ DecodedLayout = data.StructLayout({"data": 8, "end": 1, "torn": 1})
 class CobsDecoder(wiring.Component):
     """Frames out of stuffed bytes; combinational from ``i`` to ``o``, a byte a cycle.
 
+    It takes nothing while ``o`` is not ready, not even a byte that gives no item: after the end of
+    a frame, what is before it has left ``i`` and what is behind it has not. So ``o`` must be ready
+    without waiting for it to be valid.
+
     Members
     -------
     i : In(stream.Signature(8))
@@ -44,11 +48,9 @@ class CobsDecoder(wiring.Component):
             self.o.p.torn.eq(~at_code),
         ]
 
-        silent = Signal()
         m.d.comb += [
-            silent.eq(at_code & ~zero & ~at_end),
-            self.o.valid.eq(self.i.valid & ~silent),
-            self.i.ready.eq(self.o.ready | silent),
+            self.o.valid.eq(self.i.valid & (~at_code | zero | at_end)),
+            self.i.ready.eq(self.o.ready),
         ]
 
         with m.If(self.i.valid & self.i.ready):

@@ -225,12 +225,12 @@ class RequestServer(wiring.Component):
         item, count = self._item, self._count
         wanted = Signal()
         m.d.comb += [
-            wanted.eq((count >= 0) & ~self._at_end & ~item.p.end),
+            wanted.eq(item.valid & (count >= 0) & ~self._at_end & ~item.p.end),
             self.o_data.payload.eq(item.p.data),
         ]
         with m.State("Write"):
             m.d.comb += [
-                self.o_data.valid.eq(item.valid & wanted),
+                self.o_data.valid.eq(wanted),
                 item.ready.eq(self.o_data.ready | ~wanted),
             ]
             with m.If(item.valid & item.ready):
