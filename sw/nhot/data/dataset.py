@@ -37,10 +37,10 @@ class Dataset:
 
 
 def to_integers(tensor: Tensor, x: ArrayLike) -> Ints:
-    """Round real samples half up to the integers of an input tensor; beyond its range they saturate.
+    """Round real samples half up to the integers of an input tensor; beyond its range: saturate.
 
-    ``x`` is (samples, channels, height, width) or (samples, features), as torch has it; the result is
-    (samples, height, width, channels), as networks and boards have it.
+    ``x`` is (samples, channels, height, width) or (samples, features), as torch has it; the result
+    is (samples, height, width, channels), as networks and boards have it.
     """
     values = np.asarray(x, dtype=np.float64)
     height, width, channels = tensor.shape

@@ -1,4 +1,7 @@
-"""Training of quantised models in torch: from a float module to an integer network."""
+"""Training of quantised models in torch: from a float module to an integer network.
+
+``quantize`` a float model, ``finetune`` it, and ``to_network`` what came out of it.
+"""
 
 import importlib.util
 
@@ -7,8 +10,14 @@ from nhot.errors import MissingToolError
 if importlib.util.find_spec("torch") is None:
     raise MissingToolError("Training needs the package torch; run: pip install 'nhot[quant]'")
 
-from nhot.quant.model import QuantModel
+from nhot.quant.digits import TrainedDigits, train_digits
+from nhot.quant.loading import load_data, load_model
+from nhot.quant.model import QuantModel, to_network
 from nhot.quant.quantize import quantize
 from nhot.quant.tracing import SUPPORTED
+from nhot.quant.training import accuracy, finetune, fit, stages
 
-__all__ = ["SUPPORTED", "QuantModel", "quantize"]
+__all__ = [
+    "SUPPORTED", "QuantModel", "TrainedDigits", "accuracy", "finetune", "fit", "load_data",
+    "load_model", "quantize", "stages", "to_network", "train_digits",
+]

@@ -61,7 +61,7 @@ class QuantLayer(nn.Module):
 
     @abstractmethod
     def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
-        """The output integers, exactly; ``grids`` are those of ``values``, ``grid`` the output's."""
+    """Base of the layers that end in a requantisation, after ReLU, ReLU6 or none.
 
     @abstractmethod
     def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
@@ -69,7 +69,7 @@ class QuantLayer(nn.Module):
 
 
 class RoundingLayer(QuantLayer):
-    """Base of the layers that end in a requantisation, after ``activation`` (ReLU, ReLU6 or none).
+    """Base of the layers that end in a requantisation, after ReLU, ReLU6 or none.
 
     The integers need no such clamp: a range that starts at zero, or ends at six, is one.
     """
@@ -183,8 +183,9 @@ class QuantFilters(RoundingLayer):
         levels, scale = self.weights.integers(self.weight)
         gain, offset = self._affine()
         scale = scale * gain * source.scale
-        # A filter too weak to move the output keeps its offset, on a scale that can hold it.
-        weak = np.abs(scale) < SMALLEST * grid.scale
+        # A filter of zeros, or too weak to move the output, keeps its offset on a scale that fits.
+        empty = (levels == 0).flatten(1).all(1).numpy()
+        weak = empty | (np.abs(scale) < SMALLEST * grid.scale)
         levels[torch.from_numpy(weak)] = 0
         requant = self.requant(np.where(weak, grid.scale / 256, scale), grid)
         # The bias is in units of the multiplier as rounded, so that its error is not the bias's.

@@ -16,7 +16,7 @@ from nhot.network import Network
 from nhot.quant.activations import ActivationQuant
 from nhot.quant.layers import Grid, QuantFilters, QuantLayer
 
-__all__ = ["QuantModel", "batches"]
+__all__ = ["QuantModel", "as_samples", "batches", "to_network"]
 
 BATCH = 256
 
@@ -106,20 +106,6 @@ class QuantModel(nn.Module):
                 self(batch)
         self.grids()
 
-    def to_network(self, name: str) -> Network:
-        """The integer network that computes exactly what this model does in evaluation mode.
-
-        Its tensors are (height, width, channels) where the model's are channels first.
-        """
-        grids = self.grids()
-        nodes = tuple(
-            layer.node(tuple(grids[source] for source in layer.sources), grids[layer.name])
-            for layer in list(self)[1:]
-        )
-        return Network(
-            name=name, input=grids[self.input.name], nodes=nodes, output_name=self.output
-        )
-
     def _fake(self, x: Tensor) -> Tensor:
         values: dict[str, Tensor] = {self.input.name: self.input(x)}
         for layer in list(self)[1:]:
@@ -154,6 +140,20 @@ class QuantModel(nn.Module):
             for module in self._roundings():
                 module.calibrating = False
             self.train(training)
+
+
+def to_network(model: QuantModel, name: str) -> Network:
+    """The integer network that computes exactly what ``model`` does in evaluation mode.
+
+    Its tensors are (height, width, channels) where the model's are channels first; dense weights
+    are reordered accordingly. Layer names are the modules' own.
+    """
+    grids = model.grids()
+    nodes = tuple(
+        layer.node(tuple(grids[source] for source in layer.sources), grids[layer.name])
+        for layer in list(model)[1:]
+    )
+    return Network(name=name, input=grids[model.input.name], nodes=nodes, output_name=model.output)
 
 
 def as_samples(samples: ArrayLike | Tensor) -> Tensor:

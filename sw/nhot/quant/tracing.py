@@ -70,10 +70,17 @@ CALLS: dict[Any, Factory] = {
 }
 
 
+_LEAVES = (nn.Conv2d, nn.Linear)
+
+
 def trace(model: nn.Module, sample: Tensor) -> tuple[fx.GraphModule, dict[fx.Node, Any]]:
     """The graph of ``model`` and the shape of every tensor in it when run on ``sample``."""
+    if isinstance(model, _LEAVES):
+        model = nn.Sequential(model)  # fx looks into the outermost module, whatever it is
     try:
         graph = fx.symbolic_trace(model)
+        graph.graph.eliminate_dead_code()
+        graph.recompile()
     except Exception as error:
         raise NhotError(f"Model must be traceable by torch.fx, but: {_line(error)}") from error
     shapes = _Shapes(graph)
@@ -92,6 +99,7 @@ class _Shapes(fx.Interpreter):
 
     def __init__(self, graph: fx.GraphModule):
         super().__init__(graph)
+        self.extra_traceback = False
         self.shapes: dict[fx.Node, Any] = {}
 
     def run_node(self, n: fx.Node) -> Any:
@@ -164,7 +172,6 @@ class Tracer:
         if len(operands) != (2 if isinstance(module, Sum) else 1):
             raise NhotError(f"{what} must work on the tensors of layers, not on a constant")
         source, before = operands[0], self.layers[operands[0]].shape
-        name, shape = self._name(node), self._shape(node)
         match module:
             case nn.Conv2d() | nn.Linear():
                 self._add(node, self._filters(node, module, source, before))
@@ -175,10 +182,14 @@ class Tracer:
             case nn.MaxPool2d() | nn.AvgPool2d() | nn.AdaptiveAvgPool2d() | Mean():
                 self._add(node, self._pool(node, module, source, before, what))
             case Sum():
-                self._add(node, QuantAdd(name, (source, operands[1]), shape, self._rounding()))
+                both = (source, operands[1])
+                self._add(
+                    node, QuantAdd(self._name(node), both, self._shape(node), self._rounding())
+                )
             case nn.Flatten():
                 if len(self.shapes[node]) != 2:
-                    raise NhotError(f"{what} must flatten each sample, not make {shape}")
+                    made = self.shapes[node]
+                    raise NhotError(f"{what} must flatten each sample, not make {made}")
                 self._pass(node, source)
             case nn.Dropout() | nn.Dropout2d() | nn.Identity():
                 self._pass(node, source)
