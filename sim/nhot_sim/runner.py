@@ -16,6 +16,13 @@ __all__ = ["SIMULATORS", "bench_parameters", "require", "run_bench"]
 SIMULATORS = ("icarus", "verilator")
 """Icarus builds in an instant, Verilator runs faster: short and long benches."""
 
+_WAVES = """module waves;
+  initial begin
+    $dumpfile("{name}.fst");
+    $dumpvars(0, {name});
+  end
+endmodule
+"""
 _PARAMETERS = "NHOT_BENCH_PARAMETERS"
 _INSTALL = {
     "iverilog": "apt install iverilog",
@@ -126,15 +133,20 @@ def _is_installed(tool: str) -> bool:
 def _build_icarus(runner: Any, text: str, name: str, folder: Path, waves: bool) -> Path:
     from nhot.errors import BuildError
 
-    source = folder / f"{name}.v"
-    source.write_text(text)
+    sources = [folder / f"{name}.v"]
+    sources[0].write_text(text)
+    arguments = ["-g2005"]
+    if waves:  # the module that cocotb would add for this is SystemVerilog
+        sources.append(folder / "waves.v")
+        sources[1].write_text(_WAVES.format(name=name))
+        arguments += ["-s", "waves"]
     log = folder / "build.log"
     try:
         # In Verilog-2005 the initial value of a variable is an event, and the combinational blocks
         # that Yosys writes count on it to run once at the start; in SystemVerilog it is none.
         runner.build(
-            sources=[source], hdl_toplevel=name, build_dir=folder / "icarus", always=True,
-            timescale=("1ns", "1ps"), waves=waves, log_file=log, build_args=["-g2005"],
+            sources=sources, hdl_toplevel=name, build_dir=folder / "icarus", always=True,
+            timescale=("1ns", "1ps"), log_file=log, build_args=arguments,
         )
     except RuntimeError as error:
         raise BuildError(f"Icarus failed on {name}: {error}\n{_tail(log)}") from None
