@@ -61,7 +61,7 @@ class QuantLayer(nn.Module):
 
     @abstractmethod
     def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
-    """Base of the layers that end in a requantisation, after ReLU, ReLU6 or none.
+        """The output integers; ``grids`` are those of ``values``, ``grid`` is the output's."""
 
     @abstractmethod
     def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
