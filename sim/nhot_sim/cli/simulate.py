@@ -1,0 +1,92 @@
+"""``nhot simulate``: run an image on the gateware, in a simulator."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nhot.cli.output import add_json_argument, print_json, print_table
+
+if TYPE_CHECKING:
+    from nhot.compiler import Image
+    from nhot.formats.format import Ints
+
+HELP = "run an image on the gateware in a simulator, with waveforms if you like"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="memory image (.img)")
+    parser.add_argument("--input", type=Path, required=True, metavar="X.npy",
+                        help="integers (batch, height, width, channels), or one sample")
+    parser.add_argument("--engine", choices=["verilator", "amaranth"], default="verilator",
+                        help="verilator: a virtual board with its serial port, fast once it is "
+                        "built; amaranth: slow, nothing to build (default: %(default)s)")
+    parser.add_argument("--trace", type=Path, metavar="FILE",
+                        help="waveforms: .fst or .vcd (verilator), .vcd (amaranth)")
+    parser.add_argument("-o", "--output", type=Path, metavar="Y.npy",
+                        help="where to write the outputs")
+    add_json_argument(parser)
+
+
+def run(args: Namespace) -> int:
+    """Run every input and print outputs and cycles."""
+    from nhot.cli.run import read_inputs, write_outputs
+    from nhot.compiler import Image
+
+    image = Image.from_bytes(args.image.read_bytes())
+    inputs = read_inputs(args.input, tuple(image.meta["input"]["shape"]))
+    simulate = _in_verilator if args.engine == "verilator" else _in_amaranth
+    facts = simulate(image, inputs, args.trace)
+    if args.output is not None:
+        write_outputs(args.output, facts["outputs"])
+    rows = [
+        (layer["name"], layer["operator"], estimate, measured)
+        for layer, estimate, measured in zip(
+            image.meta["layers"], [layer["cycles"] for layer in image.meta["layers"]],
+            facts["layer_cycles"], strict=True,
+        )
+    ]
+    facts["outputs"] = facts["outputs"].tolist()
+    if args.json:
+        print_json(facts)
+    else:
+        print_table(("layer", "operator", "cycles estimated", "cycles measured"), rows)
+        print(f"{len(inputs)} inputs, {facts['cycles']:,} cycles each, "
+              f"{facts['stalls']:,} of them stalls")
+        for index, output in enumerate(facts["outputs"][:8]):
+            print(f"output {index}: {output}")
+    return 0
+
+
+def _in_verilator(image: Image, inputs: Ints, trace: Path | None) -> dict[str, Any]:
+    import numpy as np
+
+    from nhot.device import Board
+    from nhot.progress import track
+    from nhot_sim.virtual_board import VirtualBoard
+
+    with VirtualBoard(image.config, trace=trace) as virtual, Board.open(virtual.port) as board:
+        board.load(image)
+        results = [board.run(x) for x in track(inputs, "simulating", unit="inputs")]
+        ends = [time.end for time in board.layer_cycles()]
+    return {
+        "outputs": np.stack([result.outputs for result in results]),
+        "cycles": int(results[-1].cycles), "stalls": int(results[-1].stalls),
+        "layer_cycles": np.diff([0, *ends]).tolist(),
+    }
+
+
+def _in_amaranth(image: Image, inputs: Ints, trace: Path | None) -> dict[str, Any]:
+    import numpy as np
+
+    from nhot_sim.engine import EngineSimulation
+
+    simulation = EngineSimulation(image)
+    results = simulation.run(list(inputs), trace=None if trace is None else str(trace))
+    return {
+        "outputs": np.stack([result[image.meta["output"]["name"]] for result in results]),
+        "cycles": simulation.cycles, "stalls": simulation.stalls,
+        "layer_cycles": np.diff([0, *simulation.layer_ends]).tolist(),
+    }

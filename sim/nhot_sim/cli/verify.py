@@ -1,0 +1,57 @@
+"""``nhot verify``: the chain of equalities from the network to the Verilog."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from nhot.cli.output import add_json_argument, print_json
+
+HELP = "prove an image equal to its network, down to the generated Verilog"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="memory image (.img)")
+    parser.add_argument("--network", type=Path, metavar="NET.onnx",
+                        help="the network it was compiled from (default: IMAGE with .onnx)")
+    parser.add_argument("--input", type=Path, metavar="X.npy",
+                        help="integers (batch, height, width, channels), or one sample "
+                        "(default: random ones, low ones and high ones)")
+    parser.add_argument("--simulated", type=int, default=1, metavar="N",
+                        help="inputs to run on the gateware (default: %(default)s)")
+    parser.add_argument("--simulator", choices=["icarus", "verilator"], default="icarus",
+                        help="for the Verilog (default: %(default)s)")
+    add_json_argument(parser)
+
+
+def run(args: Namespace) -> int:
+    """Walk the chain; the first difference ends it with exit code 1."""
+    from nhot.cli.run import read_inputs
+    from nhot.compiler import Image
+    from nhot.errors import NhotError
+    from nhot.network.file import load
+    from nhot_sim.chain import verify
+    from nhot_sim.samples import extreme_inputs
+
+    if args.simulated < 1:
+        raise NhotError(f"Number of simulated inputs must be at least 1, not {args.simulated}")
+    path = args.network or args.image.with_suffix(".onnx")
+    if not path.exists():
+        raise NhotError(f"Network {path} must exist; name the one compiled with --network")
+    image = Image.from_bytes(args.image.read_bytes())
+    network = load(path)
+    if args.input is None:
+        inputs = extreme_inputs(network)
+    else:
+        inputs = read_inputs(args.input, network.input.shape)
+    links = []
+    for link in verify(
+        network, image, inputs, simulated=args.simulated, simulator=args.simulator
+    ):
+        links.append({"link": link.name, "compared": link.compared})
+        if not args.json:
+            print(f"equal  {link.name:24} {link.compared}", flush=True)
+    if args.json:
+        print_json(links)
+    return 0
