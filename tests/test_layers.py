@@ -18,11 +18,11 @@ SOURCES = sorted(
 # Packages that may not be imported by what lies in a folder, wherever in a file.
 FORBIDDEN = {
     "sw": {"nhot_hw", "nhot_sim", "tests", "amaranth", "amaranth_boards", "cocotb"},
-    "hw": {"nhot_sim", "tests", "cocotb", "torch"},
-    "sim": {"tests", "torch"},
+    "hw": {"nhot_sim", "tests", "cocotb"},
+    "sim": {"tests"},
 }
-TORCH = ("sw/nhot/quant/", "sw/nhot/models/")  # the only homes of torch
-HEAVY = ("torch", "nhot.quant", "nhot.models")  # not to be imported with a module outside of them
+TORCH = ("sw/nhot/quant/", "sw/nhot/models/")  # the homes of torch
+HEAVY = ("torch", "nhot.quant", "nhot.models")  # elsewhere nothing of this comes with a module
 
 
 def name(path: Path) -> str:
@@ -64,11 +64,13 @@ def test_torch_stays_at_home(path):
         return
     tree = ast.parse(path.read_text())
     lazy = inside_functions(tree)
+    # Only what compares torch with the rest, which is simulation, may call on it by itself.
+    calls = name(path).startswith("sim/")
     for module, node in imports(tree):
         where = f"line {node.lineno}: imports {module}"
-        assert module.split(".")[0] != "torch", where
         heavy = any(module == one or module.startswith(f"{one}.") for one in HEAVY)
         assert not heavy or node in lazy, where
+        assert calls or module.split(".")[0] != "torch", where
 
 
 CORE = """

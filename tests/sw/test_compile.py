@@ -85,7 +85,8 @@ def test_same_bytes_every_time():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"accumulator_bits": 15}, "Accumulator of the engine must have at least .* 'conv', not 15"),
+        ({"accumulator_bits": 15},
+         "Accumulator of the engine must have at least .* 'conv', not 15"),
         ({"product_bits": 33}, "Product of the engine must have at least .* bits for layer"),
         ({"weight_words": 16}, "Weight memory must have at least [0-9]+ words .* not 16"),
         ({"requant_words": 16}, "Requant memory must have at least [0-9]+ words .* not 16"),
