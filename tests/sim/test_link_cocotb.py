@@ -14,11 +14,14 @@ from nhot_sim.runner import require, run_bench
 from nhot_sim.virtual_board import VirtualBoard
 
 
-@pytest.mark.parametrize("divisor", [4, 12])
-def test_bench(tmp_path, divisor):
+@pytest.mark.parametrize(("divisor", "count"), [
+    (4, 150), pytest.param(12, 400, marks=pytest.mark.slow),
+])
+def test_bench(tmp_path, divisor, count):
     run_bench(
         LinkedMemory(divisor=divisor), "nhot_sim.tb_link", build_dir=tmp_path,
-        parameters={"divisor": divisor, "seed": divisor, "count": 60 if divisor == 4 else 20},
+        simulator="verilator",
+        parameters={"divisor": divisor, "seed": divisor, "count": count},
     )
 
 
