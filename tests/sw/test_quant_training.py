@@ -74,10 +74,31 @@ def test_training_is_repeatable_and_leaves_no_trace():
     (np.zeros(89, int), 1, r"Labels must be one integer a sample \(90\)"),
     (np.zeros(90), 1, "Labels must be one integer a sample"),
     (np.zeros(90, int), 0, "Epochs must be at least 1, not 0"),
+    (np.full(90, 3), 1, "Labels must be 0 to 2, as the model has classes, not 3 to 3"),
+    (np.full(90, -1), 1, "Labels must be 0 to 2"),
 ])
 def test_bad_training_data_is_refused(labels, epochs, message):
     with pytest.raises(NhotError, match=message):
         fit(small(), blobs()[0], labels, epochs=epochs, lr=0.01)
+
+
+def test_model_must_give_classes():
+    x, y = np.zeros((4, 1, 3, 3), np.float32), np.zeros(4, int)
+    with pytest.raises(NhotError, match="Model to train must give"):
+        fit(nn.Conv2d(1, 2, 3), x, y, epochs=1, lr=0.01)
+
+
+def test_batches_of_one_are_left_out_or_refused():
+    x, y = blobs(count=33)
+    fit(small(), x, y, epochs=1, lr=0.01, batch=32)
+    with pytest.raises(NhotError, match="Batches must have at least 2 samples, not 1"):
+        fit(small(), x[:1], y[:1], epochs=1, lr=0.01)
+
+
+def test_divergence_is_named():
+    x, y = blobs()
+    with pytest.raises(NhotError, match="Training must not diverge"):
+        fit(small(), x, y, epochs=5, lr=1e38)
 
 
 def test_digits_are_split_the_same_way_for_ever():

@@ -36,9 +36,13 @@ def fit(
     y : (samples,) int
         Class of each sample.
     """
-    samples, labels = as_samples(x), as_labels(y, len(as_samples(x)))
+    samples = as_samples(x)
+    labels = as_labels(y, len(samples))
     if epochs < 1:
         raise NhotError(f"Epochs must be at least 1, not {epochs}")
+    if batch < 2 or len(samples) < 2:
+        raise NhotError(f"Batches must have at least 2 samples, not {min(batch, len(samples))}")
+    _check_classes(model, samples[:2], labels)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
     steps = -(-len(samples) // batch) * epochs
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=lr, total_steps=max(steps, 2))
@@ -47,8 +51,12 @@ def fit(
         for _ in range(epochs):
             order = torch.randperm(len(samples))
             for part, targets in batches(samples[order], labels[order], size=batch):
+                if len(part) < 2:
+                    continue  # batch normalisation has no statistics of one sample
                 optimizer.zero_grad()
                 loss = F.cross_entropy(model(augment(part) if augment else part), targets)
+                if not bool(torch.isfinite(loss)):
+                    raise NhotError(f"Training must not diverge; the rate {lr} is too high for it")
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 schedule.step()
@@ -108,6 +116,19 @@ def as_labels(y: ArrayLike | Tensor, count: int) -> Tensor:
             f"not {labels.dtype} of shape {tuple(labels.shape)}"
         )
     return labels.long()
+
+
+@torch.no_grad()
+def _check_classes(model: nn.Module, samples: Tensor, labels: Tensor) -> None:
+    """Refuse a model whose output is not a number for each class, and labels beyond its classes."""
+    shape = tuple(model.eval()(samples).shape)
+    if len(shape) != 2:
+        raise NhotError(f"Model to train must give (batch, classes), not shape {shape}")
+    if int(labels.min()) < 0 or int(labels.max()) >= shape[1]:
+        raise NhotError(
+            f"Labels must be 0 to {shape[1] - 1}, as the model has classes, "
+            f"not {int(labels.min())} to {int(labels.max())}"
+        )
 
 
 @contextmanager
