@@ -28,6 +28,8 @@ __all__ = ["Program", "Verilator", "compiler_version", "find_verilator"]
 
 _OLDEST = (5, 36)
 _LIBRARY_OPTIMISATION = "-O1"
+_UNIT_BYTES = 500_000
+"""C++ that takes longer to compile than the headers; below that, two units are slower than one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,7 @@ class Program:
             _check_fst_headers()
         identity = (verilator.version, compiler_version())
         key = content_key([
-            "program 2", *identity, self.verilog, self.top, self.main.read_text(),
+            "program 3", *identity, self.verilog, self.top, self.main.read_text(),
             self.trace, str(self.vpi), self.optimise, *self.link,
         ])
         entry = cache_folder("verilator") / key / self.top
@@ -98,20 +100,22 @@ class Program:
         flags = _flags(verilator.root, plan["options"])
         library = cache_folder("verilator-library") / content_key(["library 1", *identity, *flags])
         sources = plan["sources"]
-        fast = _unite("fast", sources.get("classes_fast", []) + sources.get("support_fast", []))
-        slow = _unite("slow", sources.get("classes_slow", []) + sources.get("support_slow", []))
-        jobs = [
-            (self.main, folder / "main.o", self.optimise),
-            (_write(folder / "fast.cpp", fast), folder / "fast.o", self.optimise),
-            (_write(folder / "slow.cpp", slow), folder / "slow.o", "-O0"),  # runs once
-        ]
+        processors = os.cpu_count() or 1
+        jobs = [(self.main, folder / "main.o", self.optimise)]
+        # What is slow runs once, at the start.
+        for kind, optimise, most in (("fast", self.optimise, processors), ("slow", "-O0", 1)):
+            files = [*sources.get(f"classes_{kind}", []), *sources.get(f"support_{kind}", [])]
+            jobs += [
+                (unit, unit.with_suffix(".o"), optimise)
+                for unit in _unite(folder, kind, [Path(file) for file in files], most)
+            ]
         objects = [target for _, target, _ in jobs]
         for source in map(Path, sources["global"]):
             kept = library / f"{source.stem}.o"
             objects.append(kept)
             if not kept.exists():
                 jobs.append((source, kept, _LIBRARY_OPTIMISATION))
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        with ThreadPoolExecutor(processors) as pool:
             list(pool.map(lambda job: _compile_object(*job, flags, folder), jobs))
         libraries = ["-pthread", *(["-llz4", "-lz"] if self.trace == "fst" else [])]
         executable = folder / self.top
@@ -196,10 +200,23 @@ def _flags(root: Path, options: dict[str, Any]) -> list[str]:
     ]
 
 
-def _unite(name: str, sources: Sequence[str]) -> str:
-    """All sources as one, which spares the compiler the headers of each."""
-    lines = [f'#include "{Path(source).name}"' for source in sources]
-    return "\n".join([f"// {name}", *lines, ""])
+def _unite(folder: Path, kind: str, files: Sequence[Path], most: int) -> list[Path]:
+    """Sources that include all ``files``, which spares the compiler the headers of each.
+
+    They are at most ``most``, of like size, and only one while the model is small.
+    """
+    sizes = {file: (folder / file).stat().st_size for file in files}
+    count = max(1, min(most, sum(sizes.values()) // _UNIT_BYTES))
+    units: list[list[Path]] = [[] for _ in range(count)]
+    for file in sorted(files, key=lambda file: (-sizes[file], file.name)):
+        min(units, key=lambda unit: sum(sizes[member] for member in unit)).append(file)
+    return [
+        _write(
+            folder / f"{kind}_{number}.cpp",
+            "".join(f'#include "{file.name}"\n' for file in sorted(unit)),
+        )
+        for number, unit in enumerate(units)
+    ]
 
 
 def _compile_object(
