@@ -1,0 +1,95 @@
+"""The chain of equalities on one image, and how each kind of damage is reported."""
+
+from dataclasses import replace
+
+import pytest
+
+from nhot.cli import main
+from nhot.compiler import EngineConfig, compile_network
+from nhot.compiler.codes import pack_codes, unpack_codes
+from nhot.compiler.compare import check_contents
+from nhot.errors import MismatchError
+from nhot.network.file import save
+from nhot_sim.chain import verify
+from nhot_sim.runner import require
+from nhot_sim.samples import extreme_inputs, sample_network
+
+CONFIG = EngineConfig(weight_words=128, activation_words=256)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return sample_network("2hot", size=5)
+
+
+@pytest.fixture(scope="module")
+def image(network):
+    return compile_network(network, CONFIG)
+
+
+def _with_weight(image, word, lane, change):
+    """The image with one weight code moved, as a valid image."""
+    bits = CONFIG.weight_format.code_bits
+    codes = unpack_codes(image.weights, bits, CONFIG.filters * CONFIG.inputs)
+    codes[word, lane] += change
+    return replace(image, weights=pack_codes(codes, bits))
+
+
+def test_whole_chain(network, image):
+    require("iverilog")
+    names = [link.name for link in verify(network, image, extreme_inputs(network)[:2])]
+    assert names == [
+        "network == image", "reference == image", "reference == Amaranth", "reference == Verilog",
+    ]
+
+
+def test_a_corrupted_weight_is_named(network, image):
+    # Word 13 of conv2 is its first tile's y 2, x 0, word 1: channels 4 to 7; lane 6 is filter 1's
+    # third input.
+    start = 9 * 2  # conv1: nine taps, two tiles of filters
+    bad = _with_weight(image, start + 13, 6 - 2, 1)
+    strided = network.node("strided").weights
+    want = int(strided[1, 2, 0, 4])
+    got = int(CONFIG.weight_format.levels[CONFIG.weight_format.encode([want])[0] + 1])
+    message = (
+        f"Weight of layer 'strided' at filter 1, y 2, x 0, channel 4 must be {want}, not {got} "
+    )
+    with pytest.raises(MismatchError, match=message):
+        check_contents(network, bad)
+
+
+def test_the_command_says_so_with_exit_code_1(network, image, tmp_path, capsys):
+    save(network, tmp_path / "net.onnx")
+    (tmp_path / "net.img").write_bytes(_with_weight(image, 0, 0, 1).to_bytes())
+    assert main(["verify", str(tmp_path / "net.img")]) == 1
+    error = capsys.readouterr().err
+    assert "Weight of layer 'conv' at filter 0, y 0, x 0, channel 0 must be" in error
+    assert "Traceback" not in error
+
+
+def test_other_damage_is_named(network, image):
+    requant = bytearray(image.requant)
+    requant[8] ^= 1
+    with pytest.raises(MismatchError, match="Requantisation of layer 'conv', bias of channel 1"):
+        check_contents(network, replace(image, requant=bytes(requant)))
+    program = bytearray(image.program)
+    program[8] ^= 1
+    message = "Descriptor of layer 'conv', field input_address, must be [0-9]+, not [0-9]+"
+    with pytest.raises(MismatchError, match=message):
+        check_contents(network, replace(image, program=bytes(program)))
+    with pytest.raises(MismatchError, match=r"Image must hold \d+ weight words, not \d+"):
+        check_contents(network, replace(image, weights=image.weights + image.weights[:14]))
+
+
+def test_a_missing_network_is_an_error(image, tmp_path, capsys):
+    path = tmp_path / "alone.img"
+    path.write_bytes(image.to_bytes())
+    assert main(["verify", str(path)]) == 2
+    assert "must exist; name the one compiled with --network" in capsys.readouterr().err
+
+
+def test_image_of_another_network_differs_in_the_reference(network, image):
+    other = sample_network("2hot", size=5, seed=9)
+    x = extreme_inputs(other)[:1]
+    with pytest.raises(MismatchError):
+        list(verify(other, image, x))

@@ -1,0 +1,56 @@
+"""The generated Verilog of array, requantiser and top against the reference."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from nhot.compiler import EngineConfig, compile_network
+from nhot.network.reference import run
+from nhot.network.samples import random_input, random_network
+from nhot_hw.engine import Top
+from nhot_hw.engine.array import LaneArray
+from nhot_hw.engine.requantiser import Requantiser
+from nhot_sim.runner import run_bench
+
+SIMULATORS = ["icarus", pytest.param("verilator", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize("config", [
+    EngineConfig(pixels=3, filters=2, inputs=4, requantisers=2),
+    EngineConfig(pixels=2, filters=4, inputs=2, lane="serial"),
+    EngineConfig(format="signed-binary", pixels=2, filters=4, inputs=4),
+    EngineConfig(format="int8", filters=2, inputs=2),
+], ids=lambda c: f"{c.format}-{c.lane}")
+def test_array(config, simulator, tmp_path):
+    run_bench(
+        LaneArray(config), "nhot_sim.tb_array", build_dir=tmp_path, simulator=simulator,
+        name="array", parameters={"config": asdict(config), "seed": 3},
+    )
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_requantiser(simulator, tmp_path):
+    config = EngineConfig(accumulator_bits=22, product_bits=52)
+    run_bench(
+        Requantiser(config), "nhot_sim.tb_requantiser", build_dir=tmp_path, simulator=simulator,
+        name="requantiser", parameters={"accumulator_bits": config.accumulator_bits, "seed": 4},
+    )
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_top_through_its_pins(simulator, tmp_path):
+    config = EngineConfig(weight_words=128, activation_words=256)
+    # Each byte takes 40 cycles on the wire: two layers and few weights will do.
+    network = random_network(3, layers=2, shape=(4, 4, 2), operators=("conv", "max"), widest=4)
+    (tmp_path / "net.img").write_bytes(compile_network(network, config).to_bytes())
+    np.savez(tmp_path / "wanted.npz", **run(network, random_input(network.input, 1, 3), trace=True))
+    run_bench(
+        Top(config, clock_hz=4_000_000, baud=1_000_000), "nhot_sim.tb_top",
+        build_dir=tmp_path / "bench", simulator=simulator, name="top",
+        parameters={
+            "image": str(tmp_path / "net.img"), "wanted": str(tmp_path / "wanted.npz"),
+            "divisor": 4, "seed": 0, "count": 0,
+        },
+    )
