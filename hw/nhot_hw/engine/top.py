@@ -23,10 +23,12 @@ class Top(wiring.Component):
     Members
     -------
     rx, tx : serial port, idle high
+    busy : a program runs
     """
 
     rx: In(1, init=1)
     tx: Out(1, init=1)
+    busy: Out(1)
 
     def __init__(self, config: EngineConfig, *, clock_hz: int, baud: int):
         self.config = config
@@ -44,6 +46,7 @@ class Top(wiring.Component):
         m.d.comb += [
             link.rx.eq(self.rx),
             self.tx.eq(link.tx),
+            self.busy.eq(engine.o_busy),
             engine.i_start.eq(link.o_start),
             engine.i_reset.eq(link.o_reset),
             link.i_busy.eq(engine.o_busy),
