@@ -1,0 +1,39 @@
+"""The examples run, and so does what the README shows."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from nhot.compiler import Image, compile_network
+from nhot.network.file import load
+
+ROOT = Path(__file__).parent.parent
+
+
+def load_example(name):
+    path = ROOT / "examples" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"example_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_own_module(tmp_path):
+    pytest.importorskip("torch")
+    scores = load_example("own_module").main(tmp_path, epochs=2)
+    assert scores["finetuned"] == scores["reference"] > 0.7
+    image = Image.from_bytes((tmp_path / "own.img").read_bytes())
+    assert compile_network(load(tmp_path / "own.onnx"), image.config) == image
+
+
+def test_readme_example(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("torch")
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
+    assert Image.from_bytes((tmp_path / "net.img").read_bytes()).config.format == "2hot"
+    assert capsys.readouterr().out.strip()
