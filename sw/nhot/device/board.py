@@ -52,7 +52,7 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerTime:
-    """When a layer ended, in clock cycles from the start of the run, and its stalls."""
+    """When a layer ended, in clock cycles from the start of the run, and the stalls until then."""
 
     name: str
     end: int
