@@ -161,7 +161,8 @@ def test_sources_are_written_the_same_twice(tmp_path):
 
 
 def test_register_map_has_every_region_and_its_size():
-    text = register_map(target("icebreaker"))
+    config = EngineConfig(filters=4, inputs=4, weight_words=512, activation_words=1024)
+    text = register_map(replace(target("icebreaker"), config=config))
     assert "| 2 | weights | 512 | 14 written, 16 read |" in text
     assert "| 3 | activations | 1,024 | 4 |" in text
     assert "| 2 | WRITE |" in text

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -131,7 +131,8 @@ def test_missing_tool_names_the_install_command(monkeypatch, tmp_path):
     [
         ("echo one; echo 'ERROR: no such cell'; exit 1", "ERROR: no such cell"),
         ("echo 'Info:  DP16KD:  300/ 208 144%'; exit 1", "does not fit the part: DP16KD 300 of"),
-        ("exit 3", "exit status 3"),
+        ("echo 'call stack exhausted'; echo; exit 3", "exit status 3, call stack exhausted"),
+        ("exit 3", "exit status 3, no output"),
     ],
 )
 def test_failing_tool_says_why_and_where_its_log_is(monkeypatch, tmp_path, caplog, script, reason):
@@ -272,6 +273,17 @@ def test_builds_in_two_places_are_the_same_bytes(tmp_path, monkeypatch, name):
 
 @pytest.mark.slow
 def test_design_that_does_not_fit_says_so(tmp_path):
-    huge = plan_build(target("icebreaker"), engine=StandIn(width=8000))
+    class Huge(StandIn):
+        def elaborate(self, platform):
+            m = Module()
+            count = Signal(64)  # many short chains: Yosys runs out of stack on a long one
+            chains = Signal(6000)
+            m.d.sync += [
+                count.eq(count + self.rx), chains.eq(Cat(count, chains)),
+                self.tx.eq(chains[-64:].xor()),
+            ]
+            return m
+
+    huge = plan_build(target("icebreaker"), engine=Huge())
     with pytest.raises(BuildError, match="does not fit the part: ICESTORM_LC"):
         build_plan(huge, tmp_path)

@@ -103,8 +103,9 @@ def _reason(log: Path, code: int) -> str:
     lines = log.read_text(errors="replace").splitlines()
     for line in lines[-TAIL:]:
         _log.error("%s", line)
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
     return misfit(lines) or next(
-        (line for line in lines if line.startswith("ERROR:")), f"exit status {code}"
+        (line for line in lines if line.startswith("ERROR:")), f"exit status {code}, {last}"
     )
 
 
