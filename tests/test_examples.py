@@ -37,3 +37,11 @@ def test_readme_example(tmp_path, monkeypatch, capsys):
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
     assert Image.from_bytes((tmp_path / "net.img").read_bytes()).config.format == "2hot"
     assert capsys.readouterr().out.strip()
+
+
+@pytest.mark.parametrize("name", ["numbers.md"])
+def test_code_in_documents(name):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / name).read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, name, "exec"), {"__name__": "document"})
