@@ -106,7 +106,7 @@ def test_ice40_cells_are_counted_and_the_harness_left_out(fake_tools):
     result = measure(SPEC, "ice40", lanes=4, dsp=True)
     assert (result.luts, result.flip_flops, result.dsps) == (90, 60, 2)
     assert result.placed == 160
-    assert "synth_ice40 -dsp" in fake_tools[0][2]
+    assert "synth_ice40 -device u -dsp" in fake_tools[0][2]
 
 
 def test_serial_lane_does_part_of_a_product_a_cycle(fake_tools):

@@ -25,7 +25,8 @@ _REVISION = "lanes 1"  # to be changed with anything below that changes a result
 # placement does what it can.
 _SYNTHESIS = {
     ("ecp5", False): "synth_ecp5 -nodsp", ("ecp5", True): "synth_ecp5",
-    ("ice40", False): "synth_ice40", ("ice40", True): "synth_ice40 -dsp",
+    ("ice40", False): "synth_ice40 -device u",
+    ("ice40", True): "synth_ice40 -device u -dsp",
 }
 _PLACE = {
     "ecp5": ["--25k", "--package", "CABGA256", "--speed", "6", "--lpf-allow-unconstrained",

@@ -90,7 +90,7 @@ _ICEBREAKER = Board(
             program_words=256,
         )),
         "signed-binary": (12_000_000, EngineConfig(
-            pixels=1, filters=8, inputs=8, requantisers=1, format="signed-binary",
+            pixels=1, filters=4, inputs=8, requantisers=1, format="signed-binary",
             accumulator_bits=20, product_bits=44, activation_words=512, weight_words=512,
             requant_words=256, program_words=256,
         )),
