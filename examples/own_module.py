@@ -4,7 +4,7 @@
 
 Trains a small network on handwritten digits, rounds its weights to 2-hot, fine-tunes it, compiles
 it for the iCEBreaker, and compares torch, the reference and the image integer by integer. Writes
-``own.onnx`` and ``own.img``, which the commands of nhot read.
+``own.onnx``, ``own.img`` and one input, ``x.npy``, which the commands of nhot read.
 """
 
 import sys
@@ -63,6 +63,7 @@ def main(folder: Path, *, epochs: int = 6) -> dict[str, float]:
 
     # The same integers three times: torch, the reference, and the image run without the network.
     x = to_integers(network.input, data.test_x)
+    np.save(folder / "x.npy", x[:1])
     integers = quantized.integers(torch.from_numpy(data.test_x))[network.output.name]
     outputs = run(network, x)
     np.testing.assert_array_equal(integers.permute(0, 2, 3, 1).numpy(), outputs)

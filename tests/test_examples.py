@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nhot.compiler import Image, compile_network
+from nhot.compiler.targets import BOARDS
 from nhot.network.file import load
 
 ROOT = Path(__file__).parent.parent
@@ -45,3 +46,17 @@ def test_code_in_documents(name):
     assert blocks
     for block in blocks:
         exec(compile(block, name, "exec"), {"__name__": "document"})
+
+
+def test_readme_has_the_boards():
+    text = (ROOT / "README.md").read_text()
+    for board in BOARDS.values():
+        for name, (clock, config) in board.configurations.items():
+            sizes = f"{config.pixels} x {config.filters} x {config.inputs}"
+            weights = config.weight_words * config.filters * config.inputs
+            kilobytes = config.activation_words * config.inputs // 1024
+            row = (
+                f"| `{name}` | {clock / 1e6:g} MHz | {sizes} | {config.requantisers} "
+                f"| {weights:,} | {kilobytes} KiB |"
+            )
+            assert row in text[text.index(f"| `{board.name}` |"):]
