@@ -8,6 +8,7 @@ from cocotb.triggers import RisingEdge
 
 from nhot.compiler.pack import term_word
 from nhot.network import Requant
+from nhot_hw.engine.requantiser import Requantiser
 from nhot_sim.runner import bench_parameters
 from nhot_sim.streams import start
 
@@ -62,7 +63,7 @@ async def equals_the_reference(dut: Any) -> None:
             dut.i_term_first.value = int(i == 0)
             await RisingEdge(dut.clk)
         dut.i_term.value = 0
-        await RisingEdge(dut.clk)
-        await RisingEdge(dut.clk)
+        for _ in range(Requantiser.LATENCY):
+            await RisingEdge(dut.clk)
         got, want = dut.o_y.value.to_signed(), int(requant.compute([value + bias])[0])
         assert got == want, f"{value} + {bias} with {requant} must give {want}, not {got}"

@@ -94,7 +94,8 @@ def test_requantiser_equals_its_reference():
                 ctx.set(dut.i_term_first, i == 0)
                 await ctx.tick()
             ctx.set(dut.i_term, 0)
-            await ctx.tick()
+            for _ in range(dut.LATENCY - 1):
+                await ctx.tick()
             got.append(ctx.get(dut.o_y))
 
     simulator = Simulator(dut)

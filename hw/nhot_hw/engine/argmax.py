@@ -8,16 +8,22 @@ from nhot.compiler.config import EngineConfig
 
 __all__ = ["ArgMax"]
 
+_NONE = -129  # loses against any byte
+
+_Candidate = data.StructLayout({"value": signed(9), "index": 16})
+
 
 class ArgMax(wiring.Component):
     """Follow R bytes at a time and keep the index of the largest; the first of equals wins.
+
+    The R bytes meet in a tree with a register a level, whose winner meets the best so far.
 
     Members
     -------
     i_valid, i_y : In(R signed bytes), channels in order
     i_row_end : with i_valid: these are the last channels of a position
     i_channels : channels of a position; bytes beyond them are ignored
-    o_valid, o_index : Out, the cycle after i_row_end
+    o_valid, o_index : Out, :attr:`latency` cycles after i_row_end
     """
 
     def __init__(self, config: EngineConfig):
@@ -31,30 +37,54 @@ class ArgMax(wiring.Component):
             "o_index": Out(16),
         })
 
+    @property
+    def latency(self) -> int:
+        """Cycles from the last channels of a position to its index."""
+        return 2 + (self.config.requantisers - 1).bit_length()
+
     def elaborate(self, platform):
         m = Module()
-        first = Signal(16)  # channel of the first byte
-        index, best = Signal(16), Signal(signed(9), init=-129)
-        # -129 loses against any byte, so that a position needs no special first channel.
-        running_index, running_best = index, best
-        for i in range(self.config.requantisers):
-            channel = Signal(16, name=f"channel_{i}")
-            better = Signal(name=f"better_{i}")
-            next_index = Signal(16, name=f"index_{i}")
-            next_best = Signal(signed(9), name=f"best_{i}")
-            m.d.comb += [
-                channel.eq(first + i),
-                better.eq((self.i_y[i] > running_best) & (channel < self.i_channels)),
-                next_index.eq(Mux(better, channel, running_index)),
-                next_best.eq(Mux(better, self.i_y[i], running_best)),
-            ]
-            running_index, running_best = next_index, next_best
-        m.d.sync += self.o_valid.eq(self.i_valid & self.i_row_end)
+        bits = self.config.activation_address_bits + (self.config.inputs - 1).bit_length()
+        first = Signal(min(bits, 16))  # channel of the first byte
         with m.If(self.i_valid):
+            m.d.sync += first.eq(Mux(self.i_row_end, 0, first + self.config.requantisers))
+
+        entrants = []
+        for i, y in enumerate(self.i_y):
+            entrant = Signal(_Candidate, name=f"entrant_{i}")
+            channel = first + i
             m.d.sync += [
-                index.eq(running_index), best.eq(running_best),
-                first.eq(first + self.config.requantisers),
+                entrant.value.eq(Mux(channel < self.i_channels, y, _NONE)),
+                entrant.index.eq(channel),
             ]
-            with m.If(self.i_row_end):
-                m.d.sync += [first.eq(0), best.eq(-129), self.o_index.eq(running_index)]
+            entrants.append(entrant)
+        valid, row_end = self._delayed(m, self.i_valid, self.i_row_end)
+        while len(entrants) > 1:
+            entrants = [self._winner(m, entrants[i : i + 2]) for i in range(0, len(entrants), 2)]
+            valid, row_end = self._delayed(m, valid, row_end)
+
+        (winner,) = entrants
+        best = Signal(_Candidate, init={"value": _NONE, "index": 0})
+        better = winner.value > best.value
+        m.d.sync += self.o_valid.eq(valid & row_end)
+        with m.If(valid):
+            m.d.sync += self.o_index.eq(Mux(better, winner.index, best.index))
+            with m.If(row_end):
+                m.d.sync += best.value.eq(_NONE)
+            with m.Elif(better):
+                m.d.sync += best.eq(winner)
         return m
+
+    def _winner(self, m, pair):
+        """The better of two, a cycle later; one alone passes."""
+        winner = Signal(_Candidate, name="winner")
+        m.d.sync += winner.eq(pair[0])
+        if len(pair) == 2:
+            with m.If(pair[1].value > pair[0].value):
+                m.d.sync += winner.eq(pair[1])
+        return winner
+
+    def _delayed(self, m, *signals):
+        later = [Signal(name="later") for _ in signals]
+        m.d.sync += [after.eq(before) for after, before in zip(later, signals, strict=True)]
+        return later

@@ -1,12 +1,13 @@
 """What happens to finished sums: in which order, with which constants, and where they go."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot.compiler.config import EngineConfig
 from nhot.compiler.program import Operation
 from nhot_hw.engine.descriptor import DescriptorLayout
+from nhot_hw.engine.requantiser import Requantiser
 from nhot_hw.engine.walker import PixelLayout
 
 __all__ = ["Drain", "destination_layout"]
@@ -24,8 +25,8 @@ def destination_layout(config: EngineConfig) -> data.StructLayout:
 class Drain(wiring.Component):
     """Step through the sums of a pixel group: T pixels, their groups of R, the records of each.
 
-    A record is two words (bias, terms) and takes ``max(2, terms)`` cycles. ``o_free`` tells the
-    walker, as soon as the last group has left the readout, that another pixel group may finish.
+    A record is two words (bias, terms) and takes ``max(2, terms)`` cycles. ``o_ready`` tells the
+    walker that sums which it completes now will find the readout empty when they get there.
 
     ::
 
@@ -35,27 +36,34 @@ class Drain(wiring.Component):
         o_load                            1
         o_term                                     1 ...
 
+    Parameters
+    ----------
+    config : EngineConfig
+    sum_latency : int
+        Cycles from the last step of an array's sum to its capture.
+
     Members
     -------
     i_descriptor, i_start : the layer, and a pulse before its first pixel group
     i_capture, i_pixel : a pixel group is being captured, and where it stands
     o_busy : anything is under way, the last write included
-    o_free : pulse, see above
+    o_ready : see above
     o_record : address in the requantisation memory
     o_pixel, o_shift, o_operand : control of the readout and, for additions, which operand
     o_take, o_load, o_term, o_term_first : control of the requantisers
     o_valid, o_destination : requantised bytes are ready, and where they go
     """
 
-    def __init__(self, config: EngineConfig):
+    def __init__(self, config: EngineConfig, *, sum_latency: int):
         self.config = config
+        self.sum_latency = sum_latency
         super().__init__({
             "i_descriptor": In(DescriptorLayout),
             "i_start": In(1),
             "i_capture": In(1),
             "i_pixel": In(PixelLayout),
             "o_busy": Out(1),
-            "o_free": Out(1),
+            "o_ready": Out(1),
             "o_record": Out(config.requant_address_bits),
             "o_pixel": Out(range(max(2, config.pixels))),
             "o_shift": Out(1),
@@ -89,6 +97,11 @@ class Drain(wiring.Component):
         full = Mux(array, config.filters, config.inputs) // config.requantisers
         last_pixel = Mux(array & place.last_column, layer.last_pixels - 1,
                          Mux(array, config.pixels - 1, 0))
+        # Sums are captured sum_latency cycles after their last step, a pooled word three; a group
+        # takes at most four. So this many groups may still be ahead of what is completed now.
+        ahead = (self.sum_latency + 1) // 4
+        left = groups - group
+        nearly = Mux(array, left <= ahead, (left == 1) & (operand == addition))
         period_end = Mux(layer.terms < 2, 1, layer.terms - 1)
         m.d.comb += [
             groups.eq(Mux(place.last_tile, layer.last_groups, full)),
@@ -96,7 +109,7 @@ class Drain(wiring.Component):
             record_end.eq(slot_end & (operand == addition)),
             pixel_end.eq(record_end & (group == groups - 1)),
             all_end.eq(pixel_end & (pixel == last_pixel)),
-            self.o_free.eq(all_end),
+            self.o_ready.eq(~active | ((pixel == last_pixel) & nearly)),
             self.o_pixel.eq(pixel),
             self.o_operand.eq(operand),
             self.o_take.eq(active & (phase == 1)),
@@ -145,7 +158,6 @@ class Drain(wiring.Component):
         config, layer = self.config, self.i_descriptor
         per_word = config.inputs // config.requantisers
         array = layer.operation == Operation.ARRAY
-        argmax = layer.operation == Operation.ARGMAX
 
         now = Signal(destination_layout(config))
         pixel_word, tile_word, next_pixel, next_tile = (
@@ -155,10 +167,7 @@ class Drain(wiring.Component):
         tile_lanes = Signal.like(now.lanes)
         next_lanes = Signal.like(now.lanes)
 
-        # An argmax writes one word a row, whatever the number of words it reads.
-        m.d.comb += next_pixel.eq(
-            pixel_word + Mux(argmax & ~place.row_end, 0, layer.pixel_words)
-        )
+        m.d.comb += next_pixel.eq(pixel_word + layer.pixel_words)
         m.d.comb += [next_tile.eq(tile_word + 1), next_lanes.eq(0)]
         if config.filters >= config.inputs:
             with m.If(array):
@@ -182,7 +191,7 @@ class Drain(wiring.Component):
             m.d.sync += [
                 now.address.eq(next_pixel), pixel_word.eq(next_pixel), now.lanes.eq(tile_lanes),
             ]
-        with m.Elif(record_end & ~argmax):
+        with m.Elif(record_end):
             word_end = now.lanes == per_word - 1
             m.d.sync += [
                 now.lanes.eq(Mux(word_end, 0, now.lanes + 1)),
@@ -196,11 +205,11 @@ class Drain(wiring.Component):
         layer = self.i_descriptor
         addition = layer.operation == Operation.ADD
         # (first record, last record, destination) of the value in each stage
-        taken, loaded, shifted, added = (
+        taken, loaded = (
             Signal(data.StructLayout({
                 "first": 1, "last": 1, "destination": destination.shape(),
             }), name=name)
-            for name in ("taken", "loaded", "shifted", "added")
+            for name in ("taken", "loaded")
         )
         with m.If(self.o_take):
             m.d.sync += [
@@ -221,14 +230,15 @@ class Drain(wiring.Component):
             self.o_term.eq(term_active),
             self.o_term_first.eq(loaded.first & (term == 0)),
         ]
-        add_last = Signal()
-        m.d.sync += [
-            shifted.eq(loaded), added.eq(shifted),
-            add_last.eq(last_term), self.o_valid.eq(add_last),
-        ]
+        valid, place = last_term, loaded.destination
+        on_the_way = [active, self.o_load, term_active]
+        for stage in range(Requantiser.LATENCY):
+            next_valid = Signal(name=f"valid_{stage}")
+            next_place = Signal(destination.shape(), name=f"destination_{stage}")
+            m.d.sync += [next_valid.eq(valid), next_place.eq(place)]
+            valid, place = next_valid, next_place
+            on_the_way.append(valid)
         m.d.comb += [
-            self.o_destination.eq(added.destination),
-            self.o_busy.eq(
-                active | self.o_load | term_active | add_last | self.o_valid
-            ),
+            self.o_valid.eq(valid), self.o_destination.eq(place),
+            self.o_busy.eq(Cat(*on_the_way).any()),
         ]

@@ -74,7 +74,8 @@ class Engine(wiring.Component):
         self.loader = Loader(config)
         self.sequencer = Sequencer(config)
         self.walker = Walker(config)
-        self.drain = Drain(config)
+        self.array = LaneArray(config)
+        self.drain = Drain(config, sum_latency=2 + self.array.latency)
         self.program = WordMemory(width=32, depth=config.program_words)
         self.requant = WordMemory(width=32 * config.requantisers, depth=config.requant_words)
         self.weights = WordMemory(width=config.weight_word_bits, depth=config.weight_words)
@@ -102,15 +103,15 @@ class Engine(wiring.Component):
         """The sequencer starts walker and drain, and waits for both."""
         sequencer, walker, drain = self.sequencer, self.walker, self.drain
         self.layer = sequencer.o_descriptor
-        self.pending = Signal()  # a pixel group is on its way to the readout or in it
+        self.in_flight = Signal()  # the sums of a pixel group are on their way to the readout
         m.d.comb += [
             sequencer.i_start.eq(self.i_start),
             sequencer.i_word.eq(self.program.o_word),
             sequencer.i_stalled.eq(walker.o_stalled),
-            sequencer.i_layer_busy.eq(walker.o_busy | self.pending | drain.o_busy),
+            sequencer.i_layer_busy.eq(walker.o_busy | self.in_flight | drain.o_busy),
             walker.i_descriptor.eq(self.layer),
             walker.i_start.eq(sequencer.o_start),
-            walker.i_ready.eq(~self.pending),
+            walker.i_ready.eq(~self.in_flight & drain.o_ready),
             drain.i_descriptor.eq(self.layer),
             drain.i_start.eq(sequencer.o_start),
             self.timing.i_write.eq(sequencer.o_timing_write),
@@ -121,14 +122,14 @@ class Engine(wiring.Component):
             self.o_stalls.eq(sequencer.o_stalls),
         ]
         with m.If(walker.o_valid & walker.o_step.last):
-            m.d.sync += [self.pending.eq(1), drain.i_pixel.eq(walker.o_pixel)]
-        with m.Elif(drain.o_free):
-            m.d.sync += self.pending.eq(0)
+            m.d.sync += [self.in_flight.eq(1), drain.i_pixel.eq(walker.o_pixel)]
+        with m.Elif(drain.i_capture):
+            m.d.sync += self.in_flight.eq(0)
 
     def _sum(self, m):
         """Memory words, padded and registered, into the lanes and the window unit."""
         config, walker = self.config, self.walker
-        m.submodules.array = array = LaneArray(config)
+        m.submodules.array = array = self.array
         m.submodules.window = window = WindowUnit(config)
         self.is_array = Signal()
         # Two cycles from a step to the lanes: the memories' own, and a register behind them.
@@ -226,13 +227,15 @@ class Engine(wiring.Component):
         ]
         with m.If(drain.o_valid & ~searching):
             m.d.sync += enable.eq(mask << (drain.o_destination.lanes * config.requantisers))
-        # The index is known a cycle after its last channel.
-        result_address = Signal.like(drain.o_destination.address)
-        m.d.sync += result_address.eq(drain.o_destination.address)
         if config.inputs >= 2:
+            # Positions follow each other; their indices are written one word after the other.
+            result_address = Signal.like(drain.o_destination.address)
+            with m.If(self.sequencer.o_start):
+                m.d.sync += result_address.eq(self.layer.output_address)
             with m.If(argmax.o_valid):
                 m.d.sync += [
                     enable.eq(0b11), address.eq(result_address), word.eq(argmax.o_index),
+                    result_address.eq(result_address + 1),
                 ]
         with m.If(loader.o_write[Region.ACTIVATIONS]):
             m.d.sync += [

@@ -15,8 +15,8 @@ class Requantiser(wiring.Component):
 
     The reference is :meth:`nhot.network.requant.Requant.compute`. The drain times it::
 
-        cycle    0      1      2 .. 1+n     3 .. 2+n      3+n
-               value  terms  shift a term  add a term   o_y holds
+        cycle    0      1      2 .. 1+n     3 .. 2+n     3+n       4+n      5+n
+               value  terms  shift a term  add a term  saturate   clamp   o_y holds
 
     so that a new value can start every ``max(2, n)`` cycles.
 
@@ -26,8 +26,10 @@ class Requantiser(wiring.Component):
     i_terms : In(32), four bytes (non-zero, negative, shift), with i_load, the cycle after i_take
     i_term, i_term_first : a term is shifted in this cycle; it starts a new product
     i_zero_point, i_low, i_high : In(signed(8)), of the layer
-    o_y : Out(signed(8)), two cycles after the last i_term
+    o_y : Out(signed(8)), :attr:`LATENCY` cycles after the last i_term
     """
+
+    LATENCY = 4
 
     def __init__(self, config: EngineConfig):
         self.config = config
@@ -77,9 +79,14 @@ class Requantiser(wiring.Component):
         with m.If(add):
             m.d.sync += product.eq(Mux(negative, base - shifted, base + shifted))
 
+        # To nine bits first, which keeps which side a value is too far on; then to the range.
         y = product[SHIFT:].as_signed()
-        m.d.comb += self.o_y.eq(
-            Mux(y < self.i_low, self.i_low, Mux(y > self.i_high, self.i_high, y[:8].as_signed()))
+        saturated = Signal(signed(9))
+        fits = (y[8:] == 0) | y[8:].all()
+        m.d.sync += saturated.eq(Mux(fits, y[:9].as_signed(), Mux(y[-1], -256, 255)))
+        m.d.sync += self.o_y.eq(
+            Mux(saturated < self.i_low, self.i_low,
+                Mux(saturated > self.i_high, self.i_high, saturated[:8].as_signed()))
         )
         return m
 

@@ -104,13 +104,13 @@ def estimate_cycles(layer: Layer, config: EngineConfig, interval: int) -> int:
     ``interval`` is the cycles a step takes. Start, end and pipeline fill are left out.
     """
     loops = _loops(layer, config, Addresses(inputs=(0, 0), output=0))
+    step = descriptor(layer, config, Addresses(inputs=(0, 0), output=0))
     array = layer.operation is Operation.ARRAY
-    pixels = config.pixels if array else 1
-    per_tile = (config.filters if array else config.inputs) // config.requantisers
-    records = 2 if layer.operation is Operation.ADD else 1
-    drain = pixels * per_tile * records * max(2, layer.terms)
+    groups = (config.filters if array else config.inputs) // config.requantisers
+    drain = (config.pixels if array else 1) * step.records * max(2, layer.terms)
     summing = loops.words * loops.kernel[0] * loops.kernel[1] * interval
-    return loops.tiles * loops.rows * loops.columns * max(drain, summing)
+    a_tile = [max(groups * drain, summing)] * (loops.tiles - 1)
+    return loops.rows * loops.columns * sum([*a_tile, max(step.last_groups * drain, summing)])
 
 
 def _loops(layer: Layer, config: EngineConfig, addresses: Addresses) -> _Loops:
