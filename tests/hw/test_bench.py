@@ -136,7 +136,7 @@ def test_unknown_family_is_refused():
 
 def test_sweep_compares_with_int8_of_the_same_family_and_inputs(measured):
     rows = sweep.sweep(inputs=(2, 4))
-    assert len(rows) == 2 * 2 * len(sweep.KINDS)
+    assert len(rows) == 2 * 2 * len(sweep.KINDS) - 2  # no DSPs on the iCE40
     for row in rows:
         assert row.baseline.family == row.result.family
         assert row.baseline.macs / row.baseline.lanes == row.inputs

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from nhot.cli.output import add_json_argument, print_json
-from nhot_hw.cli.target import add_target_arguments, chosen_target
+from nhot_hw.cli.target import add_target_arguments, chosen_target, ignore_unused
 
 HELP = "build the bitstream of a board with open tools"
 
@@ -25,6 +25,7 @@ def run(args: Namespace) -> int:
     """Build, and print where the bitstream is."""
     from nhot_hw.build.flow import build
 
+    ignore_unused()
     built = build(
         chosen_target(args), args.output, seed=args.seed,
         allow_timing_failure=args.allow_timing_failure,

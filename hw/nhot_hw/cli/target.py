@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nhot.compiler.targets import Target
 
-__all__ = ["add_target_arguments", "chosen_target"]
+__all__ = ["add_target_arguments", "chosen_target", "ignore_unused"]
 
 
 def add_target_arguments(parser: ArgumentParser) -> None:
@@ -36,3 +36,12 @@ def chosen_target(args: Namespace) -> "Target":
     if args.clock is not None:
         chosen = replace(chosen, clock_hz=round(args.clock * 1e6))
     return chosen
+
+
+def ignore_unused() -> None:
+    """Do not let Amaranth warn of what a failed command has left without use."""
+    import warnings
+
+    from amaranth.hdl import UnusedElaboratable
+
+    warnings.simplefilter("ignore", UnusedElaboratable)

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from nhot_hw.cli.target import add_target_arguments, chosen_target
+from nhot_hw.cli.target import add_target_arguments, chosen_target, ignore_unused
 
 HELP = "write the Verilog, constraints and register map of an engine"
 
@@ -19,6 +19,7 @@ def run(args: Namespace) -> int:
     """Write the files, and print their names."""
     from nhot_hw.build.sources import write_sources
 
+    ignore_unused()
     for path in write_sources(chosen_target(args), args.output):
         print(path)
     return 0
