@@ -13,7 +13,7 @@ import numpy as np
 
 from nhot.compiler import Image, Machine
 from nhot.compiler.compare import check_contents
-from nhot.errors import MismatchError
+from nhot.errors import MismatchError, MissingToolError
 from nhot.formats.format import Ints
 from nhot.network import Network
 from nhot.network.reference import run
@@ -83,8 +83,10 @@ def check_verilog(
 ) -> None:
     """Run ``inputs`` through the engine's generated Verilog under cocotb, with random stalls."""
     from nhot_hw.engine import Engine
-    from nhot_sim.runner import run_bench
+    from nhot_sim.runner import missing_tool, run_bench
 
+    if reason := missing_tool(simulator):
+        raise MissingToolError(reason)
     with _folder(build_dir) as folder:
         (folder / "image.img").write_bytes(image.to_bytes())
         np.savez(folder / "wanted.npz", **run(network, inputs, trace=True))

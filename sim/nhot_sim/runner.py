@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["SIMULATORS", "bench_parameters", "require", "run_bench"]
+__all__ = ["SIMULATORS", "bench_parameters", "missing_tool", "require", "run_bench"]
 
 SIMULATORS = ("icarus", "verilator")
 """Icarus builds in an instant, Verilator runs faster: short and long benches."""
@@ -23,6 +23,7 @@ _WAVES = """module waves;
   end
 endmodule
 """
+_NEEDS = {"icarus": ("iverilog",), "verilator": ("verilator", "g++")}
 _PARAMETERS = "NHOT_BENCH_PARAMETERS"
 _INSTALL = {
     "iverilog": "apt install iverilog",
@@ -68,7 +69,7 @@ def run_bench(
     """
     if simulator not in SIMULATORS:
         raise ValueError(f"Simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
-    for tool in {"icarus": ("iverilog",), "verilator": ("verilator", "g++")}[simulator]:
+    for tool in _NEEDS[simulator]:
         require(tool)
     # The bench imports this module too, and must not wait for these.
     from cocotb_tools.runner import get_runner
@@ -113,8 +114,16 @@ def require(tool: str) -> None:
         return
     import pytest
 
-    reason = f"{tool} is not installed: {_INSTALL.get(tool, f'install {tool}')}"
-    pytest.skip(reason)
+    pytest.skip(_absence(tool))
+
+
+def missing_tool(simulator: str) -> str | None:
+    """What ``simulator`` lacks here and how to install it, in one line; None if it can run."""
+    return next((_absence(tool) for tool in _NEEDS[simulator] if not _is_installed(tool)), None)
+
+
+def _absence(tool: str) -> str:
+    return f"{tool} is not installed: {_INSTALL.get(tool, f'install {tool}')}"
 
 
 def _is_installed(tool: str) -> bool:

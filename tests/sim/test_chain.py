@@ -93,3 +93,12 @@ def test_image_of_another_network_differs_in_the_reference(network, image):
     x = extreme_inputs(other)[:1]
     with pytest.raises(MismatchError):
         list(verify(other, image, x))
+
+
+def test_a_missing_simulator_is_named(network, image, tmp_path, capsys, monkeypatch):
+    save(network, tmp_path / "net.onnx")
+    (tmp_path / "net.img").write_bytes(image.to_bytes())
+    monkeypatch.setattr("nhot_sim.runner._is_installed", lambda tool: tool != "iverilog")
+    monkeypatch.setattr("nhot_sim.chain.EngineSimulation.run", lambda self, inputs: [])
+    assert main(["verify", str(tmp_path / "net.img")]) == 3
+    assert "iverilog is not installed: apt install iverilog" in capsys.readouterr().err

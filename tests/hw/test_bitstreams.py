@@ -1,0 +1,55 @@
+"""The committed bitstreams: what their manifests say, and that today's sources still give them."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from nhot.compiler.targets import BOARDS, Target, target
+from nhot_hw.build.flow import build
+from nhot_hw.build.manifest import Manifest
+from nhot_hw.build.plan import plan_build
+
+FOLDER = Path(__file__).parents[2] / "bitstreams"
+MANIFESTS = sorted(FOLDER.glob("*/*/manifest.json"))
+
+
+def _target(manifest: Manifest) -> Target:
+    return target(manifest.board, manifest.configuration)
+
+
+def test_every_configuration_has_one():
+    names = {(path.parent.parent.name, path.parent.name) for path in MANIFESTS}
+    assert names == {(b.name, c) for b in BOARDS.values() for c in b.configurations}
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda p: f"{p.parts[-3]}-{p.parts[-2]}")
+def test_manifest_fits_file_and_sources(path):
+    manifest = Manifest.read(path)
+    data = (path.parent / manifest.file).read_bytes()
+    assert hashlib.sha256(data).hexdigest() == manifest.sha256
+    assert manifest.config == _target(manifest).config
+    assert manifest.engine_clock.margin > 0
+    plan = plan_build(_target(manifest), seed=manifest.seed)
+    assert plan.tools == manifest.tools, "other tool versions: build the bitstreams again"
+    assert plan.digest == manifest.inputs_sha256, "other gateware: build the bitstreams again"
+
+
+def test_icebreaker_meets_its_clock_with_margin():
+    manifest = Manifest.read(FOLDER / "icebreaker/2hot/manifest.json")
+    assert manifest.engine_clock.fmax_mhz > 1.5 * manifest.engine_clock.target_mhz
+
+
+def test_ulx3s_does_64_macs_a_cycle_at_50_mhz():
+    manifest = Manifest.read(FOLDER / "ulx3s-85f/2hot/manifest.json")
+    assert manifest.config.macs >= 64
+    assert manifest.engine_clock.target_mhz >= 50
+
+
+@pytest.mark.slow
+def test_icebreaker_rebuilds_to_the_same_hash(tmp_path, monkeypatch):
+    monkeypatch.setenv("NHOT_CACHE_DIR", str(tmp_path / "cache"))
+    manifest = Manifest.read(FOLDER / "icebreaker/2hot/manifest.json")
+    build(_target(manifest), tmp_path / "out", seed=manifest.seed)
+    made = next((tmp_path / "out").rglob(manifest.file))
+    assert hashlib.sha256(made.read_bytes()).hexdigest() == manifest.sha256
