@@ -95,10 +95,22 @@ class EngineSimulation:
         for _ in range(self.limit):
             if not ctx.get(engine.o_busy):
                 break
+            self._check_collision(ctx, engine)
             await ctx.tick()
         else:
             raise MismatchError(f"Run must end within {self.limit} cycles")
         self.cycles, self.stalls = ctx.get(engine.o_cycles), ctx.get(engine.o_stalls)
+
+    def _check_collision(self, ctx, engine):  # type: ignore[no-untyped-def]
+        """Builds rely on it that no word is read, and used, in the cycle in which it is written."""
+        memory, step = engine.activations, engine.walker.o_step
+        if not ctx.get(memory.i_write) or not ctx.get(engine.walker.o_valid):
+            return
+        written = ctx.get(memory.i_write_address)
+        for pixel in range(self.image.config.pixels):
+            read = ctx.get(step.address[pixel])
+            if read == written and ctx.get(step.inside[pixel]):
+                raise MismatchError(f"Word {written} must not be read while it is written")
 
     async def _outputs(self, ctx, engine):  # type: ignore[no-untyped-def]
         outputs = {}
