@@ -10,7 +10,7 @@ from nhot.compiler.memory_map import Lifetime, place
 from nhot.compiler.program import DESCRIPTOR_WORDS, Descriptor, Operation
 from nhot.errors import NhotError
 from nhot.formats import parse
-from nhot.network import Conv2d, Network, Requant, Tensor, Window
+from nhot.network import Conv2d, Linear, Network, Requant, Tensor, Window
 from nhot.network.reference import run
 from nhot_sim.samples import extreme_inputs, sample_network, sample_weights
 
@@ -99,6 +99,24 @@ def test_same_bytes_every_time():
 def test_what_does_not_fit_is_named(change, message):
     with pytest.raises(NhotError, match=message):
         compile_network(sample_network("2hot"), replace(EngineConfig(), **change))
+
+
+def test_more_tiles_than_the_engine_can_count_are_refused():
+    fmt = parse("2hot")
+    filters = 300
+    network = Network(
+        name="wide", input=Tensor(name="x", shape=(1, 1, 4)),
+        nodes=(Linear(
+            inputs=("x",), output=Tensor(name="y", shape=(1, 1, filters)), format=fmt,
+            weights=np.ones((filters, 4), np.int64), bias=np.zeros(filters, np.int64),
+            requant=Requant.from_scale([0.1] * filters, zero_point=0, low=0, high=255),
+        ),),
+    )
+    config = EngineConfig(filters=1, inputs=4, activation_words=128, weight_words=512,
+                          requant_words=1024)
+    message = "Tiles of filters or channels of layer 'y' must be at most 256 .* not 300"
+    with pytest.raises(NhotError, match=message):
+        compile_network(network, config)
 
 
 def test_accumulator_bits_are_the_fewest_that_compile():

@@ -68,7 +68,7 @@ class Walker(wiring.Component):
         advance = Signal()
 
         word, tap_x, tap_y, column, _, tile = loops = [
-            _Loop(m, name, limit[: max(self.config.activation_address_bits, 8)])
+            _Loop(m, name, limit[: self.config.loop_bits])
             for name, limit in (
                 ("word", layer.words), ("tap_x", layer.kernel_x), ("tap_y", layer.kernel_y),
                 ("column", layer.columns), ("row", layer.rows), ("tile", layer.tiles),
@@ -138,7 +138,7 @@ class Walker(wiring.Component):
         """Whether each pixel's tap lies in the input rather than in its padding."""
         layer = self.i_descriptor
         # Positions reach from the padding before the input (8 bits) to the padding behind it.
-        bits = max(self.config.activation_address_bits, 8) + 2
+        bits = self.config.loop_bits + 2
         x, y, first_x, first_y, next_x, next_y = (
             Signal(signed(bits), name=name)
             for name in ("x", "y", "first_x", "first_y", "next_x", "next_y")

@@ -110,6 +110,11 @@ class EngineConfig:
         return (self.activation_words - 1).bit_length()
 
     @property
+    def loop_bits(self) -> int:
+        """Bits of the engine's loop counters: a kernel's 8, or an activation address."""
+        return max(self.activation_address_bits, 8)
+
+    @property
     def weight_address_bits(self) -> int:
         """Bits of a weight address."""
         return (self.weight_words - 1).bit_length()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from nhot.compiler.config import EngineConfig
 from nhot.compiler.lower import Layer
 from nhot.compiler.program import Descriptor, Operation
+from nhot.errors import NhotError
 
 __all__ = ["Addresses", "descriptor", "estimate_cycles", "steps"]
 
@@ -38,6 +39,19 @@ class _Loops:
     step_column: int
     step_tile: int
 
+    def check(self, config: EngineConfig, name: str) -> None:
+        """Refuse counts beyond the engine's counters."""
+        most = 1 << config.loop_bits
+        for what, count in (
+            ("Channel words", self.words), ("Kernel rows", self.kernel[0]),
+            ("Kernel columns", self.kernel[1]), ("Rows", self.rows), ("Columns", self.columns),
+            ("Tiles of filters or channels", self.tiles),
+        ):
+            if count > most:
+                raise NhotError(
+                    f"{what} of layer {name!r} must be at most {most} on this engine, not {count}"
+                )
+
     def jumps(self) -> dict[str, int]:
         """What the running address moves by when a loop advances and all inside it start anew."""
         span = (self.words - 1) * self.step_word
@@ -56,6 +70,7 @@ class _Loops:
 def descriptor(layer: Layer, config: EngineConfig, addresses: Addresses) -> Descriptor:
     """The descriptor that runs ``layer`` on the engine of ``config``."""
     loops = _loops(layer, config, addresses)
+    loops.check(config, layer.output.name)
     top, left = layer.window.padding[:2]
     stride_y, stride_x = layer.window.stride
     in_height, in_width, _ = layer.inputs[0].shape
