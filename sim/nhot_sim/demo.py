@@ -14,11 +14,11 @@ import numpy as np
 from nhot import __version__
 from nhot.compiler import Image, compile_network
 from nhot.compiler.targets import Target, target
-from nhot.errors import MismatchError
 from nhot.files import write_atomically
 from nhot.formats.format import Ints
 from nhot.network import Network
 from nhot.network.reference import run
+from nhot_sim.chain import check_layers
 
 __all__ = ["BOARD", "FORMATS", "Outcome", "travel"]
 
@@ -60,12 +60,9 @@ def travel(format_name: str, folder: Path, seed: int) -> Outcome:
     wanted = run(network, x)
     outputs, facts = _run_on_board(format_name, place, image, x)
     identical = int((outputs == wanted).reshape(len(x), -1).all(axis=1).sum())
-    if identical != len(x):
-        first = int(np.argmin((outputs == wanted).reshape(len(x), -1).all(axis=1)))
-        raise MismatchError(
-            f"Board's output of digit {first} must be {wanted[first].reshape(-1).tolist()}, "
-            f"not {outputs[first].reshape(-1).tolist()}"
-        )
+    name = network.output.name
+    for i, output in enumerate(outputs):
+        check_layers("virtual board", {name: output}, {name: wanted}, i)
     answers = outputs.reshape(len(x), -1).argmax(axis=1)
     correct = {**correct, "virtual board": int((answers == labels).sum())}
     outcome = Outcome(
@@ -124,11 +121,9 @@ def _train(format_name: str, seed: int) -> tuple[Network, dict[str, int]]:
     wanted = run(trained.network, x, trace=True)
     trained.model.eval()
     integers = trained.model.integers(torch.as_tensor(data.test_x))
-    for name in wanted:
-        got = integers[name].numpy().transpose(0, 2, 3, 1)
-        if not np.array_equal(got, wanted[name]):
-            where = np.argwhere(got != wanted[name])[0].tolist()
-            raise MismatchError(f"Layer {name!r} of torch differs from the reference at {where}")
+    for i in range(count):
+        got = {name: integers[name][i].numpy().transpose(1, 2, 0) for name in wanted}
+        check_layers("torch model", got, wanted, i)
     _say(format_name, f"equal: torch == reference ({count} digits, {len(wanted)} tensors)")
     return trained.network, correct
 

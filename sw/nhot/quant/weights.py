@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -32,7 +34,7 @@ def nearest(values: Tensor, format: Format) -> Tensor:
     return signed.clamp(float(format.levels[0]), float(format.levels[-1]))
 
 
-class WeightQuant(nn.Module):
+class WeightQuant(nn.Module, ABC):
     """Base: ``forward(weight)`` gives the quantised weight, with straight-through gradients.
 
     ``weight`` is (filters, ...), float.
@@ -42,9 +44,9 @@ class WeightQuant(nn.Module):
         super().__init__()
         self.format = format
 
+    @abstractmethod
     def integers(self, weight: Tensor) -> tuple[Tensor, NDArray[np.float64]]:
         """What :meth:`forward` multiplies: levels, shaped as ``weight``, and (filters,) scales."""
-        raise NotImplementedError
 
 
 class GridWeights(WeightQuant):
