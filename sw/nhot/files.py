@@ -8,7 +8,17 @@ from pathlib import Path
 
 from nhot.errors import NhotError
 
-__all__ = ["write_atomically"]
+__all__ = ["check_folders", "write_atomically"]
+
+
+def check_folders(*paths: str | os.PathLike[str] | None) -> None:
+    """Refuse a file to be written whose folder is not there; None stands for no file.
+
+    Long work calls this before it starts, so that its result is not lost at the end.
+    """
+    for path in paths:
+        if path is not None and not Path(path).resolve().parent.is_dir():
+            raise NhotError(f"Folder of {str(path)!r} must exist before it can be written to")
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:

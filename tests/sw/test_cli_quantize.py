@@ -92,3 +92,10 @@ def test_digits(tmp_path, capsys):
     assert main(["quantize", "digits", "-o", str(tmp_path / "net.onnx"), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["accuracy"]["finetuned"] > 0.97
+
+
+def test_a_folder_that_is_not_there_is_found_before_the_training(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("nhot.cli.quantize._digits", lambda *_: pytest.fail("trained"))
+    path = tmp_path / "absent" / "net.onnx"
+    assert main(["quantize", "digits", "-o", str(path)]) == 2
+    assert f"Folder of {str(path)!r} must exist" in capsys.readouterr().err

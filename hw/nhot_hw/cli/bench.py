@@ -24,10 +24,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Measure, and print the table."""
-    from nhot.files import write_atomically
+    from nhot.files import check_folders, write_atomically
     from nhot_hw.bench import sweep
     from nhot_hw.bench.lanes import FAMILIES
 
+    check_folders(args.markdown)
     families = [args.family] if args.family else list(FAMILIES)
     rows = sweep.sweep(families, (4,) if args.quick else (4, 8), timing=not args.cells)
     if args.markdown is not None:

@@ -34,7 +34,9 @@ def run(args: Namespace) -> int:
     """Run every input and print outputs and cycles."""
     from nhot.cli.run import read_inputs, write_outputs
     from nhot.compiler import Image
+    from nhot.files import check_folders
 
+    check_folders(args.output, args.trace)
     image = Image.from_bytes(args.image.read_bytes())
     inputs = read_inputs(args.input, tuple(image.meta["input"]["shape"]))
     simulate = _in_verilator if args.engine == "verilator" else _in_amaranth

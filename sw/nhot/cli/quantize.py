@@ -69,8 +69,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Quantise, and write the network."""
     _check(args)
+    from nhot.files import check_folders
     from nhot.formats import parse
 
+    check_folders(args.output, args.inputs)
     chosen = parse(args.format)
     outcome = _digits(args, chosen) if args.model == "digits" else _own(args, chosen)
     _write(args, outcome)

@@ -37,7 +37,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Load the image, run every input, print what came out."""
     from nhot.compiler import Image
+    from nhot.files import check_folders
 
+    check_folders(args.output)
     image = Image.from_bytes(args.image.read_bytes())
     inputs = read_inputs(args.input, tuple(image.meta["input"]["shape"]))
     with open_board(args, image.config) as board:
