@@ -1,0 +1,17 @@
+"""The layers of a quantised model: each trains in float and computes in integers.
+
+A layer has two lives. ``forward`` is fake quantisation, in float, for training. ``integers`` is
+the exact computation, with the very levels, biases and multipliers that ``node`` writes into the
+integer network. Values are (batch, channels, height, width); integers are int64.
+"""
+
+from nhot.quant.layers.clamp import QuantClamp
+from nhot.quant.layers.filters import QuantFilters
+from nhot.quant.layers.joins import QuantAdd
+from nhot.quant.layers.layer import Grid, QuantInput, QuantLayer, RoundingLayer
+from nhot.quant.layers.pools import QuantAvgPool, QuantMaxPool
+
+__all__ = [
+    "Grid", "QuantAdd", "QuantAvgPool", "QuantClamp", "QuantFilters", "QuantInput", "QuantLayer",
+    "QuantMaxPool", "RoundingLayer",
+]

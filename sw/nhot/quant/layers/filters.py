@@ -1,0 +1,152 @@
+"""Layers with weights: convolutions and dense layers."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nhot import network
+from nhot.errors import NhotError
+from nhot.formats import Format
+from nhot.network import Requant, Window
+from nhot.network.requant import SHIFT
+from nhot.network.tensor import Shape
+from nhot.quant.activations import ActivationQuant
+from nhot.quant.layers.layer import Grid, RoundingLayer, channels, finish
+from nhot.quant.weights import WeightQuant, weight_quant
+
+__all__ = ["QuantFilters"]
+
+SMALLEST = 2.0**-18  # of a requantisation scale, as Requant.from_scale has it
+
+
+class QuantFilters(RoundingLayer):
+    """A convolution or a dense layer, with the batch normalisation after it if ``norm`` is set.
+
+    A dense layer is a convolution over its whole input. Batch normalisation keeps its statistics
+    while training; the integers have it folded into scale and bias, so that the weights, and what
+    they round to, are the same with and without it.
+    """
+
+    def __init__(
+        self, name: str, source: str, shape: Shape, rounding: ActivationQuant,
+        module: nn.Conv2d | nn.Linear, input_shape: Shape, format: Format, *, per_channel: bool,
+    ):
+        super().__init__(name, (source,), shape, rounding)
+        self.per_channel = per_channel
+        self.norm: nn.BatchNorm2d | nn.BatchNorm1d | None = None
+        self.dense = isinstance(module, nn.Linear)
+        if isinstance(module, nn.Linear):
+            height, width, channels = input_shape
+            # Features are flattened as (channels, height, width) by torch.
+            self.weight = nn.Parameter(
+                module.weight.detach().reshape(-1, channels, height, width).clone()
+            )
+            self.window, self.groups = Window(kernel=(height, width)), 1
+        else:
+            self.weight = nn.Parameter(module.weight.detach().clone())
+            self.window, self.groups = _conv_window(name, module), module.groups
+        bias = torch.zeros(shape[2]) if module.bias is None else module.bias.detach().clone()
+        self.bias = nn.Parameter(bias)
+        self.format = format
+        self.weights = self._weight_quant()
+
+    def set_format(self, format: Format) -> None:
+        """Round to another format, with scales searched for the present weights."""
+        self.format = format
+        self.weights = self._weight_quant()
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        total = self._convolve(inputs[0], self.weights(self.weight), 0.0)
+        total = total + self.bias.reshape(1, -1, 1, 1)
+        if self.norm is not None:
+            flat = isinstance(self.norm, nn.BatchNorm1d)
+            total = self.norm(total.flatten(1)).reshape(total.shape) if flat else self.norm(total)
+        return self.finish(total)
+
+    def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
+        levels, bias, requant = self.parameters_for(grids[0], grid)
+        # Sums are integers far below 2**53, so that double precision is exact.
+        total = self._convolve(values[0].double(), levels.double(), grids[0].zero_point).long()
+        total = total + torch.from_numpy(bias).reshape(1, -1, 1, 1)
+        return finish(total * channels(requant), requant)
+
+    def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
+        levels, bias, requant = self.parameters_for(grids[0], grid)
+        weights = levels.permute(0, 2, 3, 1).contiguous().numpy()
+        if self.dense:
+            return network.Linear(
+                inputs=self.sources, output=grid, weights=weights.reshape(len(weights), -1),
+                bias=bias, format=self.format, requant=requant,
+            )
+        return network.Conv2d(
+            inputs=self.sources, output=grid, weights=weights, bias=bias, format=self.format,
+            requant=requant, window=self.window, groups=self.groups,
+        )
+
+    def parameters_for(self, source: Grid, grid: Grid) -> tuple[Tensor, NDArray[np.int64], Requant]:
+        """Levels (filters, channels, y, x), bias (filters,) and requantisation, all integers."""
+        levels, scale = self.weights.integers(self.weight)
+        gain, offset = self._affine()
+        scale = scale * gain * source.scale
+        # A filter of zeros, or too weak to move the output, keeps its offset on a scale that fits.
+        empty = (levels == 0).flatten(1).all(1).numpy()
+        weak = empty | (np.abs(scale) < SMALLEST * grid.scale)
+        levels[torch.from_numpy(weak)] = 0
+        requant = self.requant(np.where(weak, grid.scale / 256, scale), grid)
+        # The bias is in units of the multiplier as rounded, so that its error is not the bias's.
+        real = offset / grid.scale * 2.0**SHIFT / requant.multiplier
+        zero_share = source.zero_point * levels.flatten(1).sum(1).numpy()
+        return levels, np.rint(real).astype(np.int64) - zero_share, requant
+
+    def _affine(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Gain and offset of each filter: ``gain * sum(w * x) + offset``. Both (filters,)"""
+        bias = self.bias.detach().double().numpy()
+        if self.norm is None:
+            return np.ones_like(bias), bias
+        mean, variance = self.norm.running_mean, self.norm.running_var
+        assert mean is not None
+        assert variance is not None
+        gain = 1 / np.sqrt(variance.double().numpy() + self.norm.eps)
+        offset = (bias - mean.double().numpy()) * gain
+        if self.norm.affine:
+            gamma = self.norm.weight.detach().double().numpy()
+            return gain * gamma, offset * gamma + self.norm.bias.detach().double().numpy()
+        return gain, offset
+
+    def _convolve(self, x: Tensor, weight: Tensor, padding: float) -> Tensor:
+        top, left, bottom, right = self.window.padding
+        padded = F.pad(x, (left, right, top, bottom), value=padding) if any(
+            self.window.padding
+        ) else x
+        return F.conv2d(
+            padded, weight, stride=self.window.stride, dilation=self.window.dilation,
+            groups=self.groups,
+        )
+
+    def _weight_quant(self) -> WeightQuant:
+        try:
+            return weight_quant(self.format, self.weight, per_channel=self.per_channel)
+        except NhotError as error:
+            raise NhotError(f"Layer {self.name!r}: {error}") from None
+
+
+def _conv_window(name: str, conv: nn.Conv2d) -> Window:
+    """The window of a convolution; padding that is not zeros is refused."""
+    if conv.padding_mode != "zeros":
+        raise NhotError(f"Padding of {name!r} must be with zeros, not {conv.padding_mode!r}")
+    kernel, dilation = conv.kernel_size, conv.dilation
+    if isinstance(conv.padding, str):
+        same = conv.padding == "same"
+        total = [d * (k - 1) * same for d, k in zip(dilation, kernel, strict=True)]
+        top, left = (size // 2 for size in total)
+        bottom, right = total[0] - top, total[1] - left
+    else:
+        top, left = bottom, right = conv.padding[0], conv.padding[1]
+    return Window(
+        kernel=(kernel[0], kernel[1]), stride=(conv.stride[0], conv.stride[1]),
+        padding=(top, left, bottom, right), dilation=(dilation[0], dilation[1]),
+    )

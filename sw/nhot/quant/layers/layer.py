@@ -1,0 +1,113 @@
+"""What every layer of a quantised model has: two lives, one in float and one in integers."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nhot import network
+from nhot.errors import NhotError
+from nhot.network import Requant
+from nhot.network.requant import SHIFT
+from nhot.network.tensor import Shape
+from nhot.quant.activations import ActivationQuant
+
+__all__ = ["Grid", "QuantInput", "QuantLayer", "RoundingLayer", "channels", "finish"]
+
+Grid = network.Tensor  # what the integers of an activation mean
+
+
+class QuantLayer(nn.Module):
+    """Base of all layers.
+
+    Parameters
+    ----------
+    name : str
+    sources : tuple of str
+        Names of the layers that it reads.
+    shape : (height, width, channels)
+        Of what it makes.
+    """
+
+    def __init__(self, name: str, sources: tuple[str, ...], shape: Shape):
+        super().__init__()
+        self.name = name
+        self.sources = sources
+        self.shape = shape
+
+    def grid(self, *inputs: Grid) -> Grid:
+        """The integer tensor that the layer makes; that of its input unless it rounds anew."""
+        source = inputs[0]
+        return Grid(
+            name=self.name, shape=self.shape, bits=source.bits, signed=source.signed,
+            scale=source.scale, zero_point=source.zero_point,
+        )
+
+    @abstractmethod
+    def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
+        """The output integers; ``grids`` are those of ``values``, ``grid`` is the output's."""
+
+    @abstractmethod
+    def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
+        """The same layer for the integer network."""
+
+
+class RoundingLayer(QuantLayer):
+    """Base of the layers that end in a requantisation, after ReLU, ReLU6 or none.
+
+    The integers need no such clamp: a range that starts at zero, or ends at six, is one.
+    """
+
+    def __init__(
+        self, name: str, sources: tuple[str, ...], shape: Shape, rounding: ActivationQuant
+    ):
+        super().__init__(name, sources, shape)
+        self.activation: nn.Module = nn.Identity()
+        self.rounding = rounding
+
+    def grid(self, *inputs: Grid) -> Grid:
+        return self.rounding.tensor(self.name, self.shape)
+
+    def finish(self, x: Tensor) -> Tensor:
+        """Activation and fake quantisation."""
+        result: Tensor = self.rounding(self.activation(x))
+        return result
+
+    def requant(self, scale: float | list[float] | NDArray[np.float64], grid: Grid) -> Requant:
+        """The requantisation to ``grid`` from accumulators of these real ``scale``."""
+        try:
+            return Requant.from_scale(
+                np.asarray(scale) / grid.scale,
+                zero_point=grid.zero_point, low=grid.low, high=grid.high,
+            )
+        except NhotError as error:
+            raise NhotError(f"Layer {self.name!r}: {error}") from None
+
+
+class QuantInput(RoundingLayer):
+    """The input, rounded half up to its grid."""
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.finish(inputs[0])
+
+    def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
+        rounded = (values[0].double() / grid.scale + 0.5).floor().long() + grid.zero_point
+        return rounded.clamp(grid.low, grid.high)
+
+    def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
+        raise TypeError("The input of a network is a tensor, not a node")
+
+
+def channels(requant: Requant) -> Tensor:
+    """Multipliers, one a channel, against (batch, channels, height, width)."""
+    return torch.from_numpy(requant.multiplier.copy()).reshape(1, -1, 1, 1)
+
+
+def finish(products: Tensor, requant: Requant) -> Tensor:
+    """:meth:`Requant.finish` on tensors."""
+    rounded = (products + (1 << (SHIFT - 1))) >> SHIFT
+    return (rounded + requant.zero_point).clamp(requant.low, requant.high)

@@ -1,0 +1,66 @@
+"""Pooling layers."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from nhot import network
+from nhot.network import Requant, Window
+from nhot.network.tensor import Shape
+from nhot.quant.activations import ActivationQuant
+from nhot.quant.layers.layer import Grid, QuantLayer, RoundingLayer, channels, finish
+
+__all__ = ["QuantAvgPool", "QuantMaxPool"]
+
+
+class QuantAvgPool(RoundingLayer):
+    """The mean of each window; padding counts as zero."""
+
+    def __init__(
+        self, name: str, source: str, shape: Shape, rounding: ActivationQuant, window: Window
+    ):
+        super().__init__(name, (source,), shape, rounding)
+        self.window = window
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.finish(self._sum(inputs[0]) / self.window.taps)
+
+    def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
+        requant = self._requant(grids[0], grid)
+        total = self._sum((values[0] - grids[0].zero_point).double()).long()
+        return finish(total * channels(requant), requant)
+
+    def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
+        requant = self._requant(grids[0], grid)
+        return network.AvgPool(
+            inputs=self.sources, output=grid, window=self.window, requant=requant
+        )
+
+    def _requant(self, source: Grid, grid: Grid) -> Requant:
+        return self.requant(source.scale / self.window.taps, grid)
+
+    def _sum(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(
+            x, self.window.kernel, self.window.stride, self.window.padding[:2], divisor_override=1
+        )
+
+
+class QuantMaxPool(QuantLayer):
+    """The largest value of each window; padding never wins."""
+
+    def __init__(self, name: str, source: str, shape: Shape, window: Window):
+        super().__init__(name, (source,), shape)
+        self.window = window
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return F.max_pool2d(
+            inputs[0], self.window.kernel, self.window.stride, self.window.padding[:2],
+            self.window.dilation,
+        )
+
+    def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
+        return self.forward(values[0].double()).long()
+
+    def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
+        return network.MaxPool(inputs=self.sources, output=grid, window=self.window)
