@@ -27,6 +27,8 @@ class Dataset:
         Class of each sample.
     input_range : (low, high), optional
         What the least and the greatest integer of an 8-bit input stand for, if known.
+    classes : tuple of str
+        Their names, in the order of labels; empty if they have none.
     """
 
     train_x: Floats
@@ -34,6 +36,7 @@ class Dataset:
     test_x: Floats
     test_y: Ints
     input_range: tuple[float, float] | None = None
+    classes: tuple[str, ...] = ()
 
 
 def to_integers(tensor: Tensor, x: ArrayLike) -> Ints:
