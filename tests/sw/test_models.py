@@ -1,44 +1,94 @@
-"""The float networks: their shapes and sizes."""
+"""The float networks: the catalogue, their shapes, sizes and names."""
+
+import subprocess
+import sys
 
 import pytest
 import torch
 from torch import nn
 
-from nhot.errors import NhotError
+from nhot.errors import MissingToolError, NhotError
+from nhot.models import CATALOGUE, NAMES, build, entry
 from nhot.models.blocks import divisible
-from nhot.models.resnet import resnet8, resnet18, resnet20
+
+CLASSES = {
+    "digits": 10, "resnet8": 10, "resnet20": 10, "resnet18": 1000, "ds-cnn": 12,
+    "mobilenet-v1-0.25": 2, "autoencoder": 640, "jet-mlp": 5, "mobilenet-v2": 1000,
+}
 
 
-def parameters(model: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())
+@pytest.mark.parametrize("name", CLASSES)
+def test_shapes(name):
+    model, shape = build(name).eval(), entry(name).input_shape
+    with torch.no_grad():
+        assert model(torch.zeros(2, *shape)).shape == (2, CLASSES[name])
+        if shape[1:] == (1, 1):
+            assert model(torch.zeros(2, shape[0])).shape == (2, CLASSES[name])
 
 
-@pytest.mark.parametrize(("factory", "count"), [
-    (resnet8, 78_042), (resnet20, 272_474), (resnet18, 11_689_512),
-])
-def test_parameters_are_those_documented(factory, count):
-    assert parameters(factory()) == count
-    assert f"{count:,} parameters" in factory.__doc__
+def test_options_reach_the_factory():
+    model = build("resnet8", classes=3, width=4).eval()
+    assert model(torch.zeros(1, 3, 32, 32)).shape == (1, 3)
+    assert model.conv1.weight.shape == (4, 3, 3, 3)
 
 
-def test_resnet18_is_named_as_in_torchvision():
-    model = resnet18(classes=3, width=8).eval()
-    names = set(model.state_dict())
-    assert len(names) == 122
-    assert {
+def test_unknown_names_are_refused_with_the_list():
+    with pytest.raises(NhotError, match="Model must be one of digits, resnet8, .*, not 'alexnet'"):
+        build("alexnet")
+
+
+def test_without_torch_the_names_are_there_and_building_says_what_is_missing(monkeypatch):
+    code = "import sys, nhot.models; assert 'torch' not in sys.modules; print(*nhot.models.NAMES)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert tuple(done.stdout.split()) == NAMES
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingToolError, match=r"pip install 'nhot\[quant\]'"):
+        build("digits")
+
+
+def test_entries_say_what_they_are():
+    for item in CATALOGUE.values():
+        assert item.task
+        assert item.description
+        assert min(item.input_shape) >= 1
+
+
+TORCHVISION = {
+    "resnet18": (122, [
         "conv1.weight", "bn1.running_var", "layer1.1.bn2.num_batches_tracked",
         "layer2.0.downsample.0.weight", "layer4.0.downsample.1.bias", "fc.weight", "fc.bias",
-    } <= names
-    assert model(torch.zeros(1, 3, 64, 96)).shape == (1, 3)
+    ]),
+    "mobilenet-v2": (314, [
+        "features.0.0.weight", "features.0.1.running_mean", "features.1.conv.0.0.weight",
+        "features.1.conv.1.weight", "features.1.conv.2.bias", "features.2.conv.0.0.weight",
+        "features.2.conv.1.1.running_var", "features.17.conv.3.weight", "features.18.0.weight",
+        "features.18.1.num_batches_tracked", "classifier.1.weight", "classifier.1.bias",
+    ]),
+}
 
 
-def test_initial_weights_keep_the_variance():
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_parameters_are_named_as_in_torchvision(name):
+    count, names = TORCHVISION[name]
+    found = set(build(name).state_dict())
+    assert len(found) == count
+    assert found >= set(names)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_initial_weights_are_seeded_and_of_the_right_variance(name):
     torch.manual_seed(0)
-    found = []
-    model = resnet20()
-    model.layer1[0].conv2.register_forward_hook(lambda module, x, y: found.append(y))
-    model(torch.randn(4, 3, 32, 32))
-    assert 0.5 < float(found[0].detach().var()) < 4
+    model = build(name)
+    torch.manual_seed(0)
+    again = build(name)
+    for one, other in zip(model.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, other)
+    if name == "digits":
+        return  # keeps torch's own
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear) and module.weight.numel() > 2000:
+            inputs = module.weight[0].numel()
+            assert 1.5 < float(module.weight.detach().var()) * inputs < 2.5
 
 
 @pytest.mark.parametrize(("channels", "expected"), [(1, 8), (12, 16), (11.9, 16), (18, 24), (8, 8)])
@@ -47,5 +97,5 @@ def test_divisible(channels, expected):
 
 
 def test_width_must_be_positive():
-    with pytest.raises(NhotError, match="Width of a network must be positive, not one of -4"):
-        divisible(-4)
+    with pytest.raises(NhotError, match="Width of a network must be positive, not one of -64"):
+        build("mobilenet-v1-0.25", width=-2)

@@ -1,0 +1,79 @@
+"""Every network of the catalogue as integers: torch and the reference agree in all of them."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nhot.data import to_integers
+from nhot.models import NAMES, build, entry
+from nhot.network import reference
+from nhot.quant import quantize, to_network
+
+# Options and sample shapes that keep the tests short; the other networks are small as they are.
+REDUCED = {
+    "resnet18": ({"width": 8, "classes": 10}, (3, 64, 64)),
+    "mobilenet-v1-0.25": ({}, (3, 64, 64)),
+    "mobilenet-v2": ({"width": 0.25, "classes": 10}, (3, 64, 64)),
+}
+LARGE = ("resnet18", "mobilenet-v2")
+
+
+def images(shape: tuple[int, int, int], count: int, seed: int) -> torch.Tensor:
+    """Smooth random fields of several scales, as natural images have them, in 0 to 1."""
+    generator = torch.Generator().manual_seed(seed)
+    channels, height, width = shape
+    total = torch.zeros(count, *shape)
+    for cells in (1, 2, 4, 8, 16):
+        size = (min(cells, height), min(cells, width))
+        field = torch.randn(count, channels, *size, generator=generator)
+        total += nn.functional.interpolate(field, (height, width), mode="bilinear") / cells**0.5
+    return torch.sigmoid(total)
+
+
+def settle(model: nn.Module, x: torch.Tensor) -> nn.Module:
+    """Give batch normalisation the statistics of ``x``, and gains and offsets that are not 1, 0."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, std=0.2)
+    model.train()
+    with torch.no_grad():
+        for _ in range(10):
+            model(x)
+    return model.eval()
+
+
+def assert_converts(name, format, *, options, shape, count) -> None:
+    """Every integer of every layer, on images and on the extremes of the input."""
+    torch.manual_seed(0)
+    samples = images(shape, 6, seed=1)
+    float_model = settle(build(name, **options), samples)
+    model = quantize(float_model, format, samples, input_range=(0.0, 1.0))
+    network = to_network(model, name)
+    noise = torch.randint(0, 2, (1, *shape)).float()  # 0 and 1 alone: beyond what was calibrated
+    x = torch.cat([images(shape, count, seed=2), noise, torch.zeros_like(noise), 1 + 0 * noise])
+    expected = reference.run(network, to_integers(network.input, x.numpy()), trace=True)
+    found = model.integers(x)
+    assert list(found) == list(expected)
+    for layer, values in found.items():
+        np.testing.assert_array_equal(values.permute(0, 2, 3, 1).numpy(), expected[layer], layer)
+    last = expected[network.output_name]
+    real = (last - network.output.zero_point) * network.output.scale
+    ours = model(x).reshape(found[model.output].shape).permute(0, 2, 3, 1)
+    np.testing.assert_array_equal(ours.numpy(), real.astype(np.float32))
+    assert len(np.unique(last)) > 4  # the network is not dead
+
+
+@pytest.mark.parametrize("format", ["2hot", "signed-binary"])
+@pytest.mark.parametrize("name", NAMES)
+def test_integers_equal_the_reference(name, format):
+    options, shape = REDUCED.get(name, ({}, entry(name).input_shape))
+    assert_converts(name, format, options=options, shape=shape, count=3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["2hot", "signed-binary"])
+@pytest.mark.parametrize("name", LARGE)
+def test_integers_equal_the_reference_at_full_size(name, format):
+    assert_converts(name, format, options={}, shape=entry(name).input_shape, count=1)
