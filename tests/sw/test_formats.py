@@ -6,12 +6,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nhot.errors import NhotError
-from nhot.formats import NHot, SignedBinary, Uniform, naf_weight, parse, sum_terms
+from nhot.formats import (
+    AdditivePowers,
+    Binary,
+    NHot,
+    SignedBinary,
+    Uniform,
+    naf_weight,
+    parse,
+    sum_terms,
+)
 
 FORMATS = [
     *(NHot(bits=8, n=n) for n in (1, 2, 3, 4)), NHot(bits=6, n=2), NHot(bits=5, n=2),
     NHot(bits=4, n=1), NHot(bits=2, n=1), NHot(bits=2, n=2), NHot(bits=12, n=3),
     *(Uniform(bits=bits) for bits in (2, 3, 4, 8, 10)), SignedBinary(),
+    SignedBinary(tile=16), Binary(), *(AdditivePowers(bits=bits) for bits in range(2, 8)),
 ]
 N_HOT = [fmt for fmt in FORMATS if isinstance(fmt, NHot)]
 
@@ -32,7 +42,8 @@ def test_level_counts(bits, n, levels):
     [
         ("1hot", 4, 5, 1), ("2hot", 7, 8, 2), ("3hot", 8, 12, 3), ("4hot", 8, 16, 4),
         ("2hot@6", 6, 8, 2), ("ternary", 2, 2, 1), ("signed-binary", 1, 1, 1), ("int8", 8, 8, 4),
-        ("int4", 4, 4, 2),
+        ("int4", 4, 4, 2), ("binary", 1, 1, 1), ("signed-binary/16", 2, 2, 1),
+        ("apot4", 4, 5, 2), ("apot5", 5, 7, 2), ("apot6", 6, 8, 3), ("apot7", 7, 10, 3),
     ],
 )
 def test_sizes(name, code_bits, field_bits, max_terms):
@@ -44,7 +55,7 @@ def test_sizes(name, code_bits, field_bits, max_terms):
 def test_levels_are_sorted_and_sealed(fmt):
     assert (np.diff(fmt.levels) > 0).all()
     assert fmt.levels.dtype == np.int64
-    assert 0 in fmt.levels
+    assert 0 in fmt.levels or isinstance(fmt, Binary)
     assert fmt.max_level == max(fmt.levels)
     with pytest.raises(ValueError, match="read-only"):
         fmt.levels[0] = 0
@@ -68,11 +79,13 @@ def test_names_read_back(fmt):
 def test_second_names():
     assert parse("1hot@2") == parse("ternary")
     assert parse("2hot@8") == parse("2hot")
+    assert parse("pot4") == parse("1hot")
+    assert parse("pot2") == parse("ternary")
 
 
 @pytest.mark.parametrize(
     "name", ["", "hot", "0hot", "02hot", "2HOT", "2hot@", "2hot@08", "int", "int08", " 2hot",
-             "2hot\n", "int" + "9" * 5000, "٢hot"],
+             "2hot\n", "int" + "9" * 5000, "٢hot", "pot6", "apot", "signed-binary/0"],
 )
 def test_unknown_names(name):
     with pytest.raises(NhotError, match="Format must be one of"):
@@ -82,7 +95,7 @@ def test_unknown_names(name):
 @pytest.mark.parametrize(
     ("name", "text"),
     [("9hot", "n of an n-hot format must be 1 to its bits"), ("2hot@17", "2 to 16, not 17"),
-     ("int1", "2 to 16, not 1"), ("1hot@1", "2 to 16, not 1")],
+     ("int1", "2 to 16, not 1"), ("1hot@1", "2 to 16, not 1"), ("apot8", "2 to 7, not 8")],
 )
 def test_names_out_of_range(name, text):
     with pytest.raises(NhotError, match=text):
@@ -99,9 +112,9 @@ def test_wrong_kinds():
 
 
 def nearest_by_hand(fmt, value):
-    """The nearest level, the one nearer to zero of two equally near."""
+    """The nearest level, the one nearer to zero of two equally near; of -1 and 1, the latter."""
     distance = np.abs(value - fmt.levels)
-    return int(min(fmt.levels[distance == distance.min()], key=abs))
+    return int(min(fmt.levels[distance == distance.min()][::-1], key=abs))
 
 
 @each_format
@@ -125,7 +138,7 @@ def test_nearest_ties(fmt):
 def test_nearest_of_any_float(fmt, value):
     rounded = int(fmt.nearest(value))
     assert rounded in fmt.levels
-    if abs(value) < 1e6:
+    if value == 0 or 1e-9 < abs(value) < 1e6:  # else a double does not hold the distances
         assert rounded == nearest_by_hand(fmt, value)
 
 
@@ -252,3 +265,29 @@ def test_folded_signs_multiply_back(fmt):
     levels, signs = fmt.fold_signs(weights)
     assert (levels * signs[:, None] == weights).all()
     assert fmt.contains(levels).all()
+
+
+def test_additive_powers_are_those_of_the_source():
+    positive = {bits: AdditivePowers(bits=bits).levels[2 ** (bits - 1) - 1 :] for bits in (3, 4, 5)}
+    assert positive[3].tolist() == [0, 1, 2, 4]
+    assert positive[4].tolist() == [0, 1, 2, 3, 4, 6, 8, 10]
+    assert positive[5].tolist() == [0, 1, 2, 3, 4, 6, 8, 9, 12, 16, 18, 24, 32, 33, 36, 48]
+
+
+@pytest.mark.parametrize("bits", range(2, 8))
+def test_additive_powers_use_every_code(bits):
+    fmt = AdditivePowers(bits=bits)
+    assert len(fmt.levels) == 2**bits - 1
+    used = [e for term in fmt.exponents for e in term]
+    assert sorted(used) == list(range(len(used)))  # the sets share no power
+
+
+def test_additive_powers_of_five_bits_are_two_hot():
+    assert NHot(bits=8, n=2).contains(AdditivePowers(bits=5).levels).all()
+
+
+def test_tiles_keep_their_signs():
+    levels, signs = SignedBinary(tile=2).fold_signs([[1, 0, -1, -1]])
+    assert (levels.tolist(), signs.tolist()) == ([[1, 0, -1, -1]], [1])
+    with pytest.raises(NhotError, match=r"must be 0 \(none\) or more, not -1"):
+        SignedBinary(tile=-1)

@@ -7,11 +7,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nhot.errors import NhotError
-from nhot.formats import SignedBinary, Uniform, parse
+from nhot.formats import SignedBinary, parse
 from nhot.quant.activations import ActivationQuant
-from nhot.quant.weights import GridWeights, nearest, search_scale, weight_quant
+from nhot.quant.weights import (
+    GridWeights,
+    WeightSpec,
+    nearest,
+    search_scale,
+    toward_zero,
+    weight_quant,
+)
 
-FORMATS = ["1hot", "2hot", "3hot", "4hot", "2hot@6", "ternary", "int8", "int4", "signed-binary"]
+FORMATS = [
+    "1hot", "2hot", "3hot", "4hot", "2hot@6", "ternary", "int8", "int4", "signed-binary",
+    "signed-binary/2", "binary", "apot5",
+]
+WITH_ZERO = [name for name in FORMATS if name != "binary"]
+
+
+def spec(name, **options):
+    return WeightSpec(format=parse(name), **options)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -64,7 +79,7 @@ def test_gradients_pass_straight_through(per_channel):
 
 def test_signed_binary_follows_its_source():
     weight = torch.tensor([[0.9, -0.8, 0.04, 0.05], [0.9, -0.8, -0.044, -0.046]]).requires_grad_()
-    quant = weight_quant(SignedBinary(), weight)
+    quant = weight_quant(WeightSpec(format=SignedBinary()), weight)
     levels, scale = quant.integers(weight)
     assert levels.tolist() == [[1, 0, 0, 1], [0, -1, 0, -1]]  # thresholds 0.045, per filter
     np.testing.assert_allclose(scale, [0.475, 0.423], rtol=1e-6)
@@ -81,29 +96,80 @@ def test_signed_binary_follows_its_source():
 def test_integers_are_what_training_multiplies(name):
     torch.manual_seed(1)
     weight = torch.randn(6, 5, 3, 3)
-    quant = weight_quant(parse(name), weight)
+    quant = weight_quant(spec(name), weight)
     levels, scale = quant.integers(weight)
     product = levels.double() * torch.from_numpy(scale).reshape(-1, 1, 1, 1)
     torch.testing.assert_close(quant(weight).double(), product, rtol=1e-6, atol=1e-7)
     parse(name).fold_signs(levels.numpy())  # all are levels
 
 
-def test_searched_scale_is_the_best_candidate():
+def squared_error(rows, scale, format):
+    scale = scale[:, None]
+    return (scale * nearest(rows / scale, format) - rows).square().sum(1)
+
+
+@pytest.mark.parametrize("name", ["1hot", "2hot", "3hot@5", "ternary", "int4", "int8", "apot4"])
+def test_searched_scale_is_the_best_of_a_fine_grid(name):
     torch.manual_seed(2)
-    rows, format = torch.randn(5, 200), parse("2hot@6")
-    best = search_scale(rows, format)
-    def error(scale):
-        return (scale[:, None] * nearest(rows / scale[:, None], format) - rows).square().sum(1)
-    for factor in (0.5, 0.8, 0.9, 1.1, 1.3, 2.0):
-        assert (error(best) <= error(best * factor) * 1.02).all()
+    rows, format = torch.randn(5, 200), parse(name)
+    found = squared_error(rows, search_scale(rows, format), format)
+    full = rows.abs().amax(1) / format.max_level
+    for fraction in torch.linspace(0.15, 1.5, 500):
+        assert (found <= squared_error(rows, full * fraction, format) * 1.1 + 1e-6).all()
+
+
+def test_scale_of_few_weights_is_exact():
+    rows = torch.tensor([[3.0, -96.0, 24.0], [0.0, 0.5, -0.25]])
+    scale = search_scale(rows, parse("1hot"))
+    assert squared_error(rows, scale, parse("1hot")).tolist() == pytest.approx([0, 0], abs=1e-9)
+
+
+def test_scales_that_are_powers_of_two():
+    torch.manual_seed(3)
+    rows, format = torch.randn(6, 300) * torch.logspace(-3, 3, 6)[:, None], parse("2hot")
+    scale = search_scale(rows, format, power_of_two=True)
+    assert (scale.log2() == scale.log2().round()).all()
+    found = squared_error(rows, scale, format)
+    for factor in (0.5, 2.0):
+        assert (found <= squared_error(rows, scale * factor, format)).all()
+    quant = weight_quant(spec("2hot", scale="power-of-two"), rows)
+    assert quant.integers(rows)[1].tolist() == scale.tolist()
+    assert not list(quant.parameters())
+
+
+def test_searched_scales_are_not_trained():
+    weight = torch.randn(4, 9)
+    assert not list(weight_quant(spec("2hot", scale="searched"), weight).parameters())
+    assert len(list(weight_quant(spec("2hot"), weight).parameters())) == 1
+
+
+def test_search_of_one_scale_for_many_weights():
+    torch.manual_seed(4)
+    row, format = torch.randn(1, 300_000), parse("2hot")
+    best = search_scale(row, format)
+    for factor in (0.8, 0.9, 1.1, 1.25):
+        assert squared_error(row, best, format) <= squared_error(row, best * factor, format) * 1.02
+
+
+@settings(max_examples=50)
+@given(st.lists(st.floats(-200, 200, width=32), min_size=1), st.sampled_from(WITH_ZERO))
+def test_toward_zero(values, name):
+    format = parse(name)
+    x = torch.tensor(values, dtype=torch.float32)
+    levels = toward_zero(x, format)
+    assert format.contains(levels.long().numpy()).all()
+    for value, level in zip(x.tolist(), levels.tolist(), strict=True):
+        between = [v for v in format.levels.tolist() if abs(level) < abs(v) <= abs(value)]
+        assert abs(level) <= abs(value)
+        assert not [v for v in between if v * value > 0]
 
 
 def test_filter_of_zeros_has_a_scale():
     weight = torch.zeros(2, 4)
     weight[1, 0] = 1
     for name in FORMATS:
-        levels, scale = weight_quant(parse(name), weight).integers(weight)
-        assert not levels[0].any()
+        levels, scale = weight_quant(spec(name), weight).integers(weight)
+        assert name == "binary" or not levels[0].any()
         assert np.isfinite(scale).all()
         assert (scale > 0).all()
 
@@ -111,7 +177,7 @@ def test_filter_of_zeros_has_a_scale():
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 def test_weights_must_be_finite(value):
     with pytest.raises(NhotError, match="finite"):
-        weight_quant(Uniform(bits=8), torch.tensor([[1.0, value]]))
+        weight_quant(spec("int8"), torch.tensor([[1.0, value]]))
 
 
 @pytest.mark.parametrize(("low", "high", "signed", "zero_point"), [
@@ -141,3 +207,104 @@ def test_ranges_move_slowly_while_training():
     assert float(quant.minimum) == pytest.approx(-0.95)
     quant.eval()(torch.tensor([0.0, 100.0]))
     assert float(quant.maximum) == pytest.approx(2.1)
+
+
+def test_ternary_thresholds():
+    weight = torch.tensor([[1.0, -0.5, 0.3, -0.1, 0.0]])
+    twn = weight_quant(spec("ternary", rule="twn"), weight)
+    levels, scale = twn.integers(weight)
+    assert levels.tolist() == [[1, -1, 1, 0, 0]]  # 0.7 of the mean is 0.266
+    assert scale.tolist() == pytest.approx([0.6])
+    exact = weight_quant(spec("ternary", rule="least-squares"), weight)
+    levels, scale = exact.integers(weight)
+    assert levels.tolist() == [[1, -1, 0, 0, 0]]  # 1.5**2 / 2 > 1.8**2 / 3 > 1**2
+    assert scale.tolist() == pytest.approx([0.75])
+
+
+def test_least_squares_ternary_by_brute_force():
+    torch.manual_seed(5)
+    weight = torch.randn(20, 12)
+    levels, scale = weight_quant(spec("ternary", rule="least-squares"), weight).integers(weight)
+    found = (torch.tensor(scale)[:, None] * levels - weight).square().sum(1)
+    ordered = weight.abs().sort(1, descending=True).values
+    for count in range(1, 13):
+        best = weight.square().sum(1) - ordered[:, :count].sum(1).square() / count
+        assert (found <= best + 1e-5).all()
+
+
+def test_binary_is_the_mean_magnitude():
+    weight = torch.tensor([[0.5, -1.5, 0.0], [-0.1, -0.2, -0.3]])
+    levels, scale = weight_quant(spec("binary"), weight).integers(weight)
+    assert levels.tolist() == [[1, -1, 1], [-1, -1, -1]]
+    assert scale.tolist() == pytest.approx([2 / 3, 0.2])
+
+
+def test_tiles_alternate_within_a_filter():
+    weight = torch.ones(2, 6, 1, 1)
+    weight[:, ::2] = -1
+    levels, _ = weight_quant(spec("signed-binary/2"), weight).integers(weight)
+    assert levels.flatten(1).tolist() == [[0, 1, -1, 0, 0, 1], [-1, 0, 0, 1, -1, 0]]
+
+
+@pytest.mark.parametrize("name", ["binary", "signed-binary"])
+def test_gradient_schedule(name):
+    torch.manual_seed(6)
+    weight = torch.randn(4, 30, requires_grad=True)
+    quant = weight_quant(spec(name, schedule=True), weight)
+    sign = torch.tensor([1.0, 1, -1, -1])[:, None]
+    center = 0 if name == "binary" else sign * 0.05 * weight.detach().abs().amax(1, keepdim=True)
+    for part, t in ((0.0, 0.1), (0.5, 1.0), (1.0, 10.0)):
+        quant.progress = part
+        (gradient,) = torch.autograd.grad(quant(weight).sum(), weight)
+        slope = max(1 / t, 1) * t * (1 - (t * (weight.detach() - center)).tanh() ** 2)
+        torch.testing.assert_close(gradient, slope)
+
+
+@pytest.mark.parametrize(("name", "options", "text"), [
+    ("2hot", {"rule": "twn"}, "Rule of weights must be 'nearest' unless they are ternary"),
+    ("2hot", {"schedule": True}, "Gradient schedule must be for binary or signed-binary"),
+    ("2hot", {"scale": "best"}, "Scale of weights must be one of learned, searched, power-of-two"),
+    ("ternary", {"rule": "best"}, "Rule of weights must be one of nearest, twn, least-squares"),
+])
+def test_options_that_do_not_fit(name, options, text):
+    with pytest.raises(NhotError, match=text):
+        spec(name, **options)
+
+
+@pytest.mark.parametrize("name", WITH_ZERO)
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_limited_filters_cannot_overflow(name, bits):
+    torch.manual_seed(7)
+    weight = torch.randn(6, 64, 3, 3)
+    weight[0] = weight[0].abs()
+    weight[1] = 0
+    quant = weight_quant(spec(name), weight)
+    quant.limit_accumulator(bits, 8)
+    levels, _ = quant.integers(weight)
+    flat = levels.flatten(1)
+    if name == "signed-binary":
+        flat = flat.abs()
+        assert (255 * flat.sum(1) < 2**bits).all()
+        assert (128 * flat.sum(1) <= 2 ** (bits - 1)).all()
+        return
+    up, down = flat.clamp_min(0).sum(1), (-flat).clamp_min(0).sum(1)
+    for low, high in ((0, 255), (-128, 127)):
+        assert (up * high - down * low < 2 ** (bits - 1)).all()
+        assert (up * low - down * high >= -(2 ** (bits - 1))).all()
+    torch.testing.assert_close(quant(weight).double(), levels * torch.tensor(
+        quant.integers(weight)[1]).reshape(-1, 1, 1, 1), rtol=1e-6, atol=1e-7)
+
+
+def test_filters_that_fit_are_not_touched():
+    torch.manual_seed(8)
+    weight = torch.randn(4, 16)
+    free, limited = (weight_quant(spec("2hot"), weight) for _ in range(2))
+    limited.limit_accumulator(24, 8)
+    assert (free.integers(weight)[0] == limited.integers(weight)[0]).all()
+
+
+def test_limits_that_nothing_fits():
+    with pytest.raises(NhotError, match="must be at least 10 for inputs of 8 bits, not 9"):
+        weight_quant(spec("2hot"), torch.ones(1, 1)).limit_accumulator(9, 8)
+    with pytest.raises(NhotError, match="must have a zero, not binary"):
+        weight_quant(spec("binary"), torch.ones(1, 1)).limit_accumulator(16, 8)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 from nhot.errors import NhotError
+from nhot.formats.additive import AdditivePowers
+from nhot.formats.binary import Binary
 from nhot.formats.format import Format
 from nhot.formats.nhot import NHot
 from nhot.formats.signed_binary import SignedBinary
@@ -12,11 +14,16 @@ from nhot.formats.uniform import Uniform
 
 __all__ = ["parse"]
 
-_KNOWN = "1hot, 2hot, ..., 2hot@6 (grid bits after @), ternary, signed-binary, int8, int4, ..."
+_KNOWN = (
+    "1hot, 2hot, ..., 2hot@6 (grid bits after @), ternary, binary, signed-binary, signed-binary/16 "
+    "(channels of a region after /), int8, int4, ..., pot4, apot4, ..."
+)
 
 
 def parse(name: str) -> Format:
     """The format that ``name`` stands for; the inverse of :attr:`Format.name`.
+
+    ``pot4``, powers of two in four bits, is 1-hot on a grid of ``2**3`` bits and gives just that.
 
     Raises :class:`NhotError` with the known names when there is none.
     """
@@ -24,10 +31,16 @@ def parse(name: str) -> Format:
         raise TypeError(f"Format must be a name, not {name!r}")
     if name == "ternary":
         return NHot(bits=2, n=1)
-    if name == "signed-binary":
-        return SignedBinary()
+    if name == "binary":
+        return Binary()
+    if match := re.fullmatch(r"signed-binary(?:/([1-9]\d{0,4}))?", name, re.ASCII):
+        return SignedBinary(tile=int(match[1] or 0))
     if match := re.fullmatch(r"([1-9]\d?)hot(?:@([1-9]\d?))?", name, re.ASCII):
         return NHot(bits=int(match[2] or 8), n=int(match[1]))
+    if match := re.fullmatch(r"pot([2-5])", name, re.ASCII):
+        return NHot(bits=2 ** (int(match[1]) - 1), n=1)
+    if match := re.fullmatch(r"apot([1-9]\d?)", name, re.ASCII):
+        return AdditivePowers(bits=int(match[1]))
     if match := re.fullmatch(r"int([1-9]\d?)", name, re.ASCII):
         return Uniform(bits=int(match[1]))
     raise NhotError(f"Format must be one of {_KNOWN}, not {name!r}")

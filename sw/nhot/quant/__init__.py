@@ -16,8 +16,9 @@ from nhot.quant.model import QuantModel, to_network
 from nhot.quant.quantize import quantize
 from nhot.quant.tracing import SUPPORTED
 from nhot.quant.training import accuracy, finetune, fit, stages
+from nhot.quant.weights import WeightSpec
 
 __all__ = [
-    "SUPPORTED", "QuantModel", "TrainedDigits", "accuracy", "finetune", "fit", "load_data",
-    "load_model", "quantize", "stages", "to_network", "train_digits",
+    "SUPPORTED", "QuantModel", "TrainedDigits", "WeightSpec", "accuracy", "finetune", "fit",
+    "load_data", "load_model", "quantize", "stages", "to_network", "train_digits",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -14,7 +14,7 @@ from nhot.errors import NhotError
 from nhot.formats import Format
 from nhot.network import Network
 from nhot.quant.activations import ActivationQuant
-from nhot.quant.layers import Grid, QuantFilters, QuantLayer
+from nhot.quant.layers import Grid, QuantFilters, QuantLayer, RoundingLayer
 
 __all__ = ["QuantModel", "as_samples", "batches", "to_network"]
 
@@ -35,14 +35,21 @@ class QuantModel(nn.Module):
         Name of the layer whose values the model gives.
     flat : bool
         Whether these are (batch, features) rather than (batch, channels, height, width).
+    accumulator_bits : int, optional
+        Width that no sum of a filter may overflow.
     """
 
-    def __init__(self, layers: Iterable[QuantLayer], output: str, *, flat: bool):
+    def __init__(
+        self, layers: Iterable[QuantLayer], output: str, *, flat: bool,
+        accumulator_bits: int | None = None,
+    ):
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.output = output
         self.flat = flat
+        self.accumulator_bits = accumulator_bits
         self._calibrating = False
+        self._limit_accumulators()
 
     def __iter__(self) -> Iterator[QuantLayer]:
         for layer in self.layers:
@@ -61,13 +68,51 @@ class QuantModel(nn.Module):
 
     @property
     def format(self) -> Format:
-        """The format of the weights."""
+        """The format of the first layer with weights."""
         return self.filters[0].format
 
-    def set_format(self, format: Format) -> None:
-        """Round the present weights to another format, with scales searched anew."""
+    @property
+    def formats(self) -> dict[str, Format]:
+        """The formats of the weights by layer name."""
+        return {layer.name: layer.format for layer in self.filters}
+
+    def set_format(self, format: Format | Mapping[str, Format]) -> None:
+        """Round the present weights to another format, or some layers' to others by name.
+
+        Scales are searched anew.
+        """
+        chosen = format if isinstance(format, Mapping) else dict.fromkeys(self.formats, format)
+        self.check_names(chosen)
         for layer in self.filters:
-            layer.set_format(format)
+            if layer.name in chosen:
+                layer.set_spec(layer.spec.with_format(chosen[layer.name]))
+        self._limit_accumulators()
+
+    def check_names(self, names: Iterable[str]) -> None:
+        """Refuse names that no layer with weights has."""
+        for name in names:
+            if name not in self.formats:
+                raise NhotError(f"Layer must be one of {', '.join(self.formats)}, not {name!r}")
+
+    def set_progress(self, part: float) -> None:
+        """Say how much of the training is done, 0 to 1, to schedules of the gradient."""
+        for layer in self.filters:
+            layer.weights.progress = part
+
+    def _limit_accumulators(self) -> None:
+        if self.accumulator_bits is None:
+            return
+        bits: dict[str, int] = {}
+        for layer in self:
+            bits[layer.name] = (
+                layer.rounding.bits if isinstance(layer, RoundingLayer) else bits[layer.sources[0]]
+            )
+            if not isinstance(layer, QuantFilters):
+                continue
+            try:
+                layer.weights.limit_accumulator(self.accumulator_bits, bits[layer.sources[0]])
+            except NhotError as error:
+                raise NhotError(f"Layer {layer.name!r}: {error}") from None
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width) or (batch, features) float -> the model's output."""

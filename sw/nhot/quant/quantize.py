@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
@@ -11,13 +12,16 @@ from nhot.errors import NhotError
 from nhot.formats import Format, parse
 from nhot.quant.model import QuantModel, as_samples
 from nhot.quant.tracing import Tracer, trace
+from nhot.quant.weights import Rule, Scale, WeightSpec
 
 __all__ = ["quantize"]
 
 
 def quantize(
     model: nn.Module, format: Format | str, samples: ArrayLike | Tensor, *, bits: int = 8,
-    per_channel: bool = True, input_range: tuple[float, float] | None = None,
+    per_channel: bool = True, scale: Scale = "learned", rule: Rule = "nearest",
+    schedule: bool = False, formats: Mapping[str, Format | str] | None = None,
+    accumulator_bits: int | None = None, input_range: tuple[float, float] | None = None,
 ) -> QuantModel:
     """Round the weights of a float model to ``format`` and its activations to ``bits``.
 
@@ -33,8 +37,13 @@ def quantize(
         Inputs that activation ranges are taken from: as the network will see them, some hundred.
     bits : int
         Of every activation, 2 to 8.
-    per_channel : bool
-        A weight scale for each filter, or one for each layer.
+    per_channel, scale, rule, schedule
+        How weights are rounded: see :class:`nhot.quant.WeightSpec`.
+    formats : dict, optional
+        Formats of single layers, by the names of their modules.
+    accumulator_bits : int, optional
+        Width that no sum of a filter may overflow, whatever its inputs are; weights are rounded so
+        that none does. The bias comes on top.
     input_range : (low, high), optional
         What the least and the greatest integer of the input stand for, where that is known: an
         image in 0 to 1 is (0, 1). Without it the range is that of ``samples``.
@@ -43,20 +52,29 @@ def quantize(
     ------
     NhotError
         A module or operation is not supported (named, with the list), weights or samples are not
-        finite, or an activation is zero on all samples.
+        finite, an activation is zero on all samples, or options do not fit together.
     """
-    chosen = parse(format) if isinstance(format, str) else format
+    spec = WeightSpec(
+        format=_parsed(format), per_channel=per_channel, scale=scale, rule=rule, schedule=schedule
+    )
+    special = {name: _parsed(chosen) for name, chosen in (formats or {}).items()}
     inputs = as_samples(samples)
     if not isinstance(model, nn.Module):
         raise TypeError(f"Model must be a torch.nn.Module, not {type(model).__name__}")
     model = copy.deepcopy(model).cpu().float().eval()
     tracer = Tracer(
-        *trace(model, inputs[:2]), format=chosen, bits=bits, per_channel=per_channel,
-        input_range=input_range,
+        *trace(model, inputs[:2]), spec=spec, formats=special, bits=bits, input_range=input_range
     )
     tracer.run()
-    quantized = QuantModel(tracer.layers.values(), tracer.output, flat=tracer.flat)
+    quantized = QuantModel(
+        tracer.layers.values(), tracer.output, flat=tracer.flat, accumulator_bits=accumulator_bits
+    )
     if not quantized.filters:
         raise NhotError("Model must have at least one Conv2d or Linear")
+    quantized.check_names(special)
     quantized.eval().calibrate(inputs)
     return quantized
+
+
+def _parsed(format: Format | str) -> Format:
+    return parse(format) if isinstance(format, str) else format

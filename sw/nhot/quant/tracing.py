@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -25,6 +25,7 @@ from nhot.quant.layers import (
     QuantMaxPool,
     RoundingLayer,
 )
+from nhot.quant.weights import WeightSpec
 
 __all__ = ["SUPPORTED", "Tracer", "trace"]
 
@@ -120,19 +121,23 @@ class Tracer:
     graph : GraphModule
     shapes : dict
         Of every tensor in the graph, from :func:`trace`.
-    format, bits, per_channel, input_range
+    spec : WeightSpec
+        Of all weights,
+    formats : dict
+        but with these formats in the layers that are named.
+    bits, input_range
         As in :func:`nhot.quant.quantize`.
     """
 
     def __init__(
-        self, graph: fx.GraphModule, shapes: dict[fx.Node, Any], *, format: Format, bits: int,
-        per_channel: bool, input_range: tuple[float, float] | None,
+        self, graph: fx.GraphModule, shapes: dict[fx.Node, Any], *, spec: WeightSpec,
+        formats: Mapping[str, Format], bits: int, input_range: tuple[float, float] | None,
     ):
         self.graph = graph
         self.shapes = shapes
-        self.format = format
+        self.spec = spec
+        self.formats = formats
         self.bits = bits
-        self.per_channel = per_channel
         self.input_range = input_range
         self.layers: dict[str, QuantLayer] = {}
         self.output = ""
@@ -225,8 +230,8 @@ class Tracer:
         if isinstance(module, nn.Linear) and len(self.shapes[node]) != 2:
             raise NhotError(f"Module {name!r} must work on flat samples: put a Flatten before it")
         return QuantFilters(
-            name, source, self._shape(node), self._rounding(), module, before, self.format,
-            per_channel=self.per_channel,
+            name, source, self._shape(node), self._rounding(), module, before,
+            self.spec.with_format(self.formats.get(name, self.spec.format)),
         )
 
     def _fold(

@@ -16,7 +16,7 @@ from nhot.network.requant import SHIFT
 from nhot.network.tensor import Shape
 from nhot.quant.activations import ActivationQuant
 from nhot.quant.layers.layer import Grid, RoundingLayer, channels, finish
-from nhot.quant.weights import WeightQuant, weight_quant
+from nhot.quant.weights import WeightQuant, WeightSpec, weight_quant
 
 __all__ = ["QuantFilters"]
 
@@ -33,10 +33,9 @@ class QuantFilters(RoundingLayer):
 
     def __init__(
         self, name: str, source: str, shape: Shape, rounding: ActivationQuant,
-        module: nn.Conv2d | nn.Linear, input_shape: Shape, format: Format, *, per_channel: bool,
+        module: nn.Conv2d | nn.Linear, input_shape: Shape, spec: WeightSpec,
     ):
         super().__init__(name, (source,), shape, rounding)
-        self.per_channel = per_channel
         self.norm: nn.BatchNorm2d | nn.BatchNorm1d | None = None
         self.dense = isinstance(module, nn.Linear)
         if isinstance(module, nn.Linear):
@@ -51,12 +50,17 @@ class QuantFilters(RoundingLayer):
             self.window, self.groups = _conv_window(name, module), module.groups
         bias = torch.zeros(shape[2]) if module.bias is None else module.bias.detach().clone()
         self.bias = nn.Parameter(bias)
-        self.format = format
+        self.spec = spec
         self.weights = self._weight_quant()
 
-    def set_format(self, format: Format) -> None:
-        """Round to another format, with scales searched for the present weights."""
-        self.format = format
+    @property
+    def format(self) -> Format:
+        """The format of the weights."""
+        return self.spec.format
+
+    def set_spec(self, spec: WeightSpec) -> None:
+        """Round in another way, with scales searched for the present weights."""
+        self.spec = spec
         self.weights = self._weight_quant()
 
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -129,7 +133,7 @@ class QuantFilters(RoundingLayer):
 
     def _weight_quant(self) -> WeightQuant:
         try:
-            return weight_quant(self.format, self.weight, per_channel=self.per_channel)
+            return weight_quant(self.spec, self.weight)
         except NhotError as error:
             raise NhotError(f"Layer {self.name!r}: {error}") from None
 

@@ -1,0 +1,75 @@
+"""Weights at the level nearest to them, on a scale that is searched or learned."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nhot.formats import Format
+from nhot.quant.weights.accumulator import limited_levels
+from nhot.quant.weights.rounding import nearest
+from nhot.quant.weights.search import search_scale
+from nhot.quant.weights.weights import WeightQuant
+
+__all__ = ["GridWeights"]
+
+
+class GridWeights(WeightQuant):
+    """``scale * nearest(weight / scale)`` for any symmetric format.
+
+    The gradient passes straight through the rounding, and stops where a weight saturates. A learned
+    scale is trained with it (source: LSQ, arXiv 1902.08153), as a logarithm: it stays positive and
+    a step of the optimiser is a relative one.
+
+    Parameters
+    ----------
+    format : Format
+    weight : (filters, ...) float
+        Where the scale starts: at the least squared error.
+    per_channel : bool
+        One scale a filter, or one for all.
+    learned : bool
+        Whether training changes the scale.
+    power_of_two : bool
+        Whether the scale is a power of two; such a one is not learned.
+    """
+
+    log_scale: Tensor
+
+    def __init__(
+        self, format: Format, weight: Tensor, *, per_channel: bool = True, learned: bool = True,
+        power_of_two: bool = False,
+    ):
+        super().__init__(format)
+        rows = weight.detach().flatten(1) if per_channel else weight.detach().reshape(1, -1)
+        log_scale = search_scale(rows, format, power_of_two=power_of_two).log()
+        if learned and not power_of_two:
+            self.log_scale = nn.Parameter(log_scale)
+        else:
+            self.register_buffer("log_scale", log_scale)
+        self.power_of_two = power_of_two
+
+    def forward(self, weight: Tensor) -> Tensor:
+        scale = self._scale(weight)
+        # Where nothing saturates, d/dscale is level - weight / scale: the error of the rounding.
+        limited = (weight / scale).clamp(-self.format.max_level, self.format.max_level)
+        return scale * (limited + (self._levels(limited) - limited).detach())
+
+    def integers(self, weight: Tensor) -> tuple[Tensor, NDArray[np.float64]]:
+        scale = self._scale(weight.detach()).detach()
+        filters = np.broadcast_to(scale.flatten().double().cpu().numpy(), (weight.shape[0],))
+        return self._levels(weight / scale).long(), filters.copy()
+
+    def _levels(self, values: Tensor) -> Tensor:
+        if self.limit is None:
+            return nearest(values, self.format)
+        return limited_levels(values, self.format, self.limit)
+
+    def _scale(self, weight: Tensor) -> Tensor:
+        # In binary floating point the logarithm of a power of two is not exact, its rounding is.
+        scale = self.log_scale.exp()
+        if self.power_of_two:
+            scale = torch.exp2(scale.log2().round())
+        return scale.reshape(-1, *[1] * (weight.dim() - 1))
