@@ -12,12 +12,15 @@ from nhot.network import (
     ArgMax,
     AvgPool,
     Clamp,
+    Concat,
     Conv2d,
+    ConvTranspose2d,
     Linear,
     MaxPool,
     Network,
     Requant,
     Tensor,
+    Upsample,
     Window,
 )
 from nhot.network.samples import random_network
@@ -48,6 +51,22 @@ def linear(**changes):
         "requant": requant(3),
     }
     return Linear(**{**values, **changes})
+
+
+def transposed(**changes):
+    values = {
+        "inputs": ("x",), "output": Tensor(name="y", shape=(13, 11, 2)),
+        "weights": np.ones((2, 3, 3, 4), int), "bias": np.zeros(2, int), "format": TWO_HOT,
+        "requant": requant(2), "window": Window(kernel=(3, 3), stride=(2, 2)),
+    }
+    return ConvTranspose2d(**{**values, **changes})
+
+
+def concat(*inputs, channels=8, **changes):
+    return Concat(**{
+        "inputs": inputs, "output": Tensor(name="y", shape=(6, 5, channels)),
+        "requant": requant(len(inputs)), **changes,
+    })
 
 
 def network(*nodes, **changes):
@@ -141,6 +160,27 @@ WRONG = {
                "not 9 to 3"),
     "scale": (lambda: Clamp(inputs=("x",), output=replace(X, name="y", scale=2.0), low=0, high=3),
               "output scale must be that of its input, 1.0, not 2.0"),
+    "transposed shape": (lambda: transposed(output=Tensor(name="y", shape=(13, 10, 2))),
+                         r"output must have shape \(13, 11, 2\), not \(13, 10, 2\)"),
+    "transposed channels": (lambda: transposed(weights=np.ones((2, 3, 3, 3), int)),
+                            "must have 3 channels, not 4"),
+    "output padding": (lambda: transposed(output_padding=(0, 2)),
+                       r"each at least 0 and below .* \(2, 2\), not \(0, 2\)"),
+    "one output padding": (lambda: transposed(output_padding=(1,)), "must be 2 numbers"),
+    "all padding": (lambda: transposed(window=Window(kernel=(3, 3), padding=(9, 0, 9, 0))),
+                    "must leave something of the output, not -10 x 7"),
+    "factors": (lambda: Upsample(inputs=("x",), output=replace(X, name="y"), factors=(0, 1)),
+                r"must be 2 numbers, each at least 1, not \(0, 1\)"),
+    "upsampled shape": (lambda: Upsample(inputs=("x",), output=replace(X, name="y"),
+                                         factors=(2, 1)),
+                        r"output must have shape \(12, 5, 4\)"),
+    "upsampled type": (lambda: Upsample(inputs=("x",), factors=(1, 1),
+                                        output=replace(X, name="y", bits=4)),
+                       "output bits must be that of its input, 8, not 4"),
+    "alone": (lambda: concat("x", channels=4), "must read at least 2 tensors, not 1"),
+    "joined shape": (lambda: concat("x", "x", channels=4), r"output must have shape \(6, 5, 8\)"),
+    "joined multipliers": (lambda: concat("x", "x", requant=requant(3)),
+                           "multipliers must be 2, not 3"),
     "argmax": (lambda: ArgMax(inputs=("x",), output=Tensor(name="y", shape=(6, 5, 1))),
                "must have 16 bits, unsigned"),
     "argmax shape": (lambda: ArgMax(inputs=("x",),
@@ -159,6 +199,14 @@ def test_operands_of_an_addition_have_one_shape():
     add = Add(inputs=("x", "y"), output=Tensor(name="z", shape=(6, 5, 4)), requant=requant(2))
     with pytest.raises(NhotError, match="Layer 'z': Inputs 'x' and 'y' must have one shape"):
         network(conv(), add)
+
+
+def test_what_is_joined_has_one_size():
+    small = conv(window=Window(kernel=(3, 3)), output=Tensor(name="small", shape=(4, 3, 2)))
+    with pytest.raises(
+        NhotError, match=r"Layer 'y': Inputs must have one height and width, not 'x' \(6, 5, 4\),"
+    ):
+        network(small, concat("x", "small", channels=6))
 
 
 def test_nothing_computes_with_an_index():

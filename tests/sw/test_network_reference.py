@@ -15,18 +15,21 @@ from nhot.network import (
     ArgMax,
     AvgPool,
     Clamp,
+    Concat,
     Conv2d,
+    ConvTranspose2d,
     Linear,
     MaxPool,
     Network,
     Requant,
     Tensor,
+    Upsample,
     Window,
     reference,
 )
 from nhot.network.bounds import accumulator_bits, accumulator_bound
 from nhot.network.reference import exact_type, run, window_sums
-from nhot.network.samples import random_input, random_network
+from nhot.network.samples import EVERY_OPERATOR, random_input, random_network
 from nhot.network.speed import Case, macs, measure
 
 FORMATS = (parse("2hot"), parse("1hot"), parse("int8"), parse("ternary"), parse("signed-binary"))
@@ -40,6 +43,16 @@ def taps(x, window, row, column):
         z = column * window.stride[1] + kx * window.dilation[1] - window.padding[1]
         inside = 0 <= y < len(x) and 0 <= z < len(x[0])
         yield ky, kx, x[y][z] if inside else None
+
+
+def scattered(x, node, row, column):
+    """The taps (y, x, vector) of the inputs that a transposed convolution adds to an output."""
+    window = node.window
+    for ky, kx in product(range(window.kernel[0]), range(window.kernel[1])):
+        y, up = divmod(row + window.padding[0] - ky * window.dilation[0], window.stride[0])
+        z, left = divmod(column + window.padding[1] - kx * window.dilation[1], window.stride[1])
+        if not up and not left and 0 <= y < len(x) and 0 <= z < len(x[0]):
+            yield ky, kx, x[y][z]
 
 
 def rescale(requant, value, channel):
@@ -61,6 +74,15 @@ def slow_element(node, tensors, values, row, column, channel):
                     value = zero_point if seen is None else seen[first + c]
                     total += int(node.weights[channel, ky, kx, c]) * value
             return rescale(node.requant, total, channel)
+        case ConvTranspose2d():
+            size = node.weights.shape[3]
+            first = channel // (node.filters // node.groups) * size
+            total = int(node.bias[channel]) + zero_point * int(node.weights[channel].sum())
+            for ky, kx, seen in scattered(x, node, row, column):
+                for c in range(size):
+                    weight = int(node.weights[channel, ky, kx, c])
+                    total += weight * (seen[first + c] - zero_point)
+            return rescale(node.requant, total, channel)
         case Linear():
             flat = [value for line in x for position in line for value in position]
             pairs = zip(node.weights[channel].tolist(), flat, strict=True)
@@ -80,6 +102,17 @@ def slow_element(node, tensors, values, row, column, channel):
                 )
             )
             return rescale(replace(node.requant, multiplier=np.array([1])), total, 0)
+        case Concat():
+            joined = [
+                (element - tensor.zero_point) * int(multiplier)
+                for value, tensor, multiplier in zip(
+                    values, tensors, node.requant.multiplier, strict=True
+                )
+                for element in value[row][column]
+            ]
+            return rescale(replace(node.requant, multiplier=np.array([1])), joined[channel], 0)
+        case Upsample():
+            return x[row // node.factors[0]][column // node.factors[1]][channel]
         case Clamp():
             return min(max(x[row][column][channel], node.low), node.high)
         case ArgMax():
@@ -116,10 +149,17 @@ def test_random_networks(seed, argmax):
     check_against_loops(network, random_input(network.input, 3, seed))
 
 
-@pytest.mark.parametrize(
-    "operator", ["conv", "grouped", "depthwise", "linear", "max", "average", "global", "add",
-                 "clamp", "argmax"],
-)
+@settings(max_examples=30)
+@given(seed=st.integers(0, 2**32))
+def test_random_networks_of_every_operator(seed):
+    network = random_network(
+        seed, layers=3, shape=(4, 5, 3), widest=4, formats=FORMATS, operators=EVERY_OPERATOR,
+        bits=(8, 8, 4),
+    )
+    check_against_loops(network, random_input(network.input, 3, seed))
+
+
+@pytest.mark.parametrize("operator", sorted({*EVERY_OPERATOR, "argmax"}))
 def test_each_operator(operator):
     for seed in range(8):
         network = random_network(
@@ -146,6 +186,43 @@ def test_largest_sums(signed, level):
     assert [int(low[0]), int(high[0])] == ends
 
 
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("level", [-127, 127])
+def test_largest_transposed_sums(signed, level):
+    """Every weight and activation at its end; where taps meet no pixel, the zero point is."""
+    x = Tensor(name="x", shape=(2, 3, 64), signed=signed, zero_point=7)
+    node = ConvTranspose2d(
+        inputs=("x",), output=Tensor(name="y", shape=(6, 8, 2), signed=True),
+        weights=np.full((2, 3, 3, 64), level), bias=np.array([0, -level * 576 * 7]),
+        format=NHot(bits=8, n=2), window=Window(kernel=(3, 3), stride=(2, 2)),
+        output_padding=(1, 1),
+        requant=Requant.from_scale([2.0**-17, 1], zero_point=0, low=-128, high=127),
+    )
+    network = Network(name="largest", input=x, nodes=(node,))
+    images = random_input(x, 3, 0)
+    check_against_loops(network, images)
+    # Four of nine taps meet pixels at most; the last row and column lie outside all of them.
+    sums = window_sums(node, x, images)
+    assert (sums[:, -1, -1] == level * 576 * 7).all()
+    low, high = accumulator_bound(node, x)
+    ends = sorted(level * 64 * (4 * end + 5 * 7) for end in (x.low, x.high))
+    assert [int(low[0]), int(high[0])] == ends == [int(sums.min()), int(sums.max())]
+
+
+def test_equal_scales_are_joined_as_they_are():
+    x = Tensor(name="x", shape=(2, 2, 3), signed=True, zero_point=-5)
+    half = Clamp(inputs=("x",), output=replace(x, name="half"), low=-9, high=90)
+    joined = Concat(
+        inputs=("half", "x", "half"), output=replace(x, name="y", shape=(2, 2, 9)),
+        requant=Requant.from_scale([1, 1, 1], zero_point=-5, low=-128, high=127),
+    )
+    network = Network(name="joined", input=x, nodes=(half, joined))
+    images = np.arange(-128, 112).reshape(-1, 2, 2, 3)
+    made = run(network, images, trace=True)
+    expected = np.concatenate([made["half"], images, made["half"]], axis=3)
+    assert (made["y"] == expected).all()
+
+
 def test_ties_round_up():
     x = Tensor(name="x", shape=(1, 1, 1), signed=True)
     node = Linear(
@@ -161,7 +238,7 @@ def test_ties_round_up():
 @settings(max_examples=30)
 @given(seed=st.integers(0, 2**32))
 def test_number_types_agree(seed):
-    for operator in ("conv", "grouped", "depthwise", "linear"):
+    for operator in ("conv", "grouped", "depthwise", "linear", "transposed"):
         network = random_network(seed, layers=1, operators=[operator], formats=FORMATS)
         (node,) = network.nodes
         x = random_input(network.input, 3, seed)
@@ -253,6 +330,20 @@ def test_accumulator_bounds_are_reached(seed):
     assert (sums <= high).all()
 
 
+@settings(max_examples=30)
+@given(seed=st.integers(0, 2**32))
+def test_transposed_accumulator_bounds_hold(seed):
+    network = random_network(
+        seed, layers=1, operators=["transposed"], formats=FORMATS, bits=(8, 4)
+    )
+    (node,), x = network.nodes, network.input
+    _, signs = node.format.fold_signs(node.weights)
+    low, high = accumulator_bound(node, x)
+    sums = window_sums(node, x, random_input(x, 6, seed)) * signs
+    assert (low <= sums).all()
+    assert (sums <= high).all()
+
+
 def test_accumulator_bits():
     def bits(weights, fmt, signed, zero_point=0):
         x = Tensor(name="x", shape=(1, 1, len(weights)), signed=signed, zero_point=zero_point)
@@ -292,3 +383,9 @@ def test_speed_is_measured():
     network = Case(size=4, channels=3, filters=2).network()
     assert macs(network) == 4 * 4 * 2 * 27
     assert measure(network, seconds=0) > 0
+
+
+def test_a_transposed_convolution_works_for_each_pixel_of_its_input():
+    network = random_network(4, layers=1, operators=["transposed"])
+    (node,), (height, width, _) = network.nodes, network.input.shape
+    assert macs(network) == node.weights.size * height * width

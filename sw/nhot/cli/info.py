@@ -11,8 +11,7 @@ from nhot.cli.output import add_json_argument, print_json, print_table
 
 if TYPE_CHECKING:
     from nhot.compiler.image import Image
-    from nhot.network import Network
-    from nhot.network.operators import Node
+    from nhot.network import Network, Node, Tensor
 
 HELP = "show what a network, an image or a bitstream's manifest holds"
 
@@ -86,7 +85,7 @@ def network_facts(network: Network) -> dict[str, Any]:
                   "signed": tensor.signed, "scale": tensor.scale, "zero_point": tensor.zero_point}
             for key, tensor in tensors.items()
         },
-        "layers": [_layer(node) for node in network.nodes],
+        "layers": [_layer(node, *network.inputs(node)) for node in network.nodes],
     }
 
 
@@ -101,16 +100,16 @@ def manifest_facts(path: Path, data: bytes) -> dict[str, Any]:
     return {"kind": "manifest", "name": path.stem, **facts}
 
 
-def _layer(node: Node) -> dict[str, Any]:
+def _layer(node: Node, *inputs: Tensor) -> dict[str, Any]:
+    from nhot.network import Filters
+
     facts: dict[str, Any] = {
         "name": node.name, "operator": type(node).__name__, "output": list(node.output.shape),
     }
-    weights, form = getattr(node, "weights", None), getattr(node, "format", None)
-    if weights is not None and form is not None:
-        height, width, _ = node.output.shape
-        facts |= {"format": form.name, "weights": int(weights.size),
-                  "terms": int(form.cost(weights).sum()),
-                  "macs": int(weights.size) * height * width}
+    if isinstance(node, Filters):
+        facts |= {"format": node.format.name, "weights": int(node.weights.size),
+                  "terms": int(node.format.cost(node.weights).sum()),
+                  "macs": node.macs(*inputs)}
     return facts
 
 

@@ -6,17 +6,20 @@ from nhot.network.operators import (
     ArgMax,
     AvgPool,
     Clamp,
+    Concat,
     Conv2d,
+    ConvTranspose2d,
     Filters,
     Linear,
     MaxPool,
     Node,
+    Upsample,
     Window,
 )
 from nhot.network.requant import Requant
 from nhot.network.tensor import Tensor
 
 __all__ = [
-    "Add", "ArgMax", "AvgPool", "Clamp", "Conv2d", "Filters", "Linear", "MaxPool", "Network",
-    "Node", "Requant", "Tensor", "Window",
+    "Add", "ArgMax", "AvgPool", "Clamp", "Concat", "Conv2d", "ConvTranspose2d", "Filters", "Linear",
+    "MaxPool", "Network", "Node", "Requant", "Tensor", "Upsample", "Window",
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
-from nhot.network.operators import AvgPool, Filters, Node
+from nhot.network.operators import AvgPool, ConvTranspose2d, Filters, Node
 from nhot.network.tensor import Tensor
 
 __all__ = ["accumulator_bits", "accumulator_bound", "sum_bound"]
@@ -32,6 +34,8 @@ def accumulator_bound(node: Node, tensor: Tensor) -> tuple[Ints, Ints]:
     """
     if isinstance(node, Filters):
         levels, _ = node.format.fold_signs(node.weights)
+        if isinstance(node, ConvTranspose2d):
+            return _transposed_bound(node, levels, tensor)
         return sum_bound(levels, tensor.low, tensor.high)
     if isinstance(node, AvgPool):
         ones = np.ones((1, node.window.taps), dtype=np.int64)
@@ -40,6 +44,24 @@ def accumulator_bound(node: Node, tensor: Tensor) -> tuple[Ints, Ints]:
         f"Layer {node.name!r}: operator must have an accumulator, "
         f"{type(node).__name__} has none"
     )
+
+
+def _transposed_bound(node: ConvTranspose2d, levels: Ints, tensor: Tensor) -> tuple[Ints, Ints]:
+    """Of all output phases: the taps of one meet pixels, the rest zero points between them."""
+    window = node.window
+    phases = [
+        np.arange(kernel) * dilation % stride
+        for kernel, dilation, stride in zip(
+            window.kernel, window.dilation, window.stride, strict=True
+        )
+    ]
+    bounds = []
+    for row, column in product(*(range(stride) for stride in window.stride)):
+        met = (phases[0] == row)[:, None] & (phases[1] == column)
+        rest = tensor.zero_point * levels[:, ~met].reshape(len(levels), -1).sum(axis=1)
+        bounds.append([rest + end for end in sum_bound(levels[:, met], tensor.low, tensor.high)])
+    lows, highs = zip(*bounds, strict=True)
+    return np.min(lows, axis=0), np.max(highs, axis=0)
 
 
 def accumulator_bits(node: Node, tensor: Tensor) -> int:

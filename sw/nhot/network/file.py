@@ -26,7 +26,8 @@ from nhot.errors import NhotError
 from nhot.files import write_atomically
 from nhot.network.manifest import Arrays, from_manifest, to_manifest
 from nhot.network.network import Network
-from nhot.network.qdq import import_onnx, to_graph
+from nhot.network.qdq import to_graph
+from nhot.network.qdq_builder import import_onnx
 from nhot.network.qdq_filters import filters_from_onnx
 from nhot.network.requant import Requant
 from nhot.network.tensor import Tensor

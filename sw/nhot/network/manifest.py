@@ -14,11 +14,15 @@ from nhot.network.operators import (
     ArgMax,
     AvgPool,
     Clamp,
+    Concat,
     Conv2d,
+    Convolution,
+    ConvTranspose2d,
     Filters,
     Linear,
     MaxPool,
     Node,
+    Upsample,
 )
 from nhot.network.requant import Requant
 from nhot.network.tensor import Tensor
@@ -30,7 +34,9 @@ Arrays = dict[str, tuple[Ints, Ints]]
 """Weights and biases by layer name."""
 
 _OPERATORS = {
-    kind.__name__: kind for kind in (Conv2d, Linear, MaxPool, AvgPool, Add, Clamp, ArgMax)
+    kind.__name__: kind for kind in (
+        Conv2d, ConvTranspose2d, Linear, MaxPool, AvgPool, Upsample, Add, Concat, Clamp, ArgMax,
+    )
 }
 
 
@@ -67,7 +73,7 @@ def _to_values(node: Node) -> dict[str, Any]:
         "inputs": list(node.inputs),
         "output": asdict(node.output),
     }
-    if isinstance(node, Filters | AvgPool | Add):
+    if isinstance(node, Filters | AvgPool | Add | Concat):
         requant = node.requant
         values["requant"] = {
             "multiplier": requant.multiplier.tolist(), "zero_point": requant.zero_point,
@@ -75,10 +81,14 @@ def _to_values(node: Node) -> dict[str, Any]:
         }
     if isinstance(node, Filters):
         values["format"] = node.format.name
-    if isinstance(node, Conv2d | MaxPool | AvgPool):
+    if isinstance(node, Convolution | MaxPool | AvgPool):
         values["window"] = asdict(node.window)
-    if isinstance(node, Conv2d):
+    if isinstance(node, Convolution):
         values["groups"] = node.groups
+    if isinstance(node, ConvTranspose2d):
+        values["output_padding"] = node.output_padding
+    if isinstance(node, Upsample):
+        values["factors"] = node.factors
     if isinstance(node, Clamp):
         values |= {"low": node.low, "high": node.high}
     return values

@@ -31,8 +31,7 @@ class Node(ABC):
                 f"Inputs and output of a layer must be a tuple of names and a Tensor, "
                 f"not {self.inputs!r} and {self.output!r}"
             )
-        if len(self.inputs) != self.arity:
-            raise self.error(f"it must read {self.arity} tensors, not {len(self.inputs)}")
+        self._check_count()
 
     @property
     def name(self) -> str:
@@ -46,6 +45,10 @@ class Node(ABC):
     @abstractmethod
     def infer_shape(self, *inputs: Tensor) -> Shape:
         """The shape that the operator makes of ``inputs``; refuses inputs that do not suit it."""
+
+    def _check_count(self) -> None:
+        if len(self.inputs) != self.arity:
+            raise self.error(f"it must read {self.arity} tensors, not {len(self.inputs)}")
 
     def check(self, *inputs: Tensor) -> None:
         """Refuse, naming this layer, inputs or an output that the operator cannot have."""

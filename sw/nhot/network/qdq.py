@@ -6,26 +6,29 @@ tools may be off by one unit a layer: they round half to even, and in floating p
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nhot.errors import MissingToolError
 from nhot.network.network import Network
 from nhot.network.operators import (
     Add,
     ArgMax,
     AvgPool,
     Clamp,
+    Concat,
     Conv2d,
+    ConvTranspose2d,
     Filters,
     Linear,
     MaxPool,
     Node,
+    Upsample,
     Window,
 )
+from nhot.network.qdq_builder import GraphBuilder, import_onnx
 from nhot.network.qdq_filters import filters_to_onnx
 from nhot.network.requant import SHIFT, Requant
 from nhot.network.tensor import Tensor
@@ -33,23 +36,9 @@ from nhot.network.tensor import Tensor
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["Graph", "import_onnx", "to_graph"]
-
-_NEAR = 0.01
-"""Multipliers off by less are short sums of the scales' ratio (at most 0.58 %), no scaling."""
+__all__ = ["Graph", "to_graph"]
 
 _NO_SCALE = 2.0**-40  # of a filter whose multiplier is 0: no sum of 32 bits reaches half a unit
-
-
-def import_onnx() -> Any:
-    """The package onnx, or how to install it."""
-    try:
-        import onnx
-    except ImportError:
-        raise MissingToolError(
-            "Network files need the package onnx; run: pip install 'nhot[onnx]'"
-        ) from None
-    return onnx
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,17 +66,8 @@ def to_graph(network: Network) -> Graph:
 
 
 @dataclass(kw_only=True)
-class _Builder:
-    """A graph under construction; values are called by the names of ONNX."""
-
-    onnx: Any
-    nodes: list[Any] = field(default_factory=list)
-    constants: list[Any] = field(default_factory=list)
-    names: set[str] = field(default_factory=set)  # taken
-    initializers: dict[str, list[str]] = field(default_factory=dict)
-    values: dict[str, str] = field(default_factory=dict)  # tensor -> its dequantised value
-    flat: set[str] = field(default_factory=set)  # tensors of (batch, channels)
-    opset: int = 17
+class _Builder(GraphBuilder):
+    """The operators of a network, one method each."""
 
     def input(self, tensor: Tensor) -> None:
         limited = self.limit(tensor.name, tensor, tensor.low, tensor.high)
@@ -113,6 +93,8 @@ class _Builder:
         match node:
             case Conv2d():
                 return self.convolution(node, x), _limits(node.requant)
+            case ConvTranspose2d():
+                return self.transposed(node, x), _limits(node.requant)
             case Linear():
                 return self.dense(node, x), _limits(node.requant)
             case MaxPool():
@@ -120,7 +102,14 @@ class _Builder:
             case AvgPool():
                 return self.average(node, x), _limits(node.requant)
             case Add():
-                return self.sum(node, tensors), _limits(node.requant)
+                operands = self.operands(node, tensors)
+                return self.add("Add", operands, f"{node.name}/sum"), _limits(node.requant)
+            case Concat():
+                operands = self.operands(node, tensors)
+                joined = self.add("Concat", operands, f"{node.name}/joined", axis=1)
+                return joined, _limits(node.requant)
+            case Upsample():
+                return self.upsample(node, x), (x.low, x.high)
             case Clamp():
                 if x.name in self.flat:
                     self.flat.add(node.name)
@@ -133,6 +122,21 @@ class _Builder:
         return self.add(
             "Conv", arguments, f"{node.name}/sum", doc=f"{node.format.name} weights",
             group=node.groups, **_attributes(node.window),
+        )
+
+    def transposed(self, node: ConvTranspose2d, x: Tensor) -> str:
+        value, (weights, bias) = self.square(x), self.filters(node, x)
+        # ONNX has the channels first, and the filters of one group only: too few for their scales,
+        # which were applied in this project's order.
+        filters, height, width, channels = node.weights.shape
+        each = filters // node.groups
+        weights = self.reshaped(weights, (node.groups, each, channels, height, width))
+        weights = self.add("Transpose", [weights], f"{weights}/turned", perm=[0, 2, 1, 3, 4])
+        weights = self.reshaped(weights, (node.groups * channels, each, height, width))
+        return self.add(
+            "ConvTranspose", [value, weights, bias], f"{node.name}/sum",
+            doc=f"{node.format.name} weights", group=node.groups,
+            output_padding=list(node.output_padding), **_attributes(node.window),
         )
 
     def dense(self, node: Linear, x: Tensor) -> str:
@@ -178,11 +182,19 @@ class _Builder:
             attributes["pads"] = [0, 0, 0, 0]
         return value, attributes
 
-    def sum(self, node: Add, tensors: tuple[Tensor, ...]) -> str:
+    def upsample(self, node: Upsample, x: Tensor) -> str:
+        factors = self.constant(np.array([1, 1, *node.factors], np.float32), f"{node.name}/factors")
+        return self.add(
+            "Resize", [self.square(x), "", factors], f"{node.name}/resized", mode="nearest",
+            coordinate_transformation_mode="asymmetric", nearest_mode="floor",
+        )
+
+    def operands(self, node: Add | Concat, tensors: tuple[Tensor, ...]) -> list[str]:
+        """The inputs of ``node`` on the scale of its output."""
         flat = all(tensor.name in self.flat for tensor in tensors)
         if flat:
             self.flat.add(node.name)
-        operands = [
+        return [
             self.scaled(
                 self.values[tensor.name] if flat else self.square(tensor),
                 multiplier * node.output.scale / tensor.scale, f"{node.name}/operand{i}",
@@ -191,7 +203,6 @@ class _Builder:
                 zip(tensors, _real(node.requant), strict=True)
             )
         ]
-        return self.add("Add", operands, f"{node.name}/sum")
 
     def filters(self, node: Filters, x: Tensor) -> list[str]:
         """Dequantised weights and bias of ``node``."""
@@ -210,67 +221,6 @@ class _Builder:
                 self.add("DequantizeLinear", [name, unit], f"{name}/dequantized", axis=0)
             )
         return values
-
-    def scaled(self, value: str, ratio: float, name: str) -> str:
-        """``value * ratio``, where the ratio is more than a short sum's error off one."""
-        if abs(ratio - 1) < _NEAR:
-            return value
-        factor = self.constant(np.float32(ratio), f"{name}/ratio")
-        return self.add("Mul", [value, factor], name)
-
-    def square(self, tensor: Tensor) -> str:
-        """The value of ``tensor`` with four axes."""
-        value = self.values[tensor.name]
-        if tensor.name not in self.flat:
-            return value
-        axes = self.constant(np.array([2, 3]), f"{tensor.name}/axes")
-        return self.add("Unsqueeze", [value, axes], f"{tensor.name}/square")
-
-    def limit(self, value: str, tensor: Tensor, low: int, high: int) -> str:
-        """``value`` limited to the integers ``low`` to ``high``, where its type does not do it."""
-        least, greatest = (-128, 127) if tensor.signed else (0, 255)
-        if (low, high) == (least, greatest):
-            return value
-        if low == tensor.zero_point and high == greatest:
-            return self.add("Relu", [value], f"{tensor.name}/relu")
-        ends = [
-            self.constant(np.float32((end - tensor.zero_point) * tensor.scale),
-                          f"{tensor.name}/{which}")
-            for which, end in (("low", low), ("high", high))
-        ]
-        return self.add("Clip", [value, *ends], f"{tensor.name}/clip")
-
-    def quantise(self, value: str, tensor: Tensor, output: str) -> str:
-        kind = np.int8 if tensor.signed else np.uint8
-        unit = self.constant(np.float32(tensor.scale), f"{tensor.name}/scale")
-        zero = self.constant(kind(tensor.zero_point), f"{tensor.name}/zero_point")
-        quantised = self.add("QuantizeLinear", [value, unit, zero], f"{tensor.name}/quantized")
-        return self.add("DequantizeLinear", [quantised, unit, zero], output=(
-            output if output == tensor.name else self.unique(output)
-        ))
-
-    def add(
-        self, operator: str, inputs: list[str], name: str = "", *, output: str = "", doc: str = "",
-        **attributes: Any,
-    ) -> str:
-        output = output or self.unique(name)
-        self.nodes.append(
-            self.onnx.helper.make_node(
-                operator, inputs, [output], name=output, doc_string=doc or None, **attributes
-            )
-        )
-        return output
-
-    def constant(self, array: Any, name: str) -> str:
-        name = self.unique(name)
-        self.constants.append(self.onnx.numpy_helper.from_array(np.asarray(array), name))
-        return name
-
-    def unique(self, name: str) -> str:
-        while name in self.names:
-            name += "_"
-        self.names.add(name)
-        return name
 
     def finish(self, network: Network) -> Any:
         kind = self.onnx.TensorProto

@@ -21,11 +21,15 @@ from nhot.network.operators import (
     ArgMax,
     AvgPool,
     Clamp,
+    Concat,
     Conv2d,
+    Convolution,
+    ConvTranspose2d,
     Filters,
     Linear,
     MaxPool,
     Node,
+    Upsample,
 )
 from nhot.network.tensor import Tensor
 from nhot.network.window import Window
@@ -85,7 +89,7 @@ def run_node(node: Node, tensors: tuple[Tensor, ...], values: list[Ints]) -> Int
     """What one layer makes of ``values``, one (batch, height, width, channels) array an input."""
     x = values[0]
     match node:
-        case Conv2d() | Linear():
+        case Conv2d() | ConvTranspose2d() | Linear():
             return node.requant.compute(window_sums(node, tensors[0], x) + node.bias)
         case AvgPool():
             zero_point = tensors[0].zero_point
@@ -93,22 +97,29 @@ def run_node(node: Node, tensors: tuple[Tensor, ...], values: list[Ints]) -> Int
         case MaxPool():
             return _max_pool(x, node.window, tensors[0].low)
         case Add():
-            left, right = (
-                (value - tensor.zero_point) * multiplier
-                for value, tensor, multiplier in zip(
-                    values, tensors, node.requant.multiplier, strict=True
-                )
-            )
+            left, right = _products(node, tensors, values)
             return node.requant.finish(left + right)
+        case Concat():
+            return node.requant.finish(np.concatenate(_products(node, tensors, values), axis=3))
+        case Upsample():
+            return x.repeat(node.factors[0], axis=1).repeat(node.factors[1], axis=2)
         case Clamp():
             return np.asarray(np.clip(x, node.low, node.high))
         case ArgMax():
             return np.asarray(np.argmax(x, axis=3)[..., None], dtype=np.int64)
         case _:
             raise NhotError(
-                f"Layer {node.name!r}: operator must be Conv2d, Linear, MaxPool, AvgPool, Add, "
-                f"Clamp or ArgMax, not {type(node).__name__}"
+                f"Layer {node.name!r}: operator must be Conv2d, ConvTranspose2d, Linear, MaxPool, "
+                f"AvgPool, Upsample, Add, Concat, Clamp or ArgMax, not {type(node).__name__}"
             )
+
+
+def _products(node: Add | Concat, tensors: tuple[Tensor, ...], values: list[Ints]) -> list[Ints]:
+    """Every operand less its zero point, on the grid of the requantisation."""
+    return [
+        (value - tensor.zero_point) * multiplier
+        for value, tensor, multiplier in zip(values, tensors, node.requant.multiplier, strict=True)
+    ]
 
 
 def exact_type(node: Filters, tensor: Tensor) -> Number:
@@ -127,13 +138,30 @@ def window_sums(node: Filters, tensor: Tensor, x: Ints, number: Number | None = 
     """
     number = number or exact_type(node, tensor)
     weights = node.weights.astype(number)
-    if not isinstance(node, Conv2d):
+    if not isinstance(node, Convolution):
         flat = x.reshape(len(x), tensor.size).astype(number)
         return _ints(np.matmul(flat, weights.T))[:, None, None, :]
-    padded = _pad(x, node.window, tensor.zero_point).astype(number)
+    if isinstance(node, ConvTranspose2d):
+        window = Window(kernel=node.window.kernel, dilation=node.window.dilation)
+        padded, weights = _spread(x, node, tensor.zero_point), weights[:, ::-1, ::-1]
+    else:
+        window, padded = node.window, _pad(x, node.window, tensor.zero_point)
     if node.groups > 1 and weights.shape[3] == 1:
-        return _depthwise_sums(padded, weights[..., 0], node.window)
-    return _convolve(padded, weights, node.window, node.groups)
+        return _depthwise_sums(padded.astype(number), weights[..., 0], window)
+    return _convolve(padded.astype(number), weights, window, node.groups)
+
+
+def _spread(x: Ints, node: ConvTranspose2d, zero_point: int) -> Ints:
+    """What a convolution with the turned kernel runs over: pixels a stride apart in zero points."""
+    batch, height, width, channels = x.shape
+    (stride_y, stride_x), (span_y, span_x) = node.window.stride, node.window.span
+    top, left, bottom, right = node.window.padding
+    last_y, last_x = span_y - 1 + (height - 1) * stride_y, span_x - 1 + (width - 1) * stride_x
+    rows, columns = last_y + span_y, last_x + span_x
+    rows, columns = rows + node.output_padding[0], columns + node.output_padding[1]
+    canvas = np.full((batch, rows, columns, channels), zero_point)
+    canvas[:, span_y - 1 : last_y + 1 : stride_y, span_x - 1 : last_x + 1 : stride_x] = x
+    return canvas[:, top : rows - bottom, left : columns - right]
 
 
 def _convolve(padded: Array, weights: Array, window: Window, groups: int) -> Ints:

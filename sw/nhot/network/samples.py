@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,21 +17,27 @@ from nhot.network.operators import (
     ArgMax,
     AvgPool,
     Clamp,
+    Concat,
     Conv2d,
+    ConvTranspose2d,
     Linear,
     MaxPool,
     Node,
+    Upsample,
 )
 from nhot.network.requant import Requant
 from nhot.network.tensor import Shape, Tensor
 from nhot.network.window import Window
 
-__all__ = ["OPERATORS", "random_input", "random_network", "random_weights"]
+__all__ = ["EVERY_OPERATOR", "OPERATORS", "random_input", "random_network", "random_weights"]
 
 OPERATORS = (
     "conv", "conv", "grouped", "depthwise", "linear", "max", "average", "global", "add", "clamp",
 )
-"""What :func:`random_network` draws from; "argmax" may only come last."""
+"""What :func:`random_network` draws from: what the engine runs; "argmax" may only come last."""
+
+EVERY_OPERATOR = (*OPERATORS, "transposed", "concat", "upsample")
+"""What the reference runs."""
 
 
 def random_network(
@@ -48,8 +54,8 @@ def random_network(
     """A network of ``layers`` random layers (and an argmax), the same for the same arguments.
 
     Kernels, strides, dilation, uneven padding, signs, zero points and clamps vary; tensors have at
-    most ``widest`` channels after the input, and one of ``bits`` bits. Scales are such that outputs
-    use their range.
+    most ``widest`` channels after the input (joined ones twice that), and one of ``bits`` bits.
+    Scales are such that outputs use their range.
     """
     builder = _Builder(
         random=np.random.default_rng(seed), formats=formats, widest=widest, bits=bits
@@ -99,6 +105,7 @@ class _Builder:
             "conv": self.conv, "grouped": self.conv, "depthwise": self.conv, "linear": self.linear,
             "max": self.max_pool, "average": self.average, "global": self.average,
             "add": self.residual, "clamp": self.clamp, "argmax": self.argmax,
+            "transposed": self.transposed, "concat": self.concat, "upsample": self.upsample,
         }[operator]
         node = make(name, x, operator)
         self.nodes.append(node)
@@ -147,6 +154,47 @@ class _Builder:
         scale = self.random.uniform(0.2, 1.2, 2)
         return Add(
             inputs=(other.name, x.name), output=output, requant=self.requant(scale, output)
+        )
+
+    def transposed(self, name: str, x: Tensor, _: str) -> Node:
+        channels = x.shape[2]
+        groups = self.divisor(channels)
+        filters = groups * int(self.random.integers(1, max(1, self.widest // groups) + 1))
+        window = Window(
+            kernel=self.pair(1, 3), stride=self.pair(1, 3), dilation=self.pair(1, 2)
+        )
+        extra = (self.below(window.stride[0]), self.below(window.stride[1]))
+        # Padding, at most as much as leaves a row and a column.
+        spare = [min(4, (size + 1) // 2) for size in window.transposed_size(*x.shape[:2])]
+        top, left, bottom, right = (self.below(spare[axis]) for axis in (0, 1, 0, 1))
+        window = replace(window, padding=(top, left, bottom, right))
+        weights, fmt = self.weights((filters, *window.kernel, channels // groups))
+        output = self.tensor(name, (*window.transposed_size(*x.shape[:2], extra), filters))
+        return ConvTranspose2d(
+            inputs=(x.name,), output=output, weights=weights, format=fmt, window=window,
+            groups=groups, output_padding=extra, **self.filters(x, weights, output),
+        )
+
+    def upsample(self, name: str, x: Tensor, _: str) -> Node:
+        # Up to three times, while the map is small.
+        y, z = (1 + self.below(max(1, min(3, 16 // size))) for size in x.shape[:2])
+        shape = (x.shape[0] * y, x.shape[1] * z, x.shape[2])
+        return Upsample(inputs=(x.name,), output=self.like(name, x, shape), factors=(y, z))
+
+    def concat(self, name: str, x: Tensor, _: str) -> Node:
+        partners = [tensor for tensor in self.tensors if tensor.shape[:2] == x.shape[:2]]
+        operands = [x]
+        for choice in self.random.integers(len(partners), size=self.random.integers(1, 4)):
+            if sum(t.shape[2] for t in (*operands, partners[choice])) <= 2 * self.widest:
+                operands.insert(int(self.random.integers(2)), partners[choice])
+        if len(operands) == 1:
+            operands.append(min(partners, key=lambda tensor: tensor.shape[2]))
+        channels = sum(operand.shape[2] for operand in operands)
+        output = self.tensor(name, (*x.shape[:2], channels))
+        scale = self.random.uniform(0.4, 1.5, len(operands))
+        return Concat(
+            inputs=tuple(operand.name for operand in operands), output=output,
+            requant=self.requant(scale, output),
         )
 
     def clamp(self, name: str, x: Tensor, _: str) -> Node:
@@ -198,6 +246,9 @@ class _Builder:
     def pair(self, low: int, high: int) -> tuple[int, int]:
         a, b = self.random.integers(low, high + 1, 2).tolist()
         return a, b
+
+    def below(self, number: int) -> int:
+        return int(self.random.integers(number))
 
     def divisor(self, number: int) -> int:
         divisors = [d for d in range(1, number + 1) if number % d == 0]

@@ -70,12 +70,9 @@ CASES = (
 
 def macs(network: Network) -> int:
     """Multiply-accumulates of one inference, those in the padding counted."""
-    total = 0
-    for node in network.nodes:
-        if isinstance(node, Filters):
-            height, width, _ = node.output.shape
-            total += int(node.weights.size) * height * width
-    return total
+    return sum(
+        node.macs(*network.inputs(node)) for node in network.nodes if isinstance(node, Filters)
+    )
 
 
 def measure(network: Network, *, batch: int = 1, seconds: float = 0.5, seed: int = 0) -> float:

@@ -53,6 +53,23 @@ class Window:
             (padded[1] - self.span[1]) // self.stride[1] + 1,
         )
 
+    def transposed_size(
+        self, height: int, width: int, extra: tuple[int, int] = (0, 0)
+    ) -> tuple[int, int]:
+        """Height and width of a transposed convolution's output; refused when nothing is left.
+
+        ``extra`` is added at the bottom and the right, padding is cut off.
+        """
+        top, left, bottom, right = self.padding
+        rows = (height - 1) * self.stride[0] + self.span[0] - top - bottom + extra[0]
+        columns = (width - 1) * self.stride[1] + self.span[1] - left - right + extra[1]
+        if rows < 1 or columns < 1:
+            raise NhotError(
+                f"Window padding {self.padding} must leave something of the output, "
+                f"not {rows} x {columns}"
+            )
+        return rows, columns
+
     def sees_input(self, height: int, width: int) -> bool:
         """Whether every output position has at least one tap that is not in the padding."""
         top, left, _, _ = self.padding

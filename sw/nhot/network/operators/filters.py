@@ -1,12 +1,8 @@
-"""The operators of an integer network, as data, each with the rules for the tensor it makes.
-
-Each node reads tensors by name and makes one tensor. Shapes are (height, width, channels); weights
-and kernels lead with the output channel. What the numbers are is defined in
-:mod:`nhot.network.reference`.
-"""
+"""Layers with weights: dense layers, convolutions and transposed convolutions."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,9 +15,7 @@ from nhot.network.requant import Requant
 from nhot.network.tensor import Shape, Tensor
 from nhot.network.window import Window
 
-__all__ = [
-    "Add", "ArgMax", "AvgPool", "Clamp", "Conv2d", "Filters", "Linear", "MaxPool", "Node", "Window",
-]
+__all__ = ["Conv2d", "ConvTranspose2d", "Convolution", "Filters", "Linear"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,6 +76,11 @@ class Filters(Node):
         """Number of filters, which is the number of output channels."""
         return int(self.weights.shape[0])
 
+    def macs(self, x: Tensor) -> int:
+        """Multiply-accumulates over the input ``x``, those in the padding counted."""
+        height, width, _ = self.output.shape
+        return int(self.weights.size) * height * width
+
     def _integers(self, what: str) -> Ints:
         array = np.array(getattr(self, what))
         if not np.issubdtype(array.dtype, np.integer):
@@ -92,8 +91,8 @@ class Filters(Node):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Conv2d(Filters):
-    """A convolution; padding is the input's zero point.
+class Convolution(Filters):
+    """Base of the layers whose filters have a kernel.
 
     Parameters
     ----------
@@ -127,7 +126,57 @@ class Conv2d(Filters):
         channels = self.weights.shape[3] * self.groups
         if x.shape[2] != channels:
             raise NhotError(f"Input {x.name!r} must have {channels} channels, not {x.shape[2]}")
-        return (*self.window.output_size(*x.shape[:2]), self.filters)
+        return (*self._output_size(*x.shape[:2]), self.filters)
+
+    @abstractmethod
+    def _output_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the output."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Conv2d(Convolution):
+    """A convolution; padding is the input's zero point."""
+
+    def _output_size(self, height: int, width: int) -> tuple[int, int]:
+        return self.window.output_size(height, width)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ConvTranspose2d(Convolution):
+    """A transposed convolution: pixel p meets tap t at output ``p * stride + t * dilation``.
+
+    The same as a convolution of stride 1 with the kernel turned around, over the input spread by
+    the stride, zero points between its pixels and around them. So every output sums all taps, and
+    the zero point's share is ``zp * sum(w)`` everywhere, as :class:`Filters` has it.
+
+    Parameters
+    ----------
+    weights, bias, format, requant, groups
+        As in :class:`Convolution`.
+    window : Window
+        Its padding is cut off the output.
+    output_padding : (y, x)
+        Rows and columns added at the bottom and the right, below the stride.
+    """
+
+    output_padding: tuple[int, int] = (0, 0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        extra = tuple(int(size) for size in self.output_padding)
+        object.__setattr__(self, "output_padding", extra)
+        stride = self.window.stride
+        if len(extra) != 2 or not all(0 <= extra[axis] < stride[axis] for axis in (0, 1)):
+            raise self.error(
+                "output padding must be 2 numbers, each at least 0 and below the stride "
+                f"{stride}, not {extra}"
+            )
+
+    def macs(self, x: Tensor) -> int:
+        return int(self.weights.size) * x.shape[0] * x.shape[1]
+
+    def _output_size(self, height: int, width: int) -> tuple[int, int]:
+        return self.window.transposed_size(height, width, self.output_padding)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -150,104 +199,3 @@ class Linear(Filters):
                 f"Input {x.name!r} must have {self.weights.shape[1]} elements, not {x.size}"
             )
         return (1, 1, self.filters)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MaxPool(Node):
-    """The largest value of each window and channel; padding never wins, nor fills a window."""
-
-    window: Window
-
-    def infer_shape(self, *inputs: Tensor) -> Shape:
-        (x,) = inputs
-        if not self.window.sees_input(*x.shape[:2]):
-            raise NhotError(f"Window of a max pool must not lie in padding {self.window.padding}")
-        return (*self.window.output_size(*x.shape[:2]), x.shape[2])
-
-    def check(self, *inputs: Tensor) -> None:
-        super().check(*inputs)
-        self._check_same_type(inputs[0])
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class AvgPool(Node):
-    """``requant(sum of the window - taps * input zero point)`` per channel.
-
-    Padding counts as real zero. A global pool is a window over the whole tensor. ``requant`` has
-    one multiplier, which holds the division.
-    """
-
-    window: Window
-    requant: Requant
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_requant(self.requant, 1)
-
-    def infer_shape(self, *inputs: Tensor) -> Shape:
-        (x,) = inputs
-        return (*self.window.output_size(*x.shape[:2]), x.shape[2])
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Add(Node):
-    """``finish((a - zp_a) * M_a + (b - zp_b) * M_b)``: the residual sum of two scales.
-
-    ``requant`` has two multipliers, one an operand, and the output's zero point and clamp.
-    """
-
-    arity: ClassVar[int] = 2
-
-    requant: Requant
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_requant(self.requant, 2)
-
-    def infer_shape(self, *inputs: Tensor) -> Shape:
-        a, b = inputs
-        if a.shape != b.shape:
-            raise NhotError(
-                f"Inputs {a.name!r} and {b.name!r} must have one shape, not {a.shape} and {b.shape}"
-            )
-        return a.shape
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Clamp(Node):
-    """Limit to ``low`` to ``high``; the tensor's scale and zero point stay."""
-
-    low: int
-    high: int
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_range(self.low, self.high)
-
-    def infer_shape(self, *inputs: Tensor) -> Shape:
-        (x,) = inputs
-        return x.shape
-
-    def check(self, *inputs: Tensor) -> None:
-        super().check(*inputs)
-        self._check_same_type(inputs[0])
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ArgMax(Node):
-    """Index of the largest channel at each position; the first of equals wins. 16 bits unsigned."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if (self.output.bits, self.output.signed, self.output.zero_point) != (16, False, 0):
-            raise self.error("output must have 16 bits, unsigned, zero point 0")
-
-    def infer_shape(self, *inputs: Tensor) -> Shape:
-        (x,) = inputs
-        return (*x.shape[:2], 1)
-
-    def check(self, *inputs: Tensor) -> None:
-        (x,) = inputs
-        if x.bits > 8 or x.shape[2] > 2**16:
-            raise self.error(f"tensor {x.name!r} must have at most 8 bits and 65536 channels")
-        self._check_shape(x)

@@ -1,0 +1,50 @@
+"""Layers that treat each position, or each element, by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nhot.network.node import Node
+from nhot.network.tensor import Shape, Tensor
+
+__all__ = ["ArgMax", "Clamp"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Clamp(Node):
+    """Limit to ``low`` to ``high``; the tensor's scale and zero point stay."""
+
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_range(self.low, self.high)
+
+    def infer_shape(self, *inputs: Tensor) -> Shape:
+        (x,) = inputs
+        return x.shape
+
+    def check(self, *inputs: Tensor) -> None:
+        super().check(*inputs)
+        self._check_same_type(inputs[0])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ArgMax(Node):
+    """Index of the largest channel at each position; the first of equals wins. 16 bits unsigned."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.output.bits, self.output.signed, self.output.zero_point) != (16, False, 0):
+            raise self.error("output must have 16 bits, unsigned, zero point 0")
+
+    def infer_shape(self, *inputs: Tensor) -> Shape:
+        (x,) = inputs
+        return (*x.shape[:2], 1)
+
+    def check(self, *inputs: Tensor) -> None:
+        (x,) = inputs
+        if x.bits > 8 or x.shape[2] > 2**16:
+            raise self.error(f"tensor {x.name!r} must have at most 8 bits and 65536 channels")
+        self._check_shape(x)
