@@ -33,7 +33,7 @@ def test_options_reach_the_factory():
 
 
 def test_unknown_names_are_refused_with_the_list():
-    with pytest.raises(NhotError, match="Model must be one of digits, resnet8, .*, not 'alexnet'"):
+    with pytest.raises(NhotError, match=r"Model must be one of digits, resnet8, .*, not 'alexnet'"):
         build("alexnet")
 
 

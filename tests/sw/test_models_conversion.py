@@ -17,6 +17,7 @@ REDUCED = {
     "mobilenet-v2": ({"width": 0.25, "classes": 10}, (3, 64, 64)),
 }
 LARGE = ("resnet18", "mobilenet-v2")
+CONVERTED = [name for name in NAMES if name != "centernet"]
 
 
 def images(shape: tuple[int, int, int], count: int, seed: int) -> torch.Tensor:
@@ -66,7 +67,7 @@ def assert_converts(name, format, *, options, shape, count) -> None:
 
 
 @pytest.mark.parametrize("format", ["2hot", "signed-binary"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CONVERTED)
 def test_integers_equal_the_reference(name, format):
     options, shape = REDUCED.get(name, ({}, entry(name).input_shape))
     assert_converts(name, format, options=options, shape=shape, count=3)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from typing import TypeVar
+
 from torch import nn
 
 from nhot.errors import NhotError
 
 __all__ = ["conv_norm", "divisible", "initialise"]
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def conv_norm(
@@ -40,14 +45,23 @@ def divisible(channels: float, by: int = 8) -> int:
     return near + by if near < 0.9 * channels else near
 
 
-def initialise(model: nn.Module) -> nn.Module:
+def initialise(model: Model) -> Model:
     """Set the initial weights of all layers in place, for networks of ReLUs; gives ``model``.
 
     Source: He et al., arXiv 1502.01852, so that the variance stays through the layers.
     """
     for module in model.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            nn.init.normal_(module.weight, std=math.sqrt(2 / _inputs(module)))
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
     return model
+
+
+def _inputs(module: nn.Conv2d | nn.ConvTranspose2d | nn.Linear) -> float:
+    """How many weighted inputs an output of a layer sums."""
+    if isinstance(module, nn.ConvTranspose2d):
+        # (channels, filters, y, x): the stride spreads the taps over as many outputs.
+        taps = module.weight[0, 0].numel() / math.prod(module.stride)
+        return module.weight.shape[0] / module.groups * taps
+    return module.weight[0].numel()

@@ -90,6 +90,11 @@ CATALOGUE = {
         task="image classification (ImageNet)",
         description="inverted residuals, with torchvision's parameter names",
     ),
+    "centernet": Entry(
+        factory="nhot.models.centernet.network:centernet", input_shape=(3, 192, 256),
+        task="object detection (blood cells)",
+        description="objects as points, on half of a MobileNetV2",
+    ),
 }
 """Every network that is built by name, at the size that it is commonly used at."""
 
