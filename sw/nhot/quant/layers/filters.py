@@ -123,11 +123,11 @@ class QuantFilters(RoundingLayer):
 
     def _convolve(self, x: Tensor, weight: Tensor, padding: float) -> Tensor:
         top, left, bottom, right = self.window.padding
-        padded = F.pad(x, (left, right, top, bottom), value=padding) if any(
-            self.window.padding
-        ) else x
+        around = (top, left)
+        if padding or around != (bottom, right):
+            x, around = F.pad(x, (left, right, top, bottom), value=padding), (0, 0)
         return F.conv2d(
-            padded, weight, stride=self.window.stride, dilation=self.window.dilation,
+            x, weight, stride=self.window.stride, padding=around, dilation=self.window.dilation,
             groups=self.groups,
         )
 

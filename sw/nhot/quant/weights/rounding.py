@@ -24,14 +24,14 @@ def nearest(values: Tensor, format: Format) -> Tensor:
     values = values.detach()
     positive = magnitudes(format, values)
     midpoints = (positive[1:] + positive[:-1]) / 2
-    return _signed(positive[torch.bucketize(values.abs(), midpoints)], values, format)
+    return _signed(positive[torch.bucketize(values.abs().contiguous(), midpoints)], values, format)
 
 
 def toward_zero(values: Tensor, format: Format) -> Tensor:
     """The largest level that is not beyond each value, seen from zero. No gradient passes."""
     values = values.detach()
     positive = magnitudes(format, values)
-    index = torch.bucketize(values.abs(), positive[1:], right=True)
+    index = torch.bucketize(values.abs().contiguous(), positive[1:], right=True)
     return _signed(positive[index], values, format)
 
 
