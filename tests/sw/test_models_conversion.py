@@ -1,5 +1,8 @@
 """Every network of the catalogue as integers: torch and the reference agree in all of them."""
 
+import pkgutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +11,7 @@ from torch import nn
 from nhot.data import to_integers
 from nhot.models import NAMES, build, entry
 from nhot.network import reference
+from nhot.network.speed import macs
 from nhot.quant import quantize, to_network
 
 # Options and sample shapes that keep the tests short; the other networks are small as they are.
@@ -16,6 +20,7 @@ REDUCED = {
     "mobilenet-v1-0.25": ({}, (3, 64, 64)),
     "mobilenet-v2": ({"width": 0.25, "classes": 10}, (3, 64, 64)),
 }
+DOCUMENT = Path(__file__).parents[2] / "docs/networks.md"
 LARGE = ("resnet18", "mobilenet-v2")
 CONVERTED = [name for name in NAMES if name != "centernet"]
 
@@ -78,3 +83,26 @@ def test_integers_equal_the_reference(name, format):
 @pytest.mark.parametrize("name", LARGE)
 def test_integers_equal_the_reference_at_full_size(name, format):
     assert_converts(name, format, options={}, shape=entry(name).input_shape, count=1)
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_documented_counts(name):
+    """The line of docs/networks.md and the factory's docstring have what is counted here."""
+    item = entry(name)
+    torch.manual_seed(0)
+    model = build(name)
+    # Signed-binary has no scales to search, which is what takes long.
+    quantized = quantize(model, "signed-binary", images(item.input_shape, 2, seed=1))
+    parameters = f"{sum(parameter.numel() for parameter in model.parameters()):,}"
+    products = f"{macs(to_network(quantized, name)):,}"
+    shape = " x ".join(map(str, item.input_shape))
+    line = f"| `{name}` | {item.task} | {shape} | {parameters} | {products} | {item.source} |"
+    assert line in DOCUMENT.read_text().splitlines()
+    text = " ".join(pkgutil.resolve_name(item.factory).__doc__.split())
+    assert f"{parameters} parameters" in text
+    assert f"{products} multiply-accumulates" in text
+
+
+def test_every_network_is_documented_once_and_in_order():
+    rows = [line.split("`")[1] for line in DOCUMENT.read_text().splitlines() if line[:3] == "| `"]
+    assert rows == list(NAMES)

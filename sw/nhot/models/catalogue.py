@@ -29,12 +29,15 @@ class Entry:
         What it is commonly used for.
     description : str
         What it is, in one line.
+    source : str
+        Where it was published.
     """
 
     factory: str
     input_shape: tuple[int, int, int]
     task: str
     description: str
+    source: str
 
     def build(self, **options: Any) -> nn.Module:
         """The network with initial weights; ``options`` are those of the factory."""
@@ -49,51 +52,61 @@ CATALOGUE = {
         factory="nhot.models.digits:digits", input_shape=(1, 8, 8),
         task="digits of scikit-learn",
         description="three convolutions, one of them residual, for the smallest boards",
+        source="our own",
     ),
     "resnet8": Entry(
         factory="nhot.models.resnet:resnet8", input_shape=(3, 32, 32),
         task="image classification (CIFAR-10)",
         description="residual network of MLPerf Tiny",
+        source="arXiv 2106.07597",
     ),
     "resnet20": Entry(
         factory="nhot.models.resnet:resnet20", input_shape=(3, 32, 32),
         task="image classification (CIFAR-10)",
         description="residual network with three blocks a stage",
+        source="arXiv 1512.03385",
     ),
     "resnet18": Entry(
         factory="nhot.models.resnet:resnet18", input_shape=(3, 224, 224),
         task="image classification (ImageNet)",
         description="residual network, with torchvision's parameter names",
+        source="arXiv 1512.03385",
     ),
     "ds-cnn": Entry(
         factory="nhot.models.mobilenet:ds_cnn", input_shape=(1, 49, 10),
         task="keyword spotting (Speech Commands)",
         description="depthwise separable network of MLPerf Tiny",
+        source="arXiv 2106.07597",
     ),
     "mobilenet-v1-0.25": Entry(
         factory="nhot.models.mobilenet:mobilenet_v1", input_shape=(3, 96, 96),
         task="person detection (Visual Wake Words)",
         description="MobileNet of a quarter of the width, of MLPerf Tiny",
+        source="arXiv 1704.04861",
     ),
     "autoencoder": Entry(
         factory="nhot.models.dense:autoencoder", input_shape=(640, 1, 1),
         task="anomaly detection (ToyADMOS)",
         description="ten dense layers of MLPerf Tiny",
+        source="arXiv 2106.07597",
     ),
     "jet-mlp": Entry(
         factory="nhot.models.dense:jet_mlp", input_shape=(16, 1, 1),
         task="jet tagging (LHC)",
         description="four dense layers of hls4ml",
+        source="arXiv 1804.06913",
     ),
     "mobilenet-v2": Entry(
         factory="nhot.models.mobilenet_v2:mobilenet_v2", input_shape=(3, 224, 224),
         task="image classification (ImageNet)",
         description="inverted residuals, with torchvision's parameter names",
+        source="arXiv 1801.04381",
     ),
     "centernet": Entry(
         factory="nhot.models.centernet.network:centernet", input_shape=(3, 192, 256),
         task="object detection (blood cells)",
         description="objects as points, on half of a MobileNetV2",
+        source="arXiv 1904.07850",
     ),
 }
 """Every network that is built by name, at the size that it is commonly used at."""

@@ -37,7 +37,11 @@ class DigitsNet(nn.Module):
 
 
 def digits() -> nn.Module:
-    """The network of the demo, untrained: 3936 weights when channels are filled up to fours."""
+    """The network of the demo, untrained. (batch, 1, 8, 8) -> (batch, 10)
+
+    3,778 parameters and 60,064 multiply-accumulates; 3936 weights when channels are filled up to
+    fours.
+    """
     return DigitsNet()
 
 
