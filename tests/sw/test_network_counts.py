@@ -1,0 +1,65 @@
+"""What the weights of a network come to."""
+
+import numpy as np
+import pytest
+
+from nhot.formats import Uniform, parse
+from nhot.network import Conv2d, Linear, Network, Requant, Tensor, Window
+from nhot.network.counts import count, count_layer, shift_adds
+
+UNIT = {"zero_point": 0, "low": 0, "high": 255}
+
+
+def conv(weights, format):
+    weights = np.asarray(weights)
+    shape = (2, 2, weights.shape[0])
+    return Conv2d(
+        inputs=("x",), output=Tensor(name="conv", shape=shape), weights=weights,
+        bias=np.zeros(len(weights), int), format=parse(format), window=Window(kernel=(1, 1)),
+        requant=Requant(multiplier=np.full(len(weights), 1 << 20), **UNIT),
+    )
+
+
+X = Tensor(name="x", shape=(2, 2, 4))
+
+
+def test_one_layer():
+    counts = count_layer(conv([[[[0, 1, -2, 96]]], [[[0, 0, 7, 5]]]], "2hot"), X)
+    assert (counts.weights, counts.effectual, counts.bits, counts.macs) == (8, 5, 56, 32)
+    assert counts.terms == 0 + 1 + 1 + 2 + 0 + 0 + 2 + 2
+    assert (counts.shift_adds, counts.mean_shift_adds) == (64, 32)
+    assert counts.density == 5 / 8
+    assert counts.terms_per_weight == 1.0
+    assert counts.bits_per_weight == 7.0
+
+
+@pytest.mark.parametrize(("format", "bits"), [
+    ("signed-binary", 8 + 2), ("signed-binary/2", 8 + 4), ("ternary", 16), ("int8", 64),
+])
+def test_bits(format, bits):
+    weights = [[[[0, 1, 0, 1]]], [[[0, -1, -1, 0]]]]
+    counts = count_layer(conv(weights, format), X)
+    assert counts.bits == bits
+    assert counts.effectual == counts.terms == 4
+
+
+@pytest.mark.parametrize(("name", "adds"), [
+    ("1hot", 1), ("2hot", 2), ("3hot", 3), ("int8", 8), ("int4", 4), ("ternary", 1),
+    ("signed-binary", 1), ("binary", 1), ("apot5", 2),
+])
+def test_shifted_additions_as_the_sources_count_them(name, adds):
+    assert shift_adds(parse(name)) == adds
+
+
+def test_a_network_is_the_sum_of_its_layers():
+    first = conv([[[[0, 1, -2, 96]]], [[[0, 0, 7, 5]]]], "2hot")
+    dense = Linear(
+        inputs=("conv",), output=Tensor(name="dense", shape=(1, 1, 3)),
+        weights=np.ones((3, 8), int), bias=np.zeros(3, int), format=Uniform(bits=8),
+        requant=Requant(multiplier=np.full(3, 1 << 20), **UNIT),
+    )
+    network = Network(name="two", input=X, nodes=(first, dense))
+    parts = [count_layer(first, X), count_layer(dense, first.output)]
+    assert count(network) == parts[0] + parts[1]
+    assert count(network, ["dense"]) == parts[1]
+    assert count(network).macs == 32 + 24
