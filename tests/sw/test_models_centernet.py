@@ -16,7 +16,7 @@ from nhot.models.centernet.loss import detection_loss, focal_loss
 from nhot.models.centernet.targets import OVERLAP, _radius
 
 SHAPE = (96, 128)
-BOXES = np.array([[10, 20, 50, 64], [70.5, 8.25, 90.25, 30], [0, 60, 31, 96], [96, 40, 127, 90.0]])
+BOXES = np.array([[10, 20, 40, 44], [70.5, 8.25, 20, 22], [0, 60, 31, 36], [96, 40, 31, 50.0]])
 LABELS = np.array([0, 2, 1, 0])
 
 
@@ -56,7 +56,7 @@ def objects(draw):
         centre = np.array([16 * x + 4 + 4 * draw(fraction), 16 * y + 4 + 4 * draw(fraction)])
         room = np.minimum(centre, [128 - centre[0], 96 - centre[1]])
         half = room * [draw(st.floats(0.1, 1)), draw(st.floats(0.1, 1))]
-        boxes.append([*(centre - half), *(centre + half)])
+        boxes.append([*(centre - half), *(2 * half)])
     labels = draw(st.lists(st.integers(0, 1), min_size=len(boxes), max_size=len(boxes)))
     return np.array(boxes), np.array(labels)
 
@@ -75,7 +75,7 @@ def test_targets_of_nothing_are_zero():
 
 
 def test_heatmaps_are_gaussians_as_wide_as_objects():
-    maps = targets([[24, 24, 40, 40], [64, 16, 112, 64]], [0, 0], classes=1, shape=SHAPE)
+    maps = targets([[24, 24, 16, 16], [64, 16, 48, 48]], [0, 0], classes=1, shape=SHAPE)
     small, large = maps[0, 8], maps[0, 10]
     assert small[8] == large[22] == 1
     assert small[7] == small[9] < large[21] == large[23] < 1
@@ -83,7 +83,7 @@ def test_heatmaps_are_gaussians_as_wide_as_objects():
 
 
 def test_of_two_objects_in_a_cell_the_later_gives_the_size():
-    maps = targets([[8, 8, 24, 24], [0, 0, 33, 33]], [0, 1], classes=2, shape=SHAPE)
+    maps = targets([[8, 8, 16, 16], [0, 0, 33, 33]], [0, 1], classes=2, shape=SHAPE)
     np.testing.assert_allclose(maps[-4:, 4, 4], [*np.log([33 / 32] * 2), 0.125, 0.125], rtol=1e-6)
     assert maps[:2, 4, 4].tolist() == [1, 1]
 
@@ -100,8 +100,8 @@ def test_a_box_moved_by_the_radius_has_the_overlap(width, height):
     (BOXES, LABELS, (96, 130), r"multiples of 4, not \(96, 130\)"),
     (BOXES, LABELS[:2], SHAPE, r"one a box \(4\), not of shape \(2,\)"),
     (BOXES, LABELS + 1, SHAPE, "Labels must be 0 to 2, not 1 to 3"),
-    ([[5, 5, 5, 9]], [0], SHAPE, "Box 0 must be left, top, right, bottom"),
-    ([[100, 5, 160, 9]], [0], SHAPE, "centre in the image of 128 x 96, not"),
+    ([[5, 5, 0, 9]], [0], SHAPE, "Box 0 must be x, y, width, height"),
+    ([[100, 5, 60, 9]], [0], SHAPE, "centre in the image of 128 x 96, not"),
     ([[1, 1, float("nan"), 9]], [0], SHAPE, "Box 0 must be"),
 ])
 def test_wrong_objects_are_refused(boxes, labels, shape, message):
@@ -118,7 +118,7 @@ def test_only_the_first_of_equal_neighbours_is_a_peak():
     found = decode(maps)
     assert found.labels.tolist() == [0, 1]
     np.testing.assert_allclose(found.boxes[0], [0, 0, 28, 24])
-    np.testing.assert_allclose(found.boxes[1], [12, 4, 32, 24])  # what is outside is cut off
+    np.testing.assert_allclose(found.boxes[1], [12, 4, 20, 20])  # what is outside is cut off
     np.testing.assert_allclose(found.scores, 1 / (1 + np.exp([-2, -1])), rtol=1e-6)
     assert len(decode(maps, limit=1).boxes) == 1
     assert decode(maps, threshold=0.8).labels.tolist() == [0]
@@ -199,11 +199,11 @@ def test_wrong_options_are_refused():
 def test_it_learns_two_images_by_heart():
     torch.manual_seed(0)
     model = build("centernet", classes=1, width=0.25, filters=(32, 16, 16), head=16)
-    boxes = [[[8, 12, 40, 36]], [[30, 20, 50, 60], [4, 4, 20, 24]]]
+    boxes = [[[8, 12, 32, 24]], [[30, 20, 20, 40], [4, 4, 16, 20]]]
     x = torch.zeros(2, 3, 64, 64)
     for image, marked in zip(x, boxes, strict=True):
-        for left, top, right, bottom in marked:
-            image[:, top:bottom, left:right] = 1
+        for x0, y0, width, height in marked:
+            image[:, y0 : y0 + height, x0 : x0 + width] = 1
     maps = [targets(some, [0] * len(some), classes=1, shape=(64, 64)) for some in boxes]
     target = torch.from_numpy(np.stack(maps))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)

@@ -21,8 +21,8 @@ LARGEST = 10.0
 class Detections(NamedTuple):
     """Objects found in an image, the most certain first.
 
-    ``boxes`` (objects, 4) are left, top, right and bottom in pixels, within the image; ``scores``
-    (objects,) are 0 to 1, ``labels`` (objects,) the classes.
+    ``boxes`` (objects, 4) are each x, y, width and height in pixels from the top left corner, cut
+    off at the edges of the image; ``scores`` (objects,) are 0 to 1, ``labels`` (objects,) classes.
     """
 
     boxes: Floats
@@ -58,9 +58,9 @@ def decode(maps: ArrayLike, *, limit: int = 100, threshold: float = 0.1) -> Dete
     labels, y, x = labels[best], y[best], x[best]
     centres = (np.stack([x, y]) + values[OFFSET, y, x]) * STRIDE
     halves = UNIT * np.exp(values[SIZE, y, x].clip(max=LARGEST)) / 2
-    boxes = np.concatenate([centres - halves, centres + halves]).T
-    height, width = (size * STRIDE for size in heatmap.shape[1:])
-    boxes = boxes.clip(0, [width, height, width, height])
+    ends = np.array(heatmap.shape[:0:-1])[:, None] * STRIDE
+    starts, stops = ((centres + half).clip(0, ends) for half in (-halves, halves))
+    boxes = np.concatenate([starts, stops - starts]).T
     return Detections(boxes.astype(np.float32), found[best].astype(np.float32), labels)
 
 

@@ -29,7 +29,8 @@ def targets(
     Parameters
     ----------
     boxes : (objects, 4)
-        Left, top, right and bottom in pixels; the centre lies in the image.
+        Each x, y, width and height in pixels from the top left corner; the centre lies in the
+        image.
     labels : (objects,) int
         Class of each object.
     classes : int
@@ -39,11 +40,17 @@ def targets(
     height, width = shape
     if height < STRIDE or width < STRIDE or height % STRIDE or width % STRIDE:
         raise NhotError(f"Height and width of an image must be multiples of {STRIDE}, not {shape}")
-    corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-    kinds = _labels(labels, len(corners), classes)
-    sides = corners[:, 2:] - corners[:, :2]
-    centres = (corners[:, 2:] + corners[:, :2]) / 2
-    _check_boxes(corners, sides, centres, (width, height))
+    objects = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+    sides = objects[:, 2:]
+    centres = objects[:, :2] + sides / 2
+    kinds = _labels(labels, len(objects), classes)
+    inside = (centres >= 0).all(1) & (centres < (width, height)).all(1) & (sides > 0).all(1)
+    if not inside.all():
+        index = int(inside.argmin())
+        raise NhotError(
+            f"Box {index} must be x, y, width, height around a centre in the image of "
+            f"{width} x {height}, not {objects[index].tolist()}"
+        )
     maps = np.zeros((classes + REGRESSED, height // STRIDE, width // STRIDE), np.float32)
     for kind, side, centre in zip(kinds, sides, centres / STRIDE, strict=True):
         cell = np.floor(centre).astype(int)
@@ -79,14 +86,3 @@ def _labels(labels: ArrayLike, count: int, classes: int) -> np.ndarray:
     if count and not 0 <= kinds.min() <= kinds.max() < classes:
         raise NhotError(f"Labels must be 0 to {classes - 1}, not {kinds.min()} to {kinds.max()}")
     return kinds
-
-
-def _check_boxes(
-    corners: np.ndarray, sides: np.ndarray, centres: np.ndarray, size: tuple[int, int]
-) -> None:
-    inside = (centres >= 0).all(1) & (centres < size).all(1)
-    for index in np.flatnonzero(~((sides > 0).all(1) & inside)):
-        raise NhotError(
-            f"Box {index} must be left, top, right, bottom around a centre in the image of "
-            f"{size[0]} x {size[1]}, not {corners[index].tolist()}"
-        )
