@@ -126,7 +126,11 @@ class QuantModel(nn.Module):
 
     @torch.no_grad()
     def integers(self, x: Tensor) -> dict[str, Tensor]:
-        """The integers of every layer by name, (batch, channels, height, width) int64, exact."""
+        """The integers of every layer by name, (batch, channels, height, width) int64, exact.
+
+        They are computed on the processor, wherever the model is.
+        """
+        x = x.cpu()
         grids = self.grids()
         values = {self.input.name: self.input.integers([self._shaped(x)], (), grids["input"])}
         for layer in list(self)[1:]:

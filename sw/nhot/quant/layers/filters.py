@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,8 +20,9 @@ from nhot.quant.activations import ActivationQuant
 from nhot.quant.layers.layer import Grid, RoundingLayer, channels, finish
 from nhot.quant.weights import WeightQuant, WeightSpec, weight_quant
 
-__all__ = ["QuantFilters"]
+__all__ = ["QuantFilters", "exact_type"]
 
+DIRECT = torch.backends.mkldnn.is_available() and platform.machine() in {"x86_64", "AMD64"}
 SMALLEST = 2.0**-18  # of a requantisation scale, as Requant.from_scale has it
 
 
@@ -73,10 +76,10 @@ class QuantFilters(RoundingLayer):
 
     def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
         levels, bias, requant = self.parameters_for(grids[0], grid)
-        # Sums are integers far below 2**53, so that double precision is exact.
-        total = self._convolve(values[0].double(), levels.double(), grids[0].zero_point).long()
-        total = total + torch.from_numpy(bias).reshape(1, -1, 1, 1)
-        return finish(total * channels(requant), requant)
+        number = exact_type(levels, grids[0])
+        total = self._convolve(values[0].to(number), levels.to(number), grids[0].zero_point).long()
+        total += torch.from_numpy(bias).reshape(1, -1, 1, 1)
+        return finish(total.mul_(channels(requant)), requant)
 
     def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
         levels, bias, requant = self.parameters_for(grids[0], grid)
@@ -94,6 +97,7 @@ class QuantFilters(RoundingLayer):
     def parameters_for(self, source: Grid, grid: Grid) -> tuple[Tensor, NDArray[np.int64], Requant]:
         """Levels (filters, channels, y, x), bias (filters,) and requantisation, all integers."""
         levels, scale = self.weights.integers(self.weight)
+        levels = levels.cpu()
         gain, offset = self._affine()
         scale = scale * gain * source.scale
         # A filter of zeros, or too weak to move the output, keeps its offset on a scale that fits.
@@ -108,17 +112,17 @@ class QuantFilters(RoundingLayer):
 
     def _affine(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Gain and offset of each filter: ``gain * sum(w * x) + offset``. Both (filters,)"""
-        bias = self.bias.detach().double().numpy()
+        bias = self.bias.detach().double().cpu().numpy()
         if self.norm is None:
             return np.ones_like(bias), bias
         mean, variance = self.norm.running_mean, self.norm.running_var
         assert mean is not None
         assert variance is not None
-        gain = 1 / np.sqrt(variance.double().numpy() + self.norm.eps)
-        offset = (bias - mean.double().numpy()) * gain
+        gain = 1 / np.sqrt(variance.double().cpu().numpy() + self.norm.eps)
+        offset = (bias - mean.double().cpu().numpy()) * gain
         if self.norm.affine:
-            gamma = self.norm.weight.detach().double().numpy()
-            return gain * gamma, offset * gamma + self.norm.bias.detach().double().numpy()
+            gamma = self.norm.weight.detach().double().cpu().numpy()
+            return gain * gamma, offset * gamma + self.norm.bias.detach().double().cpu().numpy()
         return gain, offset
 
     def _convolve(self, x: Tensor, weight: Tensor, padding: float) -> Tensor:
@@ -136,6 +140,17 @@ class QuantFilters(RoundingLayer):
             return weight_quant(self.spec, self.weight)
         except NhotError as error:
             raise NhotError(f"Layer {self.name!r}: {error}") from None
+
+
+def exact_type(levels: Tensor, grid: Grid) -> torch.dtype:
+    """The float type in which every partial sum of these filters is an exact integer.
+
+    Single precision where the largest sum is below 2**24; any other is far below the 2**53 of
+    double precision. Elsewhere than on x86, torch may take a fast convolution whose intermediate
+    results are no integers, but not in double precision.
+    """
+    largest = max(abs(grid.low), abs(grid.high)) * int(levels.abs().flatten(1).sum(1).max())
+    return torch.float32 if DIRECT and largest < 2**24 else torch.float64
 
 
 def _conv_window(name: str, conv: nn.Conv2d) -> Window:

@@ -108,6 +108,6 @@ def channels(requant: Requant) -> Tensor:
 
 
 def finish(products: Tensor, requant: Requant) -> Tensor:
-    """:meth:`Requant.finish` on tensors."""
-    rounded = (products + (1 << (SHIFT - 1))) >> SHIFT
-    return (rounded + requant.zero_point).clamp(requant.low, requant.high)
+    """:meth:`Requant.finish` on tensors, in place."""
+    rounded = products.add_(1 << (SHIFT - 1)).bitwise_right_shift_(SHIFT)
+    return rounded.add_(requant.zero_point).clamp_(requant.low, requant.high)
