@@ -5,7 +5,7 @@ Source: Zhou et al., "Objects as Points", arXiv 1904.07850. ``network`` and ``lo
 the conventions that these four share.
 """
 
-from nhot.models.centernet.decode import Detections, decode
+from nhot.models.centernet.decode import decode
 from nhot.models.centernet.targets import targets
 
-__all__ = ["Detections", "decode", "targets"]
+__all__ = ["decode", "targets"]

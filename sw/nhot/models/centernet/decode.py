@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nhot.data.dataset import Floats
+from nhot.data.coco_metrics import Detections
 from nhot.errors import NhotError
-from nhot.formats.format import Ints
 from nhot.models.centernet.maps import HEATMAP, OFFSET, REGRESSED, SIZE, STRIDE, UNIT
 
-__all__ = ["Detections", "decode"]
+__all__ = ["decode"]
 
 LARGEST = 10.0
 """Logarithm of the largest size, beyond any image: what an untrained network says has no limit."""
 
 
-class Detections(NamedTuple):
-    """Objects found in an image, the most certain first.
-
-    ``boxes`` (objects, 4) are each x, y, width and height in pixels from the top left corner, cut
-    off at the edges of the image; ``scores`` (objects,) are 0 to 1, ``labels`` (objects,) classes.
-    """
-
-    boxes: Floats
-    scores: Floats
-    labels: Ints
-
-
 def decode(maps: ArrayLike, *, limit: int = 100, threshold: float = 0.1) -> Detections:
     """The objects whose centres are peaks of a heatmap: no less than the cells around them.
 
-    No overlap of boxes is looked at. Of equal cells side by side, which integer maps often have,
-    the first is the peak.
+    The most certain come first, with scores from 0 to 1; boxes are in pixels, cut off at the edges
+    of the image, and may overlap. Of equal cells side by side, which integer maps often have, the
+    first is the peak.
 
     Parameters
     ----------
