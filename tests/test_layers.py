@@ -21,8 +21,9 @@ FORBIDDEN = {
     "hw": {"nhot_sim", "tests", "cocotb"},
     "sim": {"tests"},
 }
-TORCH = ("sw/nhot/quant/", "sw/nhot/models/")  # the homes of torch
-HEAVY = ("torch", "nhot.quant", "nhot.models")  # elsewhere nothing of this comes with a module
+TORCH = ("sw/nhot/quant/", "sw/nhot/models/", "sw/nhot/training/")  # the homes of torch
+# Elsewhere nothing of this comes with a module.
+HEAVY = ("torch", "nhot.quant", "nhot.models", "nhot.training")
 
 
 def name(path: Path) -> str:

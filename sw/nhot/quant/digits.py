@@ -10,7 +10,8 @@ from nhot.models.digits import digits
 from nhot.network import Network
 from nhot.quant.model import QuantModel, to_network
 from nhot.quant.quantize import quantize
-from nhot.quant.training import accuracy, finetune, fit, repeatable
+from nhot.quant.training import accuracy, finetune, fit
+from nhot.training import repeatable
 
 __all__ = ["TrainedDigits", "train_digits"]
 

@@ -1,19 +1,20 @@
-"""Training: one loop for float and quantised models, and the stages of fine-tuning."""
+"""Training on arrays in memory: classification, and fine-tuning in the stages of a format."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from nhot import training
 from nhot.errors import NhotError
 from nhot.formats import Format, NHot, Uniform
-from nhot.progress import Progress
-from nhot.quant.model import QuantModel, as_samples, batches
+from nhot.quant.model import QuantModel, as_samples
+from nhot.training import Settings
+from nhot.training.batches import Batch
+from nhot.training.losses import check_classes
 
 __all__ = ["Augment", "accuracy", "finetune", "fit", "stages"]
 
@@ -29,6 +30,7 @@ def fit(
 
     Adam on cross entropy; the rate rises to ``lr`` and falls to zero over the epochs. The same seed
     gives the same model on the same machine, whatever else it does: one thread, own random numbers.
+    :func:`nhot.training.fit` has all other settings.
 
     Parameters
     ----------
@@ -36,32 +38,15 @@ def fit(
     y : (samples,) int
         Class of each sample.
     """
+    settings = Settings(
+        epochs=epochs, lr=lr, seed=seed, batch=batch, optimizer="adam", schedule="one-cycle",
+        device="cpu", channels_last=False,
+    )
     samples = as_samples(x)
     labels = as_labels(y, len(samples))
-    if epochs < 1:
-        raise NhotError(f"Epochs must be at least 1, not {epochs}")
-    if batch < 2 or len(samples) < 2:
-        raise NhotError(f"Batches must have at least 2 samples, not {min(batch, len(samples))}")
-    _check_classes(model, samples[:2], labels)
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
-    steps = -(-len(samples) // batch) * epochs
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=lr, total_steps=max(steps, 2))
-    with repeatable(seed), Progress(what, epochs, unit="epochs") as progress:
-        model.train()
-        for _ in range(epochs):
-            order = torch.randperm(len(samples))
-            for part, targets in batches(samples[order], labels[order], size=batch):
-                if len(part) < 2:
-                    continue  # batch normalisation has no statistics of one sample
-                optimizer.zero_grad()
-                loss = F.cross_entropy(model(augment(part) if augment else part), targets)
-                if not bool(torch.isfinite(loss)):
-                    raise NhotError(f"Training must not diverge; the rate {lr} is too high for it")
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-                schedule.step()
-            progress.step()
-        model.eval()
+    with torch.no_grad():
+        check_classes(model.eval()(samples[:2]), labels)
+    training.fit(model, (samples, labels), settings, augment=_on_samples(augment), what=what)
 
 
 def stages(format: Format) -> tuple[Format, ...]:
@@ -95,16 +80,10 @@ def finetune(
         )
 
 
-@torch.no_grad()
 def accuracy(model: nn.Module, x: ArrayLike | Tensor, y: ArrayLike | Tensor) -> float:
     """The part of the samples that ``model``, in evaluation mode, classifies as labelled."""
     samples = as_samples(x)
-    labels = as_labels(y, len(samples))
-    model.eval()
-    right = sum(
-        int((model(part).argmax(1) == targets).sum()) for part, targets in batches(samples, labels)
-    )
-    return right / len(samples)
+    return training.accuracy(model, (samples, as_labels(y, len(samples))))
 
 
 def as_labels(y: ArrayLike | Tensor, count: int) -> Tensor:
@@ -118,27 +97,12 @@ def as_labels(y: ArrayLike | Tensor, count: int) -> Tensor:
     return labels.long()
 
 
-@torch.no_grad()
-def _check_classes(model: nn.Module, samples: Tensor, labels: Tensor) -> None:
-    """Refuse a model whose output is not a number for each class, and labels beyond its classes."""
-    shape = tuple(model.eval()(samples).shape)
-    if len(shape) != 2:
-        raise NhotError(f"Model to train must give (batch, classes), not shape {shape}")
-    if int(labels.min()) < 0 or int(labels.max()) >= shape[1]:
-        raise NhotError(
-            f"Labels must be 0 to {shape[1] - 1}, as the model has classes, "
-            f"not {int(labels.min())} to {int(labels.max())}"
-        )
+def _on_samples(augment: Augment | None) -> training.Augment | None:
+    """An augmentation of samples as one of batches, which the loop seeds for every step."""
+    if augment is None:
+        return None
 
+    def augmented(batch: Batch, _: torch.Generator) -> Batch:
+        return (augment(batch[0]), *batch[1:])
 
-@contextmanager
-def repeatable(seed: int) -> Iterator[None]:
-    """Own random numbers, and one thread: the order of sums depends on the number of threads."""
-    threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
+    return augmented

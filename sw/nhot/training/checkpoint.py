@@ -1,0 +1,82 @@
+"""Checkpoints: all that a training needs to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nhot.errors import NhotError
+from nhot.files import write_atomically
+
+__all__ = ["describe", "read_checkpoint", "write_checkpoint"]
+
+MAGIC = b"nhot checkpoint 1\n"
+DIGEST = hashlib.sha256().digest_size
+Facts = dict[str, str]
+
+
+def describe(model: nn.Module, facts: Mapping[str, object]) -> Facts:
+    """What a checkpoint must agree in with the training that it is for.
+
+    ``facts`` by name, and type and shape of every parameter and buffer of ``model``.
+    """
+    found = {name: str(value) for name, value in facts.items()}
+    for name, value in model.state_dict().items():
+        kind = type(value).__name__
+        if isinstance(value, Tensor):
+            kind = f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+        found[f"parameter {name}"] = kind
+    return found
+
+
+def write_checkpoint(path: Path, state: Mapping[str, Any], facts: Facts) -> None:
+    """Write ``state``, of tensors, numbers, text, lists and dictionaries, with its ``facts``."""
+    buffer = io.BytesIO()
+    torch.save({"facts": facts, "state": dict(state)}, buffer)
+    data = buffer.getvalue()
+    write_atomically(path, MAGIC + hashlib.sha256(data).digest() + data)
+
+
+def read_checkpoint(path: Path, facts: Facts) -> dict[str, Any] | None:
+    """The state in a checkpoint, on the processor; None if there is no such file.
+
+    Raises
+    ------
+    NhotError
+        The file is damaged, or of another training than ``facts`` say: what differs is named.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise NhotError(f"Checkpoint {str(path)!r} could not be read: {error.strerror}") from None
+    start = len(MAGIC) + DIGEST
+    digest, data = content[len(MAGIC) : start], content[start:]
+    if not content.startswith(MAGIC):
+        raise NhotError(f"Checkpoint {str(path)!r} must be one that nhot wrote")
+    if hashlib.sha256(data).digest() != digest:
+        raise NhotError(f"Checkpoint {str(path)!r} must be whole; it is damaged or cut short")
+    try:
+        loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        found, state = loaded["facts"], loaded["state"]
+    except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, EOFError):
+        raise NhotError(f"Checkpoint {str(path)!r} must be one that nhot wrote") from None
+    _check(path, found, facts)
+    assert isinstance(state, dict)
+    return state
+
+
+def _check(path: Path, found: Facts, facts: Facts) -> None:
+    for name in [*facts, *found]:
+        was, now = found.get(name, "none"), facts.get(name, "none")
+        if was != now:
+            raise NhotError(f"Checkpoint {str(path)!r} must be of this training: its {name} is "
+                            f"{was}, not {now}; choose another folder to begin anew")

@@ -1,0 +1,142 @@
+"""Checkpoints and logs: a training that was stopped goes on to the same result."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nhot.errors import NhotError
+from nhot.training import CropFlip, CrossEntropy, Settings, fit, read_log
+from nhot.training.loop import CHECKPOINT, LOG
+
+
+def images() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(40, 2, 6, 6)).astype(np.float32), np.arange(40) % 3
+
+
+def small(seed: int = 0, width: int = 4) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Conv2d(2, width, 3), nn.BatchNorm2d(width), nn.ReLU(), nn.Flatten(), nn.Dropout(0.3),
+        nn.Linear(width * 16, 3),
+    )
+
+
+def settings(**changes) -> Settings:
+    return Settings(**{"epochs": 3, "lr": 0.05, "batch": 8, "device": "cpu", **changes})
+
+
+def stopping(after: int, error: type[BaseException] = KeyboardInterrupt):
+    """A loss that is interrupted at its ``after``-th call."""
+    calls = 0
+
+    def loss(model, *batch):
+        nonlocal calls
+        calls += 1
+        if calls == after:
+            raise error
+        return CrossEntropy()(model, *batch)
+
+    return loss
+
+
+@pytest.mark.parametrize("changes", [
+    {}, {"optimizer": "adam", "lr": 0.01, "schedule": "one-cycle"},
+    {"optimizer": "adamw", "weight_decay": 0.1, "precision": "bf16"},
+    {"save_minutes": 1e-9},  # a checkpoint after each step
+])
+@pytest.mark.parametrize("after", [3, 6, 8, 14])  # five steps an epoch
+def test_resuming_gives_the_same_model(tmp_path, changes, after):
+    def train(model, folder, loss=None):
+        return fit(
+            model, images(), settings(**changes), loss=loss, augment=CropFlip(1), run=folder,
+            evaluate=lambda one: float(one[5].weight.abs().sum()),
+        )
+
+    whole = small()
+    expected = train(whole, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(small(), tmp_path / "stopped", stopping(after))
+    found = small(5)
+    if after < 6 and "save_minutes" not in changes:
+        assert not (tmp_path / "stopped" / CHECKPOINT).exists()
+        found = small()  # begins anew
+    history = train(found, tmp_path / "stopped")
+    assert history.losses == expected.losses
+    assert [one.metric for one in history.epochs] == [one.metric for one in expected.epochs]
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, found.state_dict()[name]), name
+
+
+def test_a_finished_training_is_loaded(tmp_path):
+    first, second = small(), small(1)
+    history = fit(first, images(), settings(), run=tmp_path)
+    written = (tmp_path / CHECKPOINT).read_bytes()
+    assert fit(second, images(), settings(), loss=stopping(1), run=tmp_path) == history
+    assert torch.equal(first[5].weight, second[5].weight)
+    assert (tmp_path / CHECKPOINT).read_bytes() == written
+    assert not second.training
+
+
+@pytest.mark.parametrize(("model", "changes", "message"), [
+    (small(), {"lr": 0.1}, r"its lr is 0\.05, not 0\.1; choose another folder"),
+    (small(), {"epochs": 5}, "its epochs is 3, not 5"),
+    (small(width=6), {}, r"its parameter 0\.weight is float32 \(4, .*, not float32 \(6, "),
+    (small()[:5], {}, r"its parameter 5\.weight is float32 \(3, 64\), not none"),
+])
+def test_another_training_is_refused(tmp_path, model, changes, message):
+    fit(small(), images(), settings(), run=tmp_path)
+    with pytest.raises(NhotError, match=message):
+        fit(model, images(), settings(**changes), run=tmp_path)
+
+
+def test_how_fast_it_goes_may_change(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        fit(small(), images(), settings(), loss=stopping(7), run=tmp_path)
+    fit(small(), images(), settings(threads=2, save_minutes=1), run=tmp_path)
+
+
+def test_facts_are_compared(tmp_path):
+    fit(small(), images(), settings(), run=tmp_path, facts={"format": "int8"})
+    with pytest.raises(NhotError, match="its format is int8, not 2hot"):
+        fit(small(), images(), settings(), run=tmp_path, facts={"format": "2hot"})
+    x, y = images()
+    with pytest.raises(NhotError, match="its samples is 40, not 39"):
+        fit(small(), (x[1:], y[1:]), settings(), run=tmp_path)
+
+
+@pytest.mark.parametrize(("damage", "message"), [
+    (lambda data: data[:-100], "damaged or cut short"),
+    (lambda data: data[:20], "damaged or cut short"),
+    (lambda data: data[:500] + bytes([data[500] ^ 1]) + data[501:], "damaged or cut short"),
+    (lambda data: b"", "must be one that nhot wrote"),
+    (lambda data: b"something else", "must be one that nhot wrote"),
+])
+def test_a_damaged_checkpoint_is_named(tmp_path, damage, message):
+    fit(small(), images(), settings(), run=tmp_path)
+    path = tmp_path / CHECKPOINT
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(NhotError, match=message):
+        fit(small(), images(), settings(), run=tmp_path)
+
+
+def test_a_run_must_be_a_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NhotError, match="could not be made"):
+        fit(small(), images(), settings(), run=tmp_path / "file")
+    (tmp_path / "run" / CHECKPOINT).mkdir(parents=True)
+    with pytest.raises(NhotError, match="could not be read"):
+        fit(small(), images(), settings(), run=tmp_path / "run")
+
+
+def test_the_log_goes_on(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        fit(small(), images(), settings(), loss=stopping(7), run=tmp_path)
+    with (tmp_path / LOG).open("a") as file:
+        file.write('{"event": "epo')  # cut short by a crash
+    fit(small(), images(), settings(), run=tmp_path)
+    events = [(line["event"], line["epoch"]) for line in read_log(tmp_path / LOG)]
+    assert events == [("start", 0), ("epoch", 1), ("resume", 1), ("epoch", 2), ("epoch", 3)]
