@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from nhot.errors import NhotError
 from nhot.formats import (
     AdditivePowers,
+    AddOnly,
     Binary,
     NHot,
     SignedBinary,
@@ -21,7 +22,8 @@ FORMATS = [
     *(NHot(bits=8, n=n) for n in (1, 2, 3, 4)), NHot(bits=6, n=2), NHot(bits=5, n=2),
     NHot(bits=4, n=1), NHot(bits=2, n=1), NHot(bits=2, n=2), NHot(bits=12, n=3),
     *(Uniform(bits=bits) for bits in (2, 3, 4, 8, 10)), SignedBinary(),
-    SignedBinary(tile=16), Binary(), *(AdditivePowers(bits=bits) for bits in range(2, 8)),
+    SignedBinary(tile=16), Binary(), AddOnly(bits=8, n=2), AddOnly(bits=6, n=1),
+    *(AdditivePowers(bits=bits) for bits in range(2, 8)),
 ]
 N_HOT = [fmt for fmt in FORMATS if isinstance(fmt, NHot)]
 
@@ -43,7 +45,8 @@ def test_level_counts(bits, n, levels):
         ("1hot", 4, 5, 1), ("2hot", 7, 8, 2), ("3hot", 8, 12, 3), ("4hot", 8, 16, 4),
         ("2hot@6", 6, 8, 2), ("ternary", 2, 2, 1), ("signed-binary", 1, 1, 1), ("int8", 8, 8, 4),
         ("int4", 4, 4, 2), ("binary", 1, 1, 1), ("signed-binary/16", 2, 2, 1),
-        ("apot4", 4, 5, 2), ("apot5", 5, 7, 2), ("apot6", 6, 8, 3), ("apot7", 7, 10, 3),
+        ("2hot+", 6, 8, 2), ("apot4", 4, 5, 2), ("apot5", 5, 7, 2),
+        ("apot6", 6, 8, 3), ("apot7", 7, 10, 3),
     ],
 )
 def test_sizes(name, code_bits, field_bits, max_terms):
@@ -95,7 +98,8 @@ def test_unknown_names(name):
 @pytest.mark.parametrize(
     ("name", "text"),
     [("9hot", "n of an n-hot format must be 1 to its bits"), ("2hot@17", "2 to 16, not 17"),
-     ("int1", "2 to 16, not 1"), ("1hot@1", "2 to 16, not 1"), ("apot8", "2 to 7, not 8")],
+     ("int1", "2 to 16, not 1"), ("1hot@1", "2 to 16, not 1"), ("apot8", "2 to 7, not 8"),
+     ("9hot+", "n of an add-only format must be 1 to its bits")],
 )
 def test_names_out_of_range(name, text):
     with pytest.raises(NhotError, match=text):
@@ -291,3 +295,10 @@ def test_tiles_keep_their_signs():
     assert (levels.tolist(), signs.tolist()) == ([[1, 0, -1, -1]], [1])
     with pytest.raises(NhotError, match=r"must be 0 \(none\) or more, not -1"):
         SignedBinary(tile=-1)
+
+
+@pytest.mark.parametrize(("bits", "n", "levels"), [(8, 1, 15), (8, 2, 57), (8, 3, 127), (6, 2, 31)])
+def test_add_only_counts(bits, n, levels):
+    fmt = AddOnly(bits=bits, n=n)
+    assert len(fmt.levels) == levels
+    assert NHot(bits=bits, n=n).contains(fmt.levels).all()
