@@ -237,7 +237,7 @@ class Traced(nn.Module):
     (lambda x, m: x * 2, "Operation 'mul' must be one of"),
     (lambda x, m: x + 1, "Operation 'add' must work on the tensors of layers"),
     (lambda x, m: torch.add(x, x, alpha=2), "Operation 'add' has unsupported arguments"),
-    (lambda x, m: torch.cat([x, x], 1), "Operation 'cat' must be one of"),
+    (lambda x, m: torch.cat([x, x], 2), "Operation 'cat' must join channels"),
     (lambda x, m: m.conv(x), "Module 'conv' must be called once"),
     (lambda x, m: x.mean(1), "must be over height and width"),
     (lambda x, m: F.avg_pool2d(x, 2, padding=1, count_include_pad=False), "count its padding"),

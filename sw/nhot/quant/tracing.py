@@ -2,113 +2,35 @@
 
 from __future__ import annotations
 
-import operator
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
-from torch import Tensor, fx, nn
-from torch.nn import functional as F
+from torch import fx, nn
 
 from nhot.errors import NhotError
 from nhot.formats import Format
 from nhot.network import Window
 from nhot.network.tensor import Shape
 from nhot.quant.activations import ActivationQuant
+from nhot.quant.calls import SUPPORTED, Cat, Mean, Sum, as_module, operands
+from nhot.quant.graph import Shapes, trace
 from nhot.quant.layers import (
     QuantAdd,
     QuantAvgPool,
     QuantClamp,
+    QuantConcat,
+    QuantConvTranspose,
     QuantFilters,
     QuantInput,
     QuantLayer,
     QuantMaxPool,
+    QuantUpsample,
     RoundingLayer,
 )
 from nhot.quant.weights import WeightSpec
 
 __all__ = ["SUPPORTED", "Tracer", "trace"]
-
-SUPPORTED = (
-    "Conv2d, Linear, BatchNorm2d and BatchNorm1d (after one of these), ReLU, ReLU6, MaxPool2d, "
-    "AvgPool2d, AdaptiveAvgPool2d, mean over height and width, the sum of two tensors, Flatten, "
-    "Dropout, Identity"
-)
-
-
-class Sum(nn.Module):
-    """Stands for ``a + b``; whether both are tensors is seen from the graph."""
-
-    def __init__(self, *constants: Any):
-        super().__init__()
-
-
-class Mean(nn.Module):
-    """Stands for a mean over height and width."""
-
-    def __init__(self, dim: Any = None, keepdim: bool = False):
-        super().__init__()
-        self.dim = dim
-        self.keepdim = keepdim
-
-
-Factory = Callable[..., nn.Module]
-
-# What functions and methods are as modules; the tensors come before the arguments given here.
-CALLS: dict[Any, Factory] = {
-    **dict.fromkeys((operator.add, operator.iadd, torch.add, "add", "add_"), Sum),
-    F.relu: lambda inplace=False: nn.ReLU(), torch.relu: lambda: nn.ReLU(),
-    "relu": lambda: nn.ReLU(), "relu_": lambda: nn.ReLU(),
-    F.relu6: lambda inplace=False: nn.ReLU6(),
-    F.max_pool2d: nn.MaxPool2d, F.avg_pool2d: nn.AvgPool2d,
-    F.adaptive_avg_pool2d: nn.AdaptiveAvgPool2d,
-    torch.mean: Mean, "mean": Mean,
-    **dict.fromkeys(
-        (torch.flatten, torch.squeeze, "flatten", "view", "reshape", "squeeze"),
-        lambda *sizes, **named: nn.Flatten(),
-    ),
-    **dict.fromkeys((F.dropout, "contiguous"), lambda *options, **named: nn.Identity()),
-}
-
-
-_LEAVES = (nn.Conv2d, nn.Linear)
-
-
-def trace(model: nn.Module, sample: Tensor) -> tuple[fx.GraphModule, dict[fx.Node, Any]]:
-    """The graph of ``model`` and the shape of every tensor in it when run on ``sample``."""
-    if isinstance(model, _LEAVES):
-        model = nn.Sequential(model)  # fx looks into the outermost module, whatever it is
-    try:
-        graph = fx.symbolic_trace(model)
-        graph.graph.eliminate_dead_code()
-        graph.recompile()
-    except Exception as error:
-        raise NhotError(f"Model must be traceable by torch.fx, but: {_line(error)}") from error
-    shapes = _Shapes(graph)
-    try:
-        with torch.no_grad():
-            shapes.run(sample)
-    except Exception as error:
-        raise NhotError(
-            f"Model must run on samples of shape {tuple(sample.shape)}, but: {_line(error)}"
-        ) from error
-    return graph, shapes.shapes
-
-
-class _Shapes(fx.Interpreter):
-    """Runs a graph and notes the shape of every tensor in it."""
-
-    def __init__(self, graph: fx.GraphModule):
-        super().__init__(graph)
-        self.extra_traceback = False
-        self.shapes: dict[fx.Node, Any] = {}
-
-    def run_node(self, n: fx.Node) -> Any:
-        result = super().run_node(n)
-        if isinstance(result, Tensor):
-            self.shapes[n] = tuple(result.shape)
-        return result
-
 
 class Tracer:
     """Turns the nodes of a traced model into layers, one by one.
@@ -130,7 +52,7 @@ class Tracer:
     """
 
     def __init__(
-        self, graph: fx.GraphModule, shapes: dict[fx.Node, Any], *, spec: WeightSpec,
+        self, graph: fx.GraphModule, shapes: Shapes, *, spec: WeightSpec,
         formats: Mapping[str, Format], bits: int, input_range: tuple[float, float] | None,
     ):
         self.graph = graph
@@ -166,19 +88,22 @@ class Tracer:
         if not isinstance(result, fx.Node) or self._made.get(result, "input") == "input":
             raise NhotError("Model must give one tensor that it computed")
         self.output = self._made[result]
-        self.flat = len(self.shapes[result]) == 2
+        self.flat = self._rank(result) == 2
 
     def _layer(self, node: fx.Node) -> None:
         if node.op == "get_attr":
             raise NhotError(f"Tensor {node.target!r} must be the weight or bias of a module")
-        module, what = self._module(node)
-        sources = [n for n in node.args if isinstance(n, fx.Node) and n in self.shapes]
-        operands = [self._made[source] for source in sources]
-        if len(operands) != (2 if isinstance(module, Sum) else 1):
+        tensors = [n for n in operands(node) if n in self.shapes]
+        module, what = self._module(node, tensors)
+        if self.shapes[node] is None:
+            raise NhotError(f"{what} must be one of {SUPPORTED}, not one that gives many tensors")
+        sources = [self._made[source] for source in tensors]
+        count = 2 if isinstance(module, Sum | Cat) else 1
+        if len(sources) < count or (len(sources) > count and not isinstance(module, Cat)):
             raise NhotError(f"{what} must work on the tensors of layers, not on a constant")
-        source, before = operands[0], self.layers[operands[0]].shape
+        source, before = sources[0], self.layers[sources[0]].shape
         match module:
-            case nn.Conv2d() | nn.Linear():
+            case nn.Conv2d() | nn.ConvTranspose2d() | nn.Linear():
                 self._add(node, self._filters(node, module, source, before))
             case nn.BatchNorm2d() | nn.BatchNorm1d():
                 self._fold(node, module, source, what)
@@ -186,16 +111,12 @@ class Tracer:
                 self._activate(node, module, source)
             case nn.MaxPool2d() | nn.AvgPool2d() | nn.AdaptiveAvgPool2d() | Mean():
                 self._add(node, self._pool(node, module, source, before, what))
-            case Sum():
-                both = (source, operands[1])
-                self._add(
-                    node, QuantAdd(self._name(node), both, self._shape(node), self._rounding())
-                )
+            case nn.Upsample():
+                self._add(node, self._upsample(node, module, source, before, what))
+            case Sum() | Cat():
+                self._add(node, self._join(node, module, sources, what))
             case nn.Flatten():
-                if len(self.shapes[node]) != 2:
-                    made = self.shapes[node]
-                    raise NhotError(f"{what} must flatten each sample, not make {made}")
-                self._pass(node, source)
+                self._flatten(node, source, before, what)
             case nn.Dropout() | nn.Dropout2d() | nn.Identity():
                 self._pass(node, source)
             case _:
@@ -203,33 +124,25 @@ class Tracer:
                     f"{what} must be one of {SUPPORTED}, not {type(module).__name__}"
                 )
 
-    def _module(self, node: fx.Node) -> tuple[nn.Module, str]:
+    def _module(self, node: fx.Node, tensors: list[fx.Node]) -> tuple[nn.Module, str]:
         """The module that a node calls, or the one that its function is, and what to call it."""
         if node.op == "call_module":
             return self.graph.get_submodule(str(node.target)), f"Module {node.target!r}"
-        what = f"Operation {node.name!r}"
-        factory = CALLS.get(node.target)
-        if factory is None:
-            called = getattr(node.target, "__name__", node.target)
-            raise NhotError(f"{what} must be one of {SUPPORTED}, not {called}")
-        options = [
-            value for value in node.args
-            if not (isinstance(value, fx.Node) and value in self.shapes)
-        ]
-        try:
-            return factory(*options, **node.kwargs), what
-        except (TypeError, ValueError) as error:
-            raise NhotError(f"{what} has unsupported arguments: {_line(error)}") from None
+        return as_module(node, tensors), f"Operation {node.name!r}"
 
     def _filters(
-        self, node: fx.Node, module: nn.Conv2d | nn.Linear, source: str, before: Shape
+        self, node: fx.Node, module: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, source: str,
+        before: Shape,
     ) -> QuantFilters:
         name = str(node.target)
         if name in self.layers:
             raise NhotError(f"Module {name!r} must be called once; its weights belong to one layer")
-        if isinstance(module, nn.Linear) and len(self.shapes[node]) != 2:
+        if isinstance(module, nn.Linear) and self._rank(node) != 2:
             raise NhotError(f"Module {name!r} must work on flat samples: put a Flatten before it")
-        return QuantFilters(
+        make: Callable[..., QuantFilters] = (
+            QuantConvTranspose if isinstance(module, nn.ConvTranspose2d) else QuantFilters
+        )
+        return make(
             name, source, self._shape(node), self._rounding(), module, before,
             self.spec.with_format(self.formats.get(name, self.spec.format)),
         )
@@ -247,6 +160,11 @@ class Tracer:
                 f"{what} must come directly after a Conv2d or Linear that nothing else reads, "
                 f"not after {source!r}"
             )
+        if norm.num_features != layer.shape[2]:
+            raise NhotError(
+                f"{what} must normalise the {layer.shape[2]} channels of {source!r}, "
+                f"not {norm.num_features} features: put it before the Flatten"
+            )
         if norm.running_mean is None:
             raise NhotError(f"{what} must track its running statistics")
         assert isinstance(layer, QuantFilters)
@@ -261,18 +179,64 @@ class Tracer:
             self._pass(node, source)
         else:
             limit = 6.0 if isinstance(module, nn.ReLU6) else None
-            self._add(node, QuantClamp(self._name(node), source, self._shape(node), limit))
+            self._add(node, QuantClamp(self._name(node), source, layer.shape, limit))
 
     def _pool(
         self, node: fx.Node, module: nn.Module, source: str, before: Shape, what: str
     ) -> QuantLayer:
-        window = _pool_window(module, before, len(self.shapes[node]), what)
+        window = _pool_window(module, before, what)
         name, shape = self._name(node), self._shape(node)
         if window.output_size(*before[:2]) != shape[:2]:
             raise NhotError(f"{what} must not use ceil_mode: it would leave the padded input")
         if isinstance(module, nn.MaxPool2d):
             return QuantMaxPool(name, source, shape, window)
         return QuantAvgPool(name, source, shape, self._rounding(), window)
+
+    def _upsample(
+        self, node: fx.Node, module: nn.Upsample, source: str, before: Shape, what: str
+    ) -> QuantLayer:
+        shape = self._shape(node)
+        scale = module.scale_factor
+        scales = scale if isinstance(scale, tuple | list) else (1.0 if scale is None else scale,)
+        whole = all(float(factor).is_integer() for factor in scales)
+        if module.mode != "nearest" or not whole or shape[0] % before[0] or shape[1] % before[1]:
+            raise NhotError(
+                f"{what} must be nearest, by whole factors, "
+                f"not {module.mode} from {before[:2]} to {shape[:2]}"
+            )
+        factors = (shape[0] // before[0], shape[1] // before[1])
+        return QuantUpsample(self._name(node), source, shape, factors)
+
+    def _join(
+        self, node: fx.Node, module: nn.Module, sources: list[str], what: str
+    ) -> QuantLayer:
+        shapes = [self.layers[source].shape for source in sources]
+        name, rounding = self._name(node), self._rounding()
+        if isinstance(module, Sum):
+            if shapes[0] != shapes[1]:
+                raise NhotError(f"{what} must add tensors of one shape, not {shapes[0]} and "
+                                f"{shapes[1]} (height, width, channels)")
+            return QuantAdd(name, tuple(sources), shapes[0], rounding)
+        assert isinstance(module, Cat)
+        shape, rank = self._shape(node), self._rank(node)
+        if module.dim % rank != 1 or sum(each[2] for each in shapes) != shape[2]:
+            raise NhotError(
+                f"{what} must join channels (axis 1), before they are flattened, not {shapes} "
+                f"(height, width, channels) along axis {module.dim}"
+            )
+        return QuantConcat(name, tuple(sources), shape, rounding)
+
+    def _flatten(self, node: fx.Node, source: str, before: Shape, what: str) -> None:
+        """Pass on what keeps the elements of a sample in order: a vector, or a map of one pixel."""
+        made = self.shapes[node]
+        assert made is not None
+        vector = len(made) == 2 and made[1] == math.prod(before)
+        pixel = math.prod(before) == before[2] and made[1:2] == before[2:] and (
+            math.prod(made[1:]) == before[2]
+        )
+        if not (vector or pixel):
+            raise NhotError(f"{what} must flatten each sample, not make {made}")
+        self._pass(node, source)
 
     def _rounding(self) -> ActivationQuant:
         return ActivationQuant(self.bits)
@@ -291,9 +255,12 @@ class Tracer:
         if sum(user in self.shapes or user.op == "output" for user in node.users) > 1:
             self._shared.add(name)
 
+    def _rank(self, node: fx.Node) -> int:
+        return len(self.shapes[node] or ())
+
     def _shape(self, node: fx.Node) -> Shape:
         """(height, width, channels) of a tensor; a vector is (1, 1, features)."""
-        match self.shapes[node][1:]:
+        match (self.shapes[node] or ())[1:]:
             case (channels, height, width):
                 return height, width, channels
             case (features,):
@@ -304,7 +271,7 @@ class Tracer:
         )
 
 
-def _pool_window(module: nn.Module, before: Shape, rank: int, what: str) -> Window:
+def _pool_window(module: nn.Module, before: Shape, what: str) -> Window:
     """The window of a pool over an input of shape ``before``."""
     height, width, _ = before
     match module:
@@ -341,7 +308,3 @@ def _pool_window(module: nn.Module, before: Shape, rank: int, what: str) -> Wind
 
 def _pair(value: Any) -> tuple[Any, Any]:
     return (value[0], value[1]) if isinstance(value, tuple | list) else (value, value)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

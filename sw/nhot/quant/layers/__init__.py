@@ -7,11 +7,12 @@ integer network. Values are (batch, channels, height, width); integers are int64
 
 from nhot.quant.layers.clamp import QuantClamp
 from nhot.quant.layers.filters import QuantFilters
-from nhot.quant.layers.joins import QuantAdd
+from nhot.quant.layers.joins import QuantAdd, QuantConcat
 from nhot.quant.layers.layer import Grid, QuantInput, QuantLayer, RoundingLayer
-from nhot.quant.layers.pools import QuantAvgPool, QuantMaxPool
+from nhot.quant.layers.pools import QuantAvgPool, QuantMaxPool, QuantUpsample
+from nhot.quant.layers.transposed import QuantConvTranspose
 
 __all__ = [
-    "Grid", "QuantAdd", "QuantAvgPool", "QuantClamp", "QuantFilters", "QuantInput", "QuantLayer",
-    "QuantMaxPool", "RoundingLayer",
+    "Grid", "QuantAdd", "QuantAvgPool", "QuantClamp", "QuantConcat", "QuantConvTranspose",
+    "QuantFilters", "QuantInput", "QuantLayer", "QuantMaxPool", "QuantUpsample", "RoundingLayer",
 ]

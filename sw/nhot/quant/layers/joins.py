@@ -1,14 +1,15 @@
-"""Layers that join two tensors."""
+"""Layers that join tensors."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from nhot import network
 from nhot.network import Requant
 from nhot.quant.layers.layer import Grid, RoundingLayer, finish
 
-__all__ = ["QuantAdd"]
+__all__ = ["QuantAdd", "QuantConcat"]
 
 
 class QuantAdd(RoundingLayer):
@@ -19,10 +20,7 @@ class QuantAdd(RoundingLayer):
 
     def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
         requant = self._requant(grids, grid)
-        left, right = (
-            (value - source.zero_point) * int(multiplier)
-            for value, source, multiplier in zip(values, grids, requant.multiplier, strict=True)
-        )
+        left, right = _products(values, grids, requant)
         return finish(left + right, requant)
 
     def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
@@ -31,3 +29,29 @@ class QuantAdd(RoundingLayer):
 
     def _requant(self, grids: tuple[Grid, ...], grid: Grid) -> Requant:
         return self.requant([source.scale for source in grids], grid)
+
+
+class QuantConcat(RoundingLayer):
+    """The channels of all its sources, one after the other, rescaled to one grid."""
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.finish(torch.cat(inputs, 1))
+
+    def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
+        requant = self._requant(grids, grid)
+        return finish(torch.cat(_products(values, grids, requant), 1), requant)
+
+    def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
+        requant = self._requant(grids, grid)
+        return network.Concat(inputs=self.sources, output=grid, requant=requant)
+
+    def _requant(self, grids: tuple[Grid, ...], grid: Grid) -> Requant:
+        return self.requant([source.scale for source in grids], grid)
+
+
+def _products(values: list[Tensor], grids: tuple[Grid, ...], requant: Requant) -> list[Tensor]:
+    """Every operand less its zero point, on the grid of the requantisation."""
+    return [
+        (value - source.zero_point) * int(multiplier)
+        for value, source, multiplier in zip(values, grids, requant.multiplier, strict=True)
+    ]

@@ -1,4 +1,4 @@
-"""Pooling layers."""
+"""Layers that change height and width without weights: pools and upsampling."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nhot.network.tensor import Shape
 from nhot.quant.activations import ActivationQuant
 from nhot.quant.layers.layer import Grid, QuantLayer, RoundingLayer, channels, finish
 
-__all__ = ["QuantAvgPool", "QuantMaxPool"]
+__all__ = ["QuantAvgPool", "QuantMaxPool", "QuantUpsample"]
 
 
 class QuantAvgPool(RoundingLayer):
@@ -64,3 +64,20 @@ class QuantMaxPool(QuantLayer):
 
     def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
         return network.MaxPool(inputs=self.sources, output=grid, window=self.window)
+
+
+class QuantUpsample(QuantLayer):
+    """Every element ``factors`` (y, x) times."""
+
+    def __init__(self, name: str, source: str, shape: Shape, factors: tuple[int, int]):
+        super().__init__(name, (source,), shape)
+        self.factors = factors
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return inputs[0].repeat_interleave(self.factors[0], 2).repeat_interleave(self.factors[1], 3)
+
+    def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
+        return self.forward(values[0])
+
+    def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
+        return network.Upsample(inputs=self.sources, output=grid, factors=self.factors)

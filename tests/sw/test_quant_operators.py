@@ -1,0 +1,323 @@
+"""Operators beyond plain convolutions, and the ways in which models write what they do."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from nhot.data import to_integers
+from nhot.errors import NhotError
+from nhot.network import Concat, ConvTranspose2d, Upsample, reference
+from nhot.quant import quantize, to_network
+
+FORMATS = ["2hot", "ternary", "signed-binary"]
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.manual_seed(0)
+
+
+def samples(*shape, count=8, seed=1):
+    return torch.randn(count, *shape, generator=torch.Generator().manual_seed(seed))
+
+
+def assert_exact(model, x):
+    """Every integer of every layer: torch, channels first, against the reference."""
+    network = to_network(model, "test")
+    expected = reference.run(network, to_integers(network.input, x.numpy()), trace=True)
+    found = model.integers(x)
+    assert list(found) == list(expected)
+    for name, values in found.items():
+        np.testing.assert_array_equal(values.permute(0, 2, 3, 1).numpy(), expected[name], name)
+    return network
+
+
+def randomise(norm):
+    """Statistics and gains of a batch normalisation that has seen something."""
+    norm.weight.data.normal_()
+    norm.bias.data.normal_()
+    norm.running_mean.normal_()
+    norm.running_var.uniform_(0.5, 2)
+    return norm
+
+
+def assert_quantizes(model, *shape, format="2hot", least=0.9):
+    """Exact at and beyond the calibrated range, and near the float model. Gives the network."""
+    x = samples(*shape, count=32)
+    model.eval()
+    quantized = quantize(model, format, x)
+    extremes = torch.stack([torch.full(shape, value) for value in (-9.0, 9.0)])
+    network = assert_exact(quantized, torch.cat([x[:4], 2 * samples(*shape, seed=2), extremes]))
+    with torch.no_grad():
+        pair = torch.stack([quantize(model, "int8", x)(x).flatten(), model(x).flatten()])
+    assert torch.corrcoef(pair)[0, 1] > least
+    return network
+
+
+TRANSPOSED = [
+    {"kernel_size": 2, "stride": 2},
+    {"kernel_size": 4, "stride": 2, "padding": 1, "bias": False},
+    {"kernel_size": 3, "stride": 2, "padding": 1, "output_padding": 1},
+    {"kernel_size": (3, 2), "stride": (3, 1), "output_padding": (2, 0), "groups": 2},
+    {"kernel_size": 3, "stride": 2, "dilation": 2, "padding": 3, "groups": 6},
+    {"kernel_size": 1, "stride": 3},
+    {"kernel_size": 3},
+]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("options", TRANSPOSED)
+def test_transposed_convolutions(options, format):
+    model = nn.Sequential(
+        nn.ConvTranspose2d(6, 12, **options), randomise(nn.BatchNorm2d(12)), nn.ReLU(),
+        nn.ConvTranspose2d(12, 5, **{**options, "groups": 1}),
+    )
+    network = assert_quantizes(model, 6, 4, 5, format=format)
+    assert [type(node) for node in network.nodes] == [ConvTranspose2d, ConvTranspose2d]
+    assert not network.nodes[0].output.signed  # the ReLU is fused
+
+
+def test_transposed_convolution_with_an_output_size():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.down = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+            self.up = nn.ConvTranspose2d(4, 3, 3, stride=2, padding=1)
+
+        def forward(self, x):
+            return self.up(self.down(x), output_size=x.shape[2:])
+
+    network = assert_quantizes(Model(), 3, 8, 7)
+    assert network.output.shape == (8, 7, 3)
+    assert network.nodes[1].output_padding == (1, 0)
+
+
+def test_output_padding_beyond_the_stride_is_refused():
+    model = nn.ConvTranspose2d(3, 2, 3, stride=1, dilation=2, output_padding=1)
+    with pytest.raises(NhotError, match=r"Output padding of '0' must be below the stride \(1, 1\)"):
+        quantize(model, "2hot", samples(3, 4, 4))
+
+
+def test_transposed_convolutions_train():
+    model = nn.Sequential(
+        nn.ConvTranspose2d(4, 4, 3, stride=2, groups=2), nn.BatchNorm2d(4), nn.ReLU(),
+        nn.Upsample(scale_factor=2), nn.Conv2d(4, 2, 1),
+    )
+    quantized = quantize(model, "2hot", samples(4, 3, 3)).train()
+    quantized(samples(4, 3, 3)).square().mean().backward()
+    assert all(layer.weight.grad.abs().sum() > 0 for layer in quantized.filters)
+    assert_exact(quantized.eval(), samples(4, 3, 3))
+
+
+class Heads(nn.Module):
+    """Skips that are joined, heads of different scales, and a tensor joined with itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.down = nn.Conv2d(3, 6, 3, stride=2, padding=1)
+        self.up = nn.ConvTranspose2d(6, 4, 2, stride=2)
+        self.mix = nn.Conv2d(7, 5, 3, padding=1)
+        self.one, self.two = nn.Conv2d(5, 1, 1), nn.Conv2d(5, 2, 1)
+        self.two.weight.data *= 30
+
+    def forward(self, x):
+        y = F.relu(self.up(F.relu(self.down(x), inplace=True)))
+        y = self.mix(torch.cat((y, x), dim=1)).relu()
+        heads = torch.concat([self.one(y), self.two(y), self.one.bias.new_zeros(0)][:2], -3)
+        return torch.concatenate([heads, F.max_pool2d(heads, 3, 1, 1), heads], 1)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_joined_channels(format):
+    network = assert_quantizes(Heads(), 3, 6, 8, format=format)
+    joined = [node for node in network.nodes if isinstance(node, Concat)]
+    assert [len(node.inputs) for node in joined] == [2, 2, 3]
+    # The last one joins what has one scale already: its integers stay.
+    assert set(joined[-1].requant.multiplier.tolist()) == {2**24}
+
+
+def test_joined_vectors():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.a = nn.Conv2d(2, 6, 3), nn.Linear(6, 5)
+            self.last = nn.Linear(17, 3)
+
+        def forward(self, x):
+            x = self.conv(x).mean([2, 3])
+            return self.last(torch.cat([x, F.relu(self.a(x)), x], -1))
+
+    network = assert_quantizes(Model(), 2, 5, 5)
+    assert network.nodes[3].output.shape == (1, 1, 17)
+
+
+def test_a_relu_after_joining_is_fused():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Conv2d(2, 3, 1), nn.Conv2d(2, 4, 1)
+
+        def forward(self, x):
+            return torch.relu(torch.cat([self.a(x), self.b(x)], 1))
+
+    network = assert_quantizes(Model(), 2, 4, 4)
+    assert [type(node).__name__ for node in network.nodes] == ["Conv2d", "Conv2d", "Concat"]
+    assert not network.output.signed
+
+
+UPSAMPLES = [
+    nn.Upsample(scale_factor=2), nn.Upsample(scale_factor=(3, 1)), nn.Upsample(size=(10, 8)),
+    nn.UpsamplingNearest2d(scale_factor=2),
+    lambda x: F.interpolate(x, scale_factor=2),
+    lambda x: F.interpolate(x, (5, 12), None, "nearest"),
+    lambda x: F.interpolate(input=x, size=[2 * s for s in x.shape[2:]]),
+]
+
+
+class Then(nn.Module):
+    """A convolution, something, and a convolution again."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.conv, self.function, self.last = nn.Conv2d(2, 3, 1), function, nn.Conv2d(3, 2, 1)
+
+    def forward(self, x):
+        return self.last(self.function(self.conv(x)))
+
+
+@pytest.mark.parametrize("function", UPSAMPLES)
+def test_upsampling(function):
+    network = assert_quantizes(Then(function), 2, 5, 4)
+    assert isinstance(network.nodes[1], Upsample)
+
+
+@pytest.mark.parametrize(("function", "message"), [
+    (nn.Upsample(scale_factor=2, mode="bilinear"), "nearest, by whole factors, not bilinear from"),
+    (nn.Upsample(scale_factor=1.5), r"not nearest from \(5, 4\) to \(7, 6\)"),
+    (nn.Upsample(scale_factor=2.1), "whole factors"),
+    (nn.Upsample(size=(7, 8)), "whole factors"),
+    (lambda x: F.interpolate(x, scale_factor=0.5), "whole factors"),
+    (lambda x: torch.cat([x, x]), "join channels"),
+    (lambda x: torch.cat([x, x], 2), r"join channels \(axis 1\)"),
+    (lambda x: torch.cat([x], 1), "must work on the tensors of layers"),
+    (lambda x: x + x.mean((2, 3), keepdim=True), "must add tensors of one shape"),
+    (nn.Hardtanh(), "Module 'function' must be one of .*, not Hardtanh"),
+    (nn.PReLU(), "Module 'function' must be one of .*, not PReLU"),
+    (nn.Sigmoid(), "Module 'function' must be one of .*, not Sigmoid"),
+    (nn.Softmax(1), "not Softmax"),
+    (lambda x: F.hardtanh(x), "Operation 'hardtanh' must be one of .*, not hardtanh"),
+    (lambda x: torch.cat(x.chunk(3, 1), 1), "Operation 'chunk' must be one of .*, not chunk"),
+    (lambda x: x if bool((x > 0).all()) else -x, "must be traceable by torch.fx"),
+    (lambda x: x[:, :, 1:], "must be one of .*, not getitem"),
+])
+def test_what_is_refused_is_named(function, message):
+    with pytest.raises(NhotError, match=message):
+        quantize(Then(function), "2hot", samples(2, 5, 4))
+
+
+def test_modules_of_many_tensors_are_refused():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.pool = nn.Conv2d(2, 3, 1), nn.MaxPool2d(2, return_indices=True)
+
+        def forward(self, x):
+            return self.pool(self.conv(x))[0]
+
+    with pytest.raises(NhotError, match=r"Module 'pool' must .*, not one that gives many tensors"):
+        quantize(Model(), "2hot", samples(2, 4, 4))
+
+
+def test_flattened_maps_are_not_joined_nor_normalised():
+    class Joined(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(2, 3, 1)
+
+        def forward(self, x):
+            x = self.conv(x).flatten(1)
+            return torch.cat([x, x], 1)
+
+    with pytest.raises(NhotError, match="before they are flattened"):
+        quantize(Joined(), "2hot", samples(2, 3, 3))
+    model = nn.Sequential(nn.Conv2d(2, 3, 1), nn.Flatten(), nn.BatchNorm1d(27))
+    with pytest.raises(NhotError, match="must normalise the 3 channels of '0', not 27 features"):
+        quantize(model, "2hot", samples(2, 3, 3))
+
+
+FLATTENINGS = [
+    lambda x: torch.flatten(x, 1), lambda x: x.view(x.size(0), -1),
+    lambda x: x.reshape(x.shape[0], -1), lambda x: x.view(-1, x.size(1) * x.size(2) * x.size(3)),
+    lambda x: x.flatten(start_dim=1), lambda x: torch.reshape(x, (len(x), -1)),
+]
+POOLINGS = [
+    lambda x: x.mean([2, 3]), lambda x: x.mean((2, 3), keepdim=True).flatten(1),
+    lambda x: torch.mean(x, dim=(-2, -1)), lambda x: x.mean(dim=[3, 2]),
+    lambda x: F.avg_pool2d(x, x.size()[2:]).view(len(x), -1),
+    lambda x: F.adaptive_avg_pool2d(x, 1).squeeze(-1).squeeze(-1),
+    lambda x: F.adaptive_avg_pool2d(x, (1, 1)).reshape(x.size(0), x.size(1)),
+    lambda x: F.avg_pool2d(x, (x.shape[2], x.shape[3]))[..., 0, 0] if x.dim() == 3 else (
+        F.avg_pool2d(x, kernel_size=x.shape[2]).squeeze()
+    ),
+]
+
+
+class Classifier(nn.Module):
+    """What classifiers of the field look like."""
+
+    def __init__(self, to_vector, features, depth=2):
+        super().__init__()
+        self.depth = depth
+        self.stem = nn.Sequential(nn.Conv2d(3, 6, 3), nn.Sequential(
+            randomise(nn.BatchNorm2d(6)), nn.ReLU(inplace=True), nn.Dropout2d(0.1),
+        ))
+        self.blocks = nn.ModuleList(nn.Conv2d(6, 6, 3, padding=1) for _ in range(depth))
+        self.to_vector = to_vector
+        self.hidden, self.norm = nn.Linear(features, 8), randomise(nn.BatchNorm1d(8))
+        self.head = nn.Linear(8, 4)
+
+    def forward(self, x, scale=None, features: bool = False):
+        assert x.shape[1] == 3, "three channels"
+        batch, _, height, width = x.size()
+        if height != width or x.numel() == 0:
+            raise ValueError("not square")
+        x = self.stem(x)
+        for block in self.blocks[: self.depth]:
+            x = F.relu(block(x), inplace=True) + x
+        x = self.to_vector(x)
+        if scale is not None:
+            x = x * scale
+        if features:
+            return x
+        x = F.dropout(F.relu_(self.norm(self.hidden(x))), p=0.5, training=self.training)
+        return self.head(x.view(batch, -1))
+
+
+@pytest.mark.parametrize("to_vector", FLATTENINGS)
+def test_ways_to_flatten(to_vector):
+    network = assert_quantizes(Classifier(to_vector, 6 * 16), 3, 6, 6)
+    assert len(network.nodes) == 7
+
+
+@pytest.mark.parametrize("to_vector", POOLINGS)
+def test_ways_to_pool(to_vector):
+    network = assert_quantizes(Classifier(to_vector, 6), 3, 6, 6)
+    assert len(network.nodes) == 8
+
+
+def test_samples_that_the_model_refuses():
+    model = Classifier(nn.Flatten(), 96).eval()
+    for shape, text in (((2, 6, 6), "three channels"), ((3, 6, 7), "not square")):
+        with pytest.raises(NhotError, match=f"Model must .*, but: {text}"):
+            quantize(model, "2hot", samples(*shape))
+
+
+def test_tracing_leaves_random_numbers_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    model, x = nn.Sequential(nn.ConvTranspose2d(2, 2, 2), nn.Dropout()), samples(2, 3, 3)
+    torch.manual_seed(5)
+    quantize(model, "2hot", x)
+    assert torch.equal(torch.rand(3), expected)
