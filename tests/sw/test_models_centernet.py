@@ -14,6 +14,7 @@ from nhot.models import build
 from nhot.models.centernet import decode, targets
 from nhot.models.centernet.loss import detection_loss, focal_loss
 from nhot.models.centernet.targets import OVERLAP, _radius
+from nhot.quant import quantize
 
 SHAPE = (96, 128)
 BOXES = np.array([[10, 20, 40, 44], [70.5, 8.25, 20, 22], [0, 60, 31, 36], [96, 40, 31, 50.0]])
@@ -196,7 +197,7 @@ def test_wrong_options_are_refused():
         build("centernet", filters=(16, 16))
 
 
-def test_it_learns_two_images_by_heart():
+def test_it_learns_two_images_by_heart_and_keeps_them_in_integers():
     torch.manual_seed(0)
     model = build("centernet", classes=1, width=0.25, filters=(32, 16, 16), head=16)
     boxes = [[[8, 12, 32, 24]], [[30, 20, 20, 40], [4, 4, 16, 20]]]
@@ -212,9 +213,11 @@ def test_it_learns_two_images_by_heart():
         output = model(x)
         detection_loss(output, target).backward()
         optimizer.step()
-    for one, some in zip(output.detach().numpy(), boxes, strict=True):
-        found = decode(one, limit=len(some))
-        np.testing.assert_allclose(sorted_by_place(found.boxes), some[::-1], atol=4)
+    quantized = quantize(model.eval(), "2hot", x, input_range=(0.0, 1.0))
+    for maps in (output, quantized(x)):
+        for one, some in zip(maps.detach().numpy(), boxes, strict=True):
+            found = decode(one, limit=len(some))
+            np.testing.assert_allclose(sorted_by_place(found.boxes), some[::-1], atol=4)
 
 
 def test_decoding_needs_no_torch():

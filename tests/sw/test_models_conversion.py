@@ -19,10 +19,12 @@ REDUCED = {
     "resnet18": ({"width": 8, "classes": 10}, (3, 64, 64)),
     "mobilenet-v1-0.25": ({}, (3, 64, 64)),
     "mobilenet-v2": ({"width": 0.25, "classes": 10}, (3, 64, 64)),
+    "centernet": ({"width": 0.25}, (3, 64, 96)),
 }
 DOCUMENT = Path(__file__).parents[2] / "docs/networks.md"
-LARGE = ("resnet18", "mobilenet-v2")
-CONVERTED = [name for name in NAMES if name != "centernet"]
+FULL = {
+    "resnet18": (3, 224, 224), "mobilenet-v2": (3, 224, 224), "centernet": (3, 256, 320),
+}
 
 
 def images(shape: tuple[int, int, int], count: int, seed: int) -> torch.Tensor:
@@ -72,20 +74,28 @@ def assert_converts(name, format, *, options, shape, count) -> None:
 
 
 @pytest.mark.parametrize("format", ["2hot", "signed-binary"])
-@pytest.mark.parametrize("name", CONVERTED)
+@pytest.mark.parametrize("name", NAMES)
 def test_integers_equal_the_reference(name, format):
     options, shape = REDUCED.get(name, ({}, entry(name).input_shape))
     assert_converts(name, format, options=options, shape=shape, count=3)
 
 
+@pytest.mark.parametrize("options", [
+    {"upsample": "transposed"}, {"upsample": "transposed", "skips": False}, {"skips": False},
+])
+def test_other_detectors(options):
+    smaller = {"width": 0.25, "filters": (32, 16, 16), "head": 16, "classes": 5}
+    assert_converts("centernet", "2hot", options=smaller | options, shape=(3, 64, 32), count=2)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("format", ["2hot", "signed-binary"])
-@pytest.mark.parametrize("name", LARGE)
+@pytest.mark.parametrize("name", FULL)
 def test_integers_equal_the_reference_at_full_size(name, format):
-    assert_converts(name, format, options={}, shape=entry(name).input_shape, count=1)
+    assert_converts(name, format, options={}, shape=FULL[name], count=1)
 
 
-@pytest.mark.parametrize("name", CONVERTED)
+@pytest.mark.parametrize("name", NAMES)
 def test_documented_counts(name):
     """The line of docs/networks.md and the factory's docstring have what is counted here."""
     item = entry(name)
