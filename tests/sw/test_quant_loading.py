@@ -95,11 +95,21 @@ def test_other_files_are_refused(tmp_path, content):
         load_data(path)
 
 
+def test_part_of_the_data(tmp_path):
+    path = tmp_path / "data.npz"
+    np.savez(path, x=np.arange(12).reshape(6, 2), y=np.arange(6))
+    x, y = load_data(path, most=3)
+    np.testing.assert_array_equal(x, [[0, 1], [4, 5], [8, 9]])
+    np.testing.assert_array_equal(y, [0, 2, 4])
+    with pytest.raises(NhotError, match="Split must be one of train, not 'test'"):
+        load_data(path, split="test")
+
+
 def test_single_array_is_refused(tmp_path):
     np.save(tmp_path / "data.npy", np.zeros((2, 3)))
     with pytest.raises(NhotError, match="must be an npz file with the arrays x and y"):
         load_data(tmp_path / "data.npy")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(NhotError, match=r"absent.npz' must be an npz file .* there is no such"):
         load_data(tmp_path / "absent.npz")
 
 

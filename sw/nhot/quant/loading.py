@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import nn
 
+from nhot.data.catalogue import load_arrays
 from nhot.data.dataset import Floats
+from nhot.data.images import Size
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
 from nhot.models.digits import digits
@@ -47,35 +47,16 @@ def load_model(spec: str) -> nn.Module:
     return model
 
 
-def load_data(path: str | Path) -> tuple[Floats, Ints | None]:
+def load_data(
+    path: str | Path, *, split: str = "train", size: Size | None = None, most: int | None = None
+) -> tuple[Floats, Ints | None]:
     """Samples ``x`` (samples, channels, height, width), and labels ``y`` if there are any.
 
-    ``path`` is an npz file with the arrays ``x`` and, for training, ``y`` (samples,) integers.
-    Arrays of Python objects are refused, so that no code in the file is run.
+    ``path`` is an npz file with the arrays ``x`` and, for training, ``y`` (samples,) integers, or
+    the folder of a data set in its published layout. The parameters are those of
+    :func:`nhot.data.load_arrays`.
     """
-    try:
-        with Path(path).open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            arrays = dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else None
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise NhotError(f"Data {path} must be an npz file of numbers: {_text(error)}") from None
-    if arrays is None:
-        raise NhotError(f"Data {path} must be an npz file with the arrays x and y")
-    if "x" not in arrays:
-        found = ", ".join(arrays) or "nothing"
-        raise NhotError(f"Data {path} must have an array x, not only {found}")
-    x, y = arrays["x"], arrays.get("y")
-    if not np.issubdtype(x.dtype, np.number) or np.iscomplexobj(x) or x.ndim not in {2, 4}:
-        raise NhotError(
-            f"Array x of {path} must be numbers (samples, channels, height, width) or "
-            f"(samples, features), not {x.dtype} of shape {x.shape}"
-        )
-    if y is not None and (y.shape != x.shape[:1] or not np.issubdtype(y.dtype, np.integer)):
-        raise NhotError(
-            f"Array y of {path} must be one integer a sample ({len(x)}), "
-            f"not {y.dtype} of shape {y.shape}"
-        )
-    return x.astype(np.float32), None if y is None else y.astype(np.int64)
+    return load_arrays(path, split=split, size=size, most=most)
 
 
 def _run_file(path: Path) -> Any:

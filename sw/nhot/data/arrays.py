@@ -1,0 +1,51 @@
+"""Samples of one's own as arrays in an npz file of numpy."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from nhot.data.dataset import Floats
+from nhot.errors import NhotError
+from nhot.formats.format import Ints
+
+__all__ = ["EXPECTED", "load_npz"]
+
+EXPECTED = "an npz file with the arrays x and y"
+
+
+def load_npz(path: str | Path) -> tuple[Floats, Ints | None]:
+    """Samples ``x`` (samples, channels, height, width), and labels ``y`` if there are any.
+
+    ``x`` may be (samples, features), too; ``y`` is (samples,) integers. Arrays of Python objects
+    are refused, so that no code in the file is run.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            arrays = dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else None
+    except OSError as error:
+        raise NhotError(f"Data {path} could not be read: {error.strerror or error}") from None
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise NhotError(f"Data {path} must be an npz file of numbers: {text}") from None
+    if arrays is None:
+        raise NhotError(f"Data {path} must be {EXPECTED}")
+    if "x" not in arrays:
+        found = ", ".join([*arrays][:5]) or "nothing"
+        raise NhotError(f"Data {path} must have an array x, not only {found}")
+    x, y = arrays["x"], arrays.get("y")
+    if not np.issubdtype(x.dtype, np.number) or np.iscomplexobj(x) or x.ndim not in {2, 4}:
+        raise NhotError(
+            f"Array x of {path} must be numbers (samples, channels, height, width) or "
+            f"(samples, features), not {x.dtype} of shape {x.shape}"
+        )
+    if y is not None and (y.shape != x.shape[:1] or not np.issubdtype(y.dtype, np.integer)):
+        raise NhotError(
+            f"Array y of {path} must be one integer a sample ({len(x)}), "
+            f"not {y.dtype} of shape {y.shape}"
+        )
+    return x.astype(np.float32), None if y is None else y.astype(np.int64)
