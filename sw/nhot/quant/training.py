@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import torch
@@ -10,9 +11,9 @@ from torch import Tensor, nn
 
 from nhot import training
 from nhot.errors import NhotError
-from nhot.formats import Format, NHot, Uniform
 from nhot.quant.model import QuantModel, as_samples
-from nhot.training import Settings
+from nhot.quant.recipe import RecipeResult, recipe, run_recipe, stages
+from nhot.training import Distillation, Settings
 from nhot.training.batches import Batch
 from nhot.training.losses import check_classes
 
@@ -38,46 +39,34 @@ def fit(
     y : (samples,) int
         Class of each sample.
     """
-    settings = Settings(
-        epochs=epochs, lr=lr, seed=seed, batch=batch, optimizer="adam", schedule="one-cycle",
-        device="cpu", channels_last=False,
-    )
-    samples = as_samples(x)
-    labels = as_labels(y, len(samples))
-    with torch.no_grad():
-        check_classes(model.eval()(samples[:2]), labels)
-    training.fit(model, (samples, labels), settings, augment=_on_samples(augment), what=what)
-
-
-def stages(format: Format) -> tuple[Format, ...]:
-    """The formats that fine-tuning goes through, the last being ``format``.
-
-    n-hot is trained in two: first on the uniform grid that its levels are taken from, then on the
-    levels. (The source, arXiv 2103.11704, names two stages; that these are the two is our reading.)
-    """
-    if isinstance(format, NHot):
-        uniform = Uniform(bits=format.bits)
-        if len(uniform.levels) > len(format.levels):
-            return uniform, format
-    return (format,)
+    settings = _settings(epochs, lr, seed, batch)
+    data = _checked(model, x, y)
+    training.fit(model, data, settings, augment=_on_samples(augment), what=what)
 
 
 def finetune(
     model: QuantModel, x: ArrayLike | Tensor, y: ArrayLike | Tensor, *, epochs: int = 20,
     lr: float = 2e-3, seed: int = 0, batch: int = 64, augment: Augment | None = None,
-) -> None:
+    teacher: nn.Module | None = None, run: str | os.PathLike[str] | None = None,
+) -> RecipeResult:
     """Train a quantised model in the :func:`stages` of its format, in place.
 
     Each stage searches scales and ranges anew, then trains for ``epochs``, the second one at a
-    quarter of ``lr``.
+    quarter of ``lr``. :func:`nhot.quant.recipe.run_recipe` has all other ways.
+
+    Parameters
+    ----------
+    teacher : nn.Module, optional
+        The float model, whose outputs count as much as the labels.
+    run : path, optional
+        A folder for checkpoints and logs, from which an interrupted training goes on.
     """
-    for index, format in enumerate(stages(model.format)):
-        model.set_format(format)
-        model.calibrate(x)
-        fit(
-            model, x, y, epochs=epochs, lr=lr / 4**index, seed=seed + index, batch=batch,
-            augment=augment, what=f"fine-tuning {format.name}",
-        )
+    data = _checked(model, x, y)
+    two = recipe("two-stage", model.formats, _settings(epochs, lr, seed, batch))
+    return run_recipe(
+        model, data, two, loss=None if teacher is None else Distillation(teacher),
+        augment=_on_samples(augment), samples=data[0], run=run,
+    )
 
 
 def accuracy(model: nn.Module, x: ArrayLike | Tensor, y: ArrayLike | Tensor) -> float:
@@ -95,6 +84,24 @@ def as_labels(y: ArrayLike | Tensor, count: int) -> Tensor:
             f"not {labels.dtype} of shape {tuple(labels.shape)}"
         )
     return labels.long()
+
+
+def _settings(epochs: int, lr: float, seed: int, batch: int) -> Settings:
+    return Settings(
+        epochs=epochs, lr=lr, seed=seed, batch=batch, optimizer="adam", schedule="one-cycle",
+        device="cpu", channels_last=False,
+    )
+
+
+@torch.no_grad()
+def _checked(
+    model: nn.Module, x: ArrayLike | Tensor, y: ArrayLike | Tensor
+) -> tuple[Tensor, Tensor]:
+    """Samples and labels that fit each other and the model."""
+    samples = as_samples(x)
+    labels = as_labels(y, len(samples))
+    check_classes(model.eval()(samples[:2]), labels)
+    return samples, labels
 
 
 def _on_samples(augment: Augment | None) -> training.Augment | None:

@@ -1,0 +1,304 @@
+"""Recipes: the formats that a model is trained through, one stage after the other."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from nhot.errors import NhotError
+from nhot.files import write_atomically
+from nhot.formats import Format, NHot, Uniform
+from nhot.quant.model import QuantModel
+from nhot.training import Augment, CrossEntropy, Loss, Settings, fit, mean_loss, repeatable
+from nhot.training.batches import Data, TensorData, as_data
+from nhot.training.log import RunLog, make_folder
+from nhot.training.loop import CHECKPOINT, LOG, Evaluate
+from nhot.training.metrics import in_order
+from nhot.training.ranks import join
+
+__all__ = ["RECIPES", "Formats", "Recipe", "RecipeResult", "Stage", "StageResult", "recipe",
+           "run_recipe", "stages"]
+
+RESULT = "result.json"
+CALIBRATION = 512
+"""Samples that ranges, and the loss before and after a stage, are taken from."""
+
+Formats = Format | Mapping[str, Format]
+"""One format for all layers, or one for each by name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One training in one format.
+
+    Parameters
+    ----------
+    name : str
+        Names the folder of the stage.
+    format : Format, or formats by layer name
+    settings : Settings
+    restart : bool
+        Draw all weights anew first.
+    """
+
+    name: str
+    format: Formats
+    settings: Settings
+    restart: bool = False
+
+    @property
+    def format_name(self) -> str:
+        """Name of the format, or of each by layer."""
+        if isinstance(self.format, Format):
+            return self.format.name
+        return ", ".join(f"{name} {one.name}" for name, one in self.format.items())
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Stages in the order that they are trained in."""
+
+    name: str
+    stages: tuple[Stage, ...]
+
+    def __post_init__(self) -> None:
+        if not self.stages:
+            raise NhotError("Recipe must have at least one stage")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageResult:
+    """What a stage did.
+
+    Parameters
+    ----------
+    name, format : str
+    measure : str
+        What ``before`` and ``after`` are: "metric", as ``evaluate`` gave it, or "loss".
+    before, after : float
+        Rounded to the format and calibrated, then after training.
+    epochs : int
+    seconds : float
+    """
+
+    name: str
+    format: str
+    measure: str
+    before: float
+    after: float
+    epochs: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RecipeResult:
+    """What each stage of a recipe did."""
+
+    recipe: str
+    stages: tuple[StageResult, ...]
+
+
+def stages(format: Format) -> tuple[Format, ...]:
+    """The formats that fine-tuning goes through, the last being ``format``.
+
+    n-hot is trained in two: first on the uniform grid that its levels are taken from, then on the
+    levels. (The source, arXiv 2103.11704, names two stages; that these are the two is our reading.)
+    """
+    if isinstance(format, NHot):
+        uniform = Uniform(bits=format.bits)
+        if len(uniform.levels) > len(format.levels):
+            return uniform, format
+    return (format,)
+
+
+def descending(format: Format) -> tuple[Format, ...]:
+    """Uniform grids from 8 bits down in steps of two that are wider than ``format``, then it.
+
+    Source: the progressive initialisation of APoT, arXiv 1909.13144, which goes on from the weights
+    of one more bit.
+    """
+    grids = (Uniform(bits=bits) for bits in (8, 6, 4))
+    wider = [grid for grid in grids if grid.max_level > format.max_level]
+    return tuple(dict.fromkeys((*wider, *stages(format))))
+
+
+RECIPES: dict[str, Callable[[Format], tuple[Format, ...]]] = {
+    "one-stage": lambda format: (format,),
+    "two-stage": stages,
+    "progressive": descending,
+    "from-scratch": lambda format: (format,),
+}
+"""By name, the formats on the way to one."""
+
+
+def recipe(name: str, format: Formats, settings: Settings) -> Recipe:
+    """A recipe of :data:`RECIPES` for a model that is to have ``format`` in the end.
+
+    Every stage has the epochs of ``settings``. If there are several, the last has a quarter of the
+    rate. "from-scratch" draws the weights anew; binary and signed-binary, which start with half of
+    all weights on the wrong side of zero, need that or many epochs.
+
+    Parameters
+    ----------
+    name : str
+    format : Format, or formats by layer name
+        Such as ``model.formats``.
+    settings : Settings
+    """
+    if name not in RECIPES:
+        raise NhotError(f"Recipe must be one of {', '.join(RECIPES)}, not {name!r}")
+    path = _path(RECIPES[name], format)
+    return Recipe(name, tuple(
+        Stage(
+            name="mixed" if isinstance(one, Mapping) else one.name, format=one,
+            restart=name == "from-scratch",
+            settings=dataclasses.replace(
+                settings, seed=settings.seed + index,
+                lr=settings.lr / (4 if 0 < index == len(path) - 1 else 1),
+            ),
+        ) for index, one in enumerate(path)
+    ))
+
+
+def run_recipe(
+    model: QuantModel, data: Data, recipe: Recipe, *, loss: Loss | None = None,
+    augment: Augment | None = None, evaluate: Evaluate | None = None,
+    samples: ArrayLike | Tensor | None = None, run: str | os.PathLike[str] | None = None,
+) -> RecipeResult:
+    """Train a quantised model in all stages of ``recipe``, in place.
+
+    Each stage rounds the weights to its format, with scales and ranges searched anew, and trains.
+    The loss may be :class:`nhot.training.Distillation` of the float model.
+
+    Parameters
+    ----------
+    data, loss, augment
+        As :func:`nhot.training.fit` has them.
+    evaluate : callable, optional
+        Measures the model before and after each stage, and after epochs; the mean loss of some
+        samples is taken without it.
+    samples : (samples, ...), optional
+        What ranges are taken from; without it the first 512 samples of ``data``.
+    run : path, optional
+        A folder with a checkpoint and a log for each stage. Stages that were finished in it are
+        not repeated, a half-finished one goes on where it was.
+    """
+    folder = None if run is None else make_folder(run)
+    for stage in recipe.stages:
+        if stage.settings.precision != "fp32":
+            raise NhotError("Precision of a quantised model must be fp32: bf16 moves its roundings")
+    job = _Job(model, data, loss, augment, evaluate, samples)
+    log = RunLog(folder / LOG if folder and join().first else None)
+    log.write("recipe", name=recipe.name, stages=[stage.name for stage in recipe.stages])
+    results = []
+    for index, stage in enumerate(recipe.stages):
+        inner = folder and make_folder(folder / f"{index + 1}-{_folder(stage.name)}")
+        results.append(job.train(stage, inner))
+        log.write("stage", **dataclasses.asdict(results[-1]))
+    return RecipeResult(recipe.name, tuple(results))
+
+
+class _Job:
+    """What all stages of :func:`run_recipe` share."""
+
+    def __init__(
+        self, model: QuantModel, data: Data, loss: Loss | None, augment: Augment | None,
+        evaluate: Evaluate | None, samples: ArrayLike | Tensor | None,
+    ):
+        self.model, self.data, self.loss = model, as_data(data), loss
+        self.augment, self.evaluate = augment, evaluate
+        self.head = TensorData(*next(in_order(self.data, CALIBRATION)))
+        self.samples = self.head.tensors[0] if samples is None else samples
+
+    def train(self, stage: Stage, folder: Path | None) -> StageResult:
+        """Train one stage, or load it if ``folder`` has it finished."""
+        if stage.restart:
+            restart(self.model, stage.settings.seed)
+        self.model.set_format(stage.format)
+        known = folder and (folder / CHECKPOINT).exists() and _read(folder / RESULT)
+        if not known:
+            self.model.calibrate(self.samples)
+            before = self._measure(stage.settings)
+        history = fit(
+            self.model, self.data, stage.settings, loss=self.loss, augment=self.augment,
+            evaluate=self.evaluate, on_epoch=_set_progress, run=folder,
+            facts={"stage": stage.name, "format": stage.format_name},
+            what=f"fine-tuning {stage.name}",
+        )
+        if known:
+            return StageResult(**known)
+        result = StageResult(
+            name=stage.name, format=stage.format_name, before=before,
+            measure="metric" if self.evaluate else "loss", seconds=history.seconds,
+            after=self._measure(stage.settings), epochs=len(history.epochs),
+        )
+        if folder and join().first:
+            text = json.dumps(dataclasses.asdict(result), indent=1) + "\n"
+            write_atomically(folder / RESULT, text.encode())
+        return result
+
+    @torch.no_grad()
+    def _measure(self, settings: Settings) -> float:
+        self.model.eval()
+        if self.evaluate:
+            return float(self.evaluate(self.model))
+        return mean_loss(
+            self.model, self.head, self.loss or CrossEntropy(settings.label_smoothing)
+        )
+
+
+def restart(model: QuantModel, seed: int) -> None:
+    """Draw weights anew as torch does for its own layers; biases and statistics start over."""
+    with repeatable(seed), torch.no_grad():
+        for layer in model.filters:
+            nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5))
+            layer.bias.zero_()
+            if layer.norm is not None:
+                layer.norm.reset_parameters()
+
+
+def _path(way: Callable[[Format], tuple[Format, ...]], format: Formats) -> tuple[Formats, ...]:
+    """The way of every layer; a layer with a shorter one stays longer at its beginning."""
+    if isinstance(format, Format):
+        return way(format)
+    if len(set(format.values())) == 1:
+        return way(next(iter(format.values())))
+    ways = {name: way(one) for name, one in format.items()}
+    count = max(map(len, ways.values()))
+    return tuple(
+        {name: one[max(0, index - count + len(one))] for name, one in ways.items()}
+        for index in range(count)
+    )
+
+
+def _set_progress(model: nn.Module, part: float) -> None:
+    assert isinstance(model, QuantModel)
+    model.set_progress(part)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        found = None
+    fields = {field.name for field in dataclasses.fields(StageResult)}
+    if not isinstance(found, dict) or set(found) != fields:
+        raise NhotError(f"Result {str(path)!r} must be one that nhot wrote")
+    return found
+
+
+def _folder(name: str) -> str:
+    return re.sub(r"[^\w.+@-]", "_", name)

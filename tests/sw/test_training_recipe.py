@@ -1,0 +1,172 @@
+"""Recipes: which formats a model goes through, what they give, and going on after a stop."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nhot.errors import NhotError
+from nhot.formats import parse
+from nhot.quant import QuantModel, accuracy, finetune, quantize
+from nhot.quant.recipe import Recipe, Stage, recipe, run_recipe
+from nhot.training import CrossEntropy, Distillation, Settings, read_log
+
+
+def blobs() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 3
+    return (3 * np.eye(3, 6)[y] + rng.normal(size=(60, 6)) / 2).astype(np.float32), y
+
+
+def quantized(format: str = "2hot", seed: int = 0, **options) -> QuantModel:
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
+    return quantize(model, format, blobs()[0], **options)
+
+
+def settings(**changes) -> Settings:
+    return Settings(**{"epochs": 2, "lr": 0.04, "batch": 20, "device": "cpu", **changes})
+
+
+@pytest.mark.parametrize(("name", "format", "expected"), [
+    ("one-stage", "2hot", ["2hot"]),
+    ("two-stage", "2hot", ["int8", "2hot"]),
+    ("two-stage", "signed-binary", ["signed-binary"]),
+    ("progressive", "2hot", ["int8", "2hot"]),
+    ("progressive", "1hot@6", ["int8", "int6", "1hot@6"]),
+    ("progressive", "ternary", ["int8", "int6", "int4", "ternary"]),
+    ("progressive", "int4", ["int8", "int6", "int4"]),
+    ("from-scratch", "signed-binary", ["signed-binary"]),
+])
+def test_recipes(name, format, expected):
+    made = recipe(name, parse(format), settings(seed=5))
+    assert [stage.format_name for stage in made.stages] == expected
+    rates = [0.04] * len(expected)
+    if len(expected) > 1:
+        rates[-1] = 0.01
+    assert [stage.settings.lr for stage in made.stages] == rates
+    assert [stage.settings.seed for stage in made.stages] == list(range(5, 5 + len(expected)))
+    assert [stage.restart for stage in made.stages] == [name == "from-scratch"] * len(expected)
+
+
+def test_layers_of_several_formats_go_their_own_ways():
+    made = recipe("progressive", {"0": parse("int8"), "3": parse("1hot@6")}, settings())
+    assert [stage.format_name for stage in made.stages] == [
+        "0 int8, 3 int8", "0 int8, 3 int6", "0 int8, 3 1hot@6"
+    ]
+
+
+def test_unknown_recipes_are_refused():
+    with pytest.raises(NhotError, match=r"Recipe must be one of one-stage, .*, not 'x'"):
+        recipe("x", parse("2hot"), settings())
+    with pytest.raises(NhotError, match="Recipe must have at least one stage"):
+        Recipe("empty", ())
+    bf16 = recipe("one-stage", parse("2hot"), settings(precision="bf16"))
+    with pytest.raises(NhotError, match="Precision of a quantised model must be fp32"):
+        run_recipe(quantized(), blobs(), bf16)
+
+
+def test_finetuning_keeps_the_formats_of_layers():
+    model = quantized("2hot", formats={"0": "int8"})
+    formats = model.formats
+    assert [one.name for one in formats.values()] == ["int8", "2hot"]
+    finetune(model, *blobs(), epochs=1)
+    assert model.formats == formats
+
+
+@pytest.mark.parametrize("name", ["one-stage", "two-stage", "progressive", "from-scratch"])
+def test_effects_are_told(name):
+    model = quantized("1hot@6")
+    result = run_recipe(
+        model, blobs(), recipe(name, model.formats, settings(epochs=8)),
+        evaluate=lambda one: accuracy(one, *blobs()),
+    )
+    assert result.recipe == name
+    assert all(stage.measure == "metric" and stage.epochs == 8 for stage in result.stages)
+    assert result.stages[-1].format == "1hot@6"
+    assert result.stages[-1].after == accuracy(model, *blobs()) > 0.9
+
+
+def test_without_a_metric_the_loss_is_measured():
+    model = quantized()
+    result = finetune(model, *blobs(), epochs=8, lr=0.02, teacher=quantized(seed=1))
+    assert {stage.measure for stage in result.stages} == {"loss"}
+    assert result.stages[-1].after < result.stages[0].before
+
+
+def test_from_scratch_forgets_the_weights():
+    results = []
+    for seed in range(2):
+        model = quantized("signed-binary", seed)
+        run_recipe(model, blobs(), recipe("from-scratch", model.formats, settings()),
+                   samples=blobs()[0])
+        results.append(model.state_dict())
+    assert all(torch.equal(value, results[1][name]) for name, value in results[0].items())
+
+
+@pytest.mark.parametrize("after", [4, 8, 11])  # three steps an epoch, six a stage
+def test_a_stopped_recipe_goes_on(tmp_path, after):
+    def train(model, folder, loss=None):
+        return run_recipe(
+            model, blobs(), recipe("progressive", parse("ternary"), settings()), loss=loss,
+            run=folder, evaluate=lambda one: accuracy(one, *blobs()),
+        )
+
+    calls = 0
+
+    def stopping(model, *batch):
+        nonlocal calls
+        calls += 1
+        if calls == after:
+            raise KeyboardInterrupt
+        return CrossEntropy()(model, *batch)
+
+    whole, found = quantized("ternary"), quantized("ternary")
+    expected = train(whole, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(quantized("ternary"), tmp_path / "stopped", stopping)
+    result = train(found, tmp_path / "stopped")
+
+    def timeless(stages):
+        return [{**vars(stage), "seconds": 0} for stage in stages]
+
+    assert timeless(result.stages) == timeless(expected.stages)
+    assert found.formats == whole.formats
+    assert all(
+        torch.equal(value, found.state_dict()[name]) for name, value in whole.state_dict().items()
+    )
+    assert train(quantized("ternary"), tmp_path / "stopped") == result  # all is loaded
+    log = read_log(tmp_path / "whole" / "log.jsonl")
+    assert [line["event"] for line in log] == ["recipe", *["stage"] * 4]
+    assert [line["after"] for line in log[1:]] == [stage.after for stage in expected.stages]
+
+
+def test_a_run_of_another_format_is_refused(tmp_path):
+    run_recipe(quantized(), blobs(), recipe("one-stage", parse("2hot"), settings()), run=tmp_path)
+    other = Recipe("other", (Stage(name="2hot", format=parse("3hot"), settings=settings()),))
+    with pytest.raises(NhotError, match="its format is 2hot, not 3hot"):
+        run_recipe(quantized("3hot"), blobs(), other, run=tmp_path)
+    (tmp_path / "1-2hot" / "result.json").write_text(json.dumps({"after": 1}))
+    with pytest.raises(NhotError, match=r"result\.json' must be one that nhot wrote"):
+        run_recipe(
+            quantized(), blobs(), recipe("one-stage", parse("2hot"), settings()), run=tmp_path
+        )
+
+
+def test_progress_reaches_the_weights():
+    seen = []
+
+    class Watching(QuantModel):
+        def set_progress(self, part):
+            seen.append(part)
+            super().set_progress(part)
+
+    model = quantized()
+    model.__class__ = Watching
+    run_recipe(model, blobs(), recipe("one-stage", model.formats, settings(epochs=4)),
+               loss=Distillation(quantized()))
+    assert seen == [0, 0.25, 0.5, 0.75]
