@@ -1,0 +1,100 @@
+"""``nhot study``: one network trained in many formats, to a table and a picture."""
+
+from __future__ import annotations
+
+import logging
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nhot.cli.output import add_json_argument, print_json
+from nhot.errors import NhotError
+
+if TYPE_CHECKING:
+    from nhot.studies import Record
+
+HELP = "train one network in many formats, and compare them in a table and a picture"
+
+EXAMPLE = """\
+examples:
+  nhot study digits -o runs/digits
+      all formats on the digits of scikit-learn, in some minutes
+  nhot study cifar10-resnet8 --data cifar-10-batches-bin -o runs/resnet8 --rows float,int8,2hot
+      three rows; what is in runs/resnet8 already is not trained again, and a training that was
+      stopped goes on
+  nhot study cifar10-resnet8 --table docs/results/cifar10-resnet8
+      the table of records that are there, nothing is trained
+"""
+
+_log = logging.getLogger("nhot")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.epilog = EXAMPLE
+    parser.add_argument("study", metavar="STUDY",
+                        help="digits, cifar10-resnet8, cifar10-resnet20, ...")
+    parser.add_argument("--data", type=Path, metavar="DIR",
+                        help="folder of the data set, in its official layout")
+    parser.add_argument("--rows", metavar="NAME,...", help="only these rows (default: all)")
+    parser.add_argument("--seeds", default="0", metavar="N,...",
+                        help="of all random numbers (default: %(default)s)")
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR",
+                        help="checkpoints, logs and records, a folder a row")
+    parser.add_argument("--table", type=Path, metavar="DIR",
+                        help="print the table of the records in DIR instead of training")
+    parser.add_argument("--plot", type=Path, metavar="FILE.svg",
+                        help="also draw the score against additions and bits")
+    add_json_argument(parser)
+
+
+def run(args: Namespace) -> int:
+    """Train the rows, or read their records, and print the table."""
+    from nhot.files import check_folders
+    from nhot.studies import load_records, study, table
+
+    chosen = study(args.study)
+    if (args.output is None) == (args.table is None):
+        raise NhotError("Study needs either -o DIR to train in, or --table DIR to read from")
+    check_folders(args.plot)
+    records = _train(args) if args.output else load_records(args.table)
+    if args.json:
+        print_json([vars(record) for record in records])
+    else:
+        for part in dict.fromkeys(row.part for row in chosen.rows):
+            print(table(chosen, records, part))
+    if args.plot:
+        from nhot.studies.plot import plot
+
+        plot(chosen, records, args.plot)
+        _log.info("picture %s", args.plot)
+    return 0
+
+
+def _train(args: Namespace) -> list[Record]:
+    from nhot.studies import study
+    from nhot.studies.runner import Runner
+    from nhot.studies.task import open_task
+
+    chosen = study(args.study)
+    names = args.rows.split(",") if args.rows else [row.name for row in chosen.rows]
+    rows = [chosen.row(name) for name in names]
+    seeds = _seeds(args.seeds)
+    runner = Runner(chosen, open_task(chosen, args.data), args.output)
+    records = []
+    for seed in seeds:
+        for row in rows:
+            record = runner.run(row, seed)
+            _log.info("%s seed %d: %s %.4f", row.name, seed, record.metric, record.score)
+            records.append(record)
+    return records
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        seeds = [int(one) for one in text.split(",")]
+    except ValueError:
+        raise NhotError(f"Seeds must be whole numbers, as 0,1,2, not {text!r}") from None
+    if min(seeds) < 0:
+        raise NhotError(f"Seeds must be 0 or more, not {min(seeds)}")
+    return seeds

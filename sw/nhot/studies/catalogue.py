@@ -1,0 +1,88 @@
+"""The studies by name."""
+
+from __future__ import annotations
+
+from nhot.errors import NhotError
+from nhot.studies.study import Row, Study
+
+__all__ = ["NAMES", "STUDIES", "study"]
+
+TUNED = (
+    Row(name="int8", format="int8", recipe="one-stage"),
+    Row(name="int6", format="int6", recipe="one-stage"),
+    Row(name="int5", format="int5", recipe="one-stage"),
+    Row(name="int4", format="int4", recipe="one-stage"),
+    Row(name="3hot", format="3hot", recipe="two-stage"),
+    Row(name="2hot", format="2hot", recipe="two-stage"),
+    Row(name="1hot", format="1hot", recipe="two-stage", note="powers of two in four bits"),
+    Row(name="apot5", format="apot5", recipe="one-stage", note="additive powers of two"),
+    Row(name="apot4", format="apot4", recipe="one-stage", note="additive powers of two"),
+)
+SCRATCH = (
+    Row(name="ternary", format="ternary", recipe="scratch", options={"rule": "least-squares"},
+        note="least squares"),
+    Row(name="ternary-twn", format="ternary", recipe="scratch", options={"rule": "twn"},
+        note="TWN thresholds"),
+    Row(name="binary", format="binary", recipe="scratch", note="least squares"),
+    Row(name="signed-binary", format="signed-binary", recipe="scratch", note="PLUM"),
+)
+PARTS = (
+    Row(name="2hot-rounded", format="2hot", recipe="rounded", part="ablation",
+        note="no training after rounding"),
+    Row(name="2hot+", format="2hot+", recipe="two-stage", part="ablation",
+        note="terms are never subtracted"),
+    Row(name="2hot-one-stage", format="2hot", recipe="one-stage", part="ablation",
+        note="one stage instead of two"),
+    Row(name="2hot-per-layer", format="2hot", recipe="two-stage", options={"per_channel": False},
+        part="ablation", note="a scale for each layer"),
+    Row(name="2hot-searched", format="2hot", recipe="two-stage", options={"scale": "searched"},
+        part="ablation", note="scales searched, not learned"),
+    Row(name="2hot-power-of-two", format="2hot", recipe="two-stage",
+        options={"scale": "power-of-two"}, part="ablation", note="scales are powers of two"),
+    Row(name="signed-binary-schedule", format="signed-binary", recipe="scratch",
+        options={"schedule": True}, part="ablation", note="gradient schedule"),
+    Row(name="signed-binary-tiles", format="signed-binary/8", recipe="scratch", part="ablation",
+        note="regions of 8 channels"),
+)
+FLOAT = Row(name="float", format="", recipe="float")
+
+CIFAR10 = {
+    "data": "cifar10", "metric": "accuracy", "rows": (FLOAT, *TUNED, *SCRATCH, *PARTS),
+    "float_training": {
+        "epochs": 12, "lr": 0.2, "batch": 128, "optimizer": "sgd", "weight_decay": 5e-4,
+        "schedule": "one-cycle", "precision": "bf16",
+    },
+    "tuning": {"epochs": 2, "lr": 1e-3, "batch": 128, "optimizer": "adam", "schedule": "one-cycle"},
+    "scratch": {
+        "epochs": 10, "lr": 1e-2, "batch": 128, "optimizer": "adam", "schedule": "one-cycle",
+    },
+}
+STUDIES = {
+    one.name: one for one in (
+        Study(name="cifar10-resnet8", title="CIFAR-10, ResNet-8", network="resnet8", **CIFAR10),
+        Study(name="cifar10-resnet20", title="CIFAR-10, ResNet-20", network="resnet20", **CIFAR10),
+        Study(
+            name="digits", title="Digits", network="digits", data="digits", metric="accuracy",
+            rows=(FLOAT, *TUNED, *SCRATCH, *PARTS),
+            float_training={
+                "epochs": 20, "lr": 1e-2, "batch": 64, "optimizer": "adam",
+                "schedule": "one-cycle",
+            },
+            tuning={
+                "epochs": 16, "lr": 2e-3, "batch": 64, "optimizer": "adam", "schedule": "one-cycle",
+            },
+            scratch={
+                "epochs": 80, "lr": 6e-2, "batch": 128, "optimizer": "adam",
+                "schedule": "one-cycle",
+            },
+        ),
+    )
+}
+NAMES = tuple(STUDIES)
+
+
+def study(name: str) -> Study:
+    """The study called ``name``."""
+    if name not in STUDIES:
+        raise NhotError(f"Study must be one of {', '.join(NAMES)}, not {name!r}")
+    return STUDIES[name]

@@ -1,0 +1,118 @@
+"""Rows of a study, trained and measured; what is done already is not done again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from nhot import training
+from nhot.formats import Format, parse
+from nhot.models import build
+from nhot.network.counts import Counts, count
+from nhot.quant import QuantModel, quantize, stages, to_network
+from nhot.studies.record import Record
+from nhot.studies.study import Row, Study
+from nhot.studies.task import Task
+from nhot.training import Settings, repeatable
+
+__all__ = ["Runner"]
+
+
+class Runner:
+    """Trains rows of a study.
+
+    Parameters
+    ----------
+    study : Study
+    task : Task
+    folder : Path
+        For checkpoints, logs and records: a folder for each row, in it one for each seed.
+    """
+
+    def __init__(self, study: Study, task: Task, folder: Path):
+        self.study, self.task, self.folder = study, task, folder
+
+    def run(self, row: Row, seed: int) -> Record:
+        """Train ``row`` unless it has been, and give its record."""
+        folder = self._folder(row.name, seed)
+        path = folder / "record.json"
+        if path.is_file():
+            return Record.load(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        if row.recipe == "float":
+            model = self._float(seed)
+            epochs = int(self.study.float_training["epochs"])
+            record = self._record(row, seed, self.task.measure(model), {}, None, epochs)
+        else:
+            record = self._quantised(row, seed, folder)
+        record.save(path)
+        return record
+
+    def _float(self, seed: int) -> nn.Module:
+        """The float network, trained unless it has been."""
+        model = self._fresh(seed)
+        folder = self._folder("float", seed)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._fit(model, self._settings(self.study.float_training, seed), folder, "float")
+        return model
+
+    def _quantised(self, row: Row, seed: int, folder: Path) -> Record:
+        scratch = row.recipe == "scratch"
+        settings = self._settings(self.study.scratch if scratch else self.study.tuning, seed)
+        start = self._fresh(seed) if scratch else self._float(seed)
+        target = parse(row.format)
+        model = quantize(
+            start, target, self.task.samples, input_range=self.task.input_range, **row.options
+        )
+        scores = {} if scratch else {"rounded": self.task.measure(model)}
+        formats = stages(target) if row.recipe == "two-stage" else (target,)
+        epochs = 0 if row.recipe == "rounded" else settings.epochs
+        for index, format in enumerate(formats if epochs else ()):
+            part = epochs // len(formats) + (index < epochs % len(formats))
+            stage = replace(settings, epochs=part, lr=settings.lr / 4**index, seed=seed + index)
+            scores[format.name] = self._stage(model, format, stage, folder, row.name)
+        score = list(scores.values())[-1]
+        return self._record(row, seed, score, scores, model, epochs)
+
+    def _stage(
+        self, model: QuantModel, format: Format, settings: Settings, folder: Path, name: str
+    ) -> float:
+        model.set_format(format)
+        model.calibrate(self.task.samples)
+        self._fit(model, settings, folder / format.name.replace("/", "-"), f"{name}: {format.name}")
+        return self.task.measure(model)
+
+    def _fit(self, model: nn.Module, settings: Settings, folder: Path, what: str) -> None:
+        training.fit(
+            model, self.task.data, settings, loss=self.task.loss, augment=self.task.augment,
+            on_epoch=_tell_progress, run=folder, what=f"{self.study.name} {what}",
+        )
+
+    def _fresh(self, seed: int) -> nn.Module:
+        with repeatable(seed, 1):
+            return build(self.study.network, **self.study.options)
+
+    def _settings(self, values: Mapping[str, Any], seed: int) -> Settings:
+        return Settings(**{"seed": seed, "evaluate_every": 1000, **values})
+
+    def _folder(self, row: str, seed: int) -> Path:
+        return self.folder / row.replace("/", "-") / f"seed{seed}"
+
+    def _record(
+        self, row: Row, seed: int, score: float, scores: dict[str, float],
+        model: QuantModel | None, epochs: int,
+    ) -> Record:
+        counts = Counts() if model is None else count(to_network(model, row.name))
+        return Record(
+            study=self.study.name, row=row.name, seed=seed, metric=self.study.metric, score=score,
+            stages=scores, counts=asdict(counts) if model else {}, epochs=epochs,
+        )
+
+
+def _tell_progress(model: nn.Module, part: float) -> None:
+    if isinstance(model, QuantModel):
+        model.set_progress(part)
