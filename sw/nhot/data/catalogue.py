@@ -58,6 +58,8 @@ def open_data(path: str | Path, *, layout: str | None = None, size: Size | None 
         Input of the network, where the images have no size in common.
     """
     path = Path(path)
+    if not path.exists():
+        raise NhotError(f"Data {str(path)!r} must exist, and does not")
     chosen = _recognise(path) if layout is None else layout
     if chosen not in LAYOUTS:
         raise NhotError(f"Layout must be one of {', '.join(LAYOUTS)}, not {chosen!r}")
@@ -78,13 +80,15 @@ def load_arrays(
 ) -> tuple[Floats, Ints | None]:
     """One split of a data set in memory: samples, and labels if there is one for each.
 
+    Each vector of ToyADMOS is a sample, labelled as its recording is.
+
     Parameters
     ----------
     path, size
         As for :func:`open_data`. An npz file has one split, ``train``, and need not have labels.
     split : {"train", "validation", "test"}
     most : int, optional
-        So many samples at most, evenly spread over the split.
+        So many samples at most, or recordings of ToyADMOS, evenly spread over the split.
     """
     if _is_npz(Path(path)):
         x, y = load_npz(path)
@@ -95,6 +99,9 @@ def load_arrays(
     if isinstance(samples, Coco):
         return stack(_Images(samples), most).x, None
     loaded = stack(samples, most)
+    if isinstance(samples, toyadmos.ToyAdmos):
+        vectors = loaded.x.shape[1]
+        return loaded.x.reshape(-1, loaded.x.shape[2]), loaded.y.repeat(vectors)
     return loaded.x, loaded.y
 
 

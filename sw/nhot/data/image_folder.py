@@ -81,7 +81,10 @@ class ImageFolder:
 
 
 def is_image_folder(folder: Path) -> bool:
-    """Whether some folder in ``folder``, or in ``folder/train``, has an image."""
+    """Whether some folder in ``folder``, or in ``folder/train``, has an image.
+
+    It looks no more than one folder deeper: whoever names a whole disk is not to wait for it.
+    """
     root = folder / "train" if (folder / "train").is_dir() else folder
     return any(_has_image(root / name) for name in _class_folders(root))
 
@@ -131,4 +134,6 @@ def _is_whole(path: Path) -> bool:
 
 
 def _has_image(folder: Path) -> bool:
-    return any(path.suffix.lower() in SUFFIXES for path in folder.rglob("*"))
+    return any(
+        path.suffix.lower() in SUFFIXES for pattern in ("*", "*/*") for path in folder.glob(pattern)
+    )

@@ -90,6 +90,9 @@ def stack(samples: Samples[tuple[Floats, int]], most: int | None = None) -> Arra
     for place, index in enumerate(chosen):
         features, y[place] = samples[index]
         x = np.empty((len(chosen), *features.shape), np.float32) if x is None else x
+        if features.shape != x.shape[1:]:
+            raise NhotError(f"Sample {index} must have the shape of the first, {x.shape[1:]}, "
+                            f"not {features.shape}")
         x[place] = features
     if x is None:
         raise NhotError("Samples must be at least one, not none")
