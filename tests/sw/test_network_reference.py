@@ -1,6 +1,7 @@
 """The reference against plain loops over Python's integers."""
 
 from dataclasses import replace
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -22,6 +23,7 @@ from nhot.network import (
     MaxPool,
     Network,
     Requant,
+    RoundTerms,
     Tensor,
     Upsample,
     Window,
@@ -53,6 +55,22 @@ def scattered(x, node, row, column):
         z, left = divmod(column + window.padding[1] - kx * window.dilation[1], window.stride[1])
         if not up and not left and 0 <= y < len(x) and 0 <= z < len(x[0]):
             yield ky, kx, x[y][z]
+
+
+@cache
+def short_sums(n):
+    """All sums of at most n signed powers of two up to 2**9."""
+    if n == 0:
+        return frozenset([0])
+    powers = [sign << shift for shift in range(10) for sign in (1, -1)]
+    return short_sums(n - 1) | {one + power for one in short_sums(n - 1) for power in powers}
+
+
+@cache
+def nearest_sum(value, n, low, high):
+    """The sum from low to high nearest to a value, of equally near ones that nearer to zero."""
+    sums = [v for v in short_sums(n) if low <= v <= high]
+    return min(sums, key=lambda v: (abs(v - value), abs(v)))
 
 
 def rescale(requant, value, channel):
@@ -115,6 +133,10 @@ def slow_element(node, tensors, values, row, column, channel):
             return x[row // node.factors[0]][column // node.factors[1]][channel]
         case Clamp():
             return min(max(x[row][column][channel], node.low), node.high)
+        case RoundTerms():
+            low, high = tensors[0].low - zero_point, tensors[0].high - zero_point
+            value = x[row][column][channel] - zero_point
+            return zero_point + nearest_sum(value, node.n, low, high)
         case ArgMax():
             return x[row][column].index(max(x[row][column]))
 
@@ -221,6 +243,31 @@ def test_equal_scales_are_joined_as_they_are():
     made = run(network, images, trace=True)
     expected = np.concatenate([made["half"], images, made["half"]], axis=3)
     assert (made["y"] == expected).all()
+
+
+@pytest.mark.parametrize(("bits", "n", "count"), [
+    (3, 1, 4), (4, 1, 5), (4, 2, 14), (5, 2, 22), (6, 2, 32), (7, 3, 104), (8, 1, 9), (8, 2, 58),
+    (8, 3, 168), (8, 4, 248), (8, 5, 256),
+])
+def test_counts_of_rounded_activations(bits, n, count):
+    """Unsigned from zero on, as in the literature on n-hot."""
+    x = Tensor(name="x", shape=(1, 1, 1), bits=bits)
+    table = RoundTerms(inputs=("x",), output=replace(x, name="y"), n=n).table
+    assert len(np.unique(table)) == count
+    assert (table[np.unique(table)] == np.unique(table)).all()  # what is rounded stays
+    assert (np.diff(table) >= 0).all()
+
+
+def test_rounded_activations():
+    x = Tensor(name="x", shape=(1, 1, 1), bits=8)
+    table = RoundTerms(inputs=("x",), output=replace(x, name="y"), n=1).table
+    assert table[[0, 3, 5, 6, 7, 96, 97, 255]].tolist() == [0, 2, 4, 4, 8, 64, 128, 128]
+    table = RoundTerms(inputs=("x",), output=replace(x, name="y"), n=2).table
+    assert table[[44, 45, 52, 100, 255]].tolist() == [40, 48, 48, 96, 255]  # 255 is 256 - 1
+    # Around the zero point, within the tensor: -228 to 27.
+    signed = Tensor(name="x", shape=(1, 1, 1), signed=True, zero_point=100)
+    table = RoundTerms(inputs=("x",), output=replace(signed, name="y"), n=1).table
+    assert table[[0, 128, 227, 228, 229, 255]].tolist() == [-28, -28, 99, 100, 101, 116]
 
 
 def test_ties_round_up():

@@ -13,6 +13,7 @@ from nhot.network.operators import (
     Linear,
     MaxPool,
     Node,
+    RoundTerms,
     Upsample,
     Window,
 )
@@ -21,5 +22,6 @@ from nhot.network.tensor import Tensor
 
 __all__ = [
     "Add", "ArgMax", "AvgPool", "Clamp", "Concat", "Conv2d", "ConvTranspose2d", "Filters", "Linear",
-    "MaxPool", "Network", "Node", "Requant", "Tensor", "Upsample", "Window",
+    "MaxPool", "Network", "Node", "Requant", "RoundTerms", "Tensor", "Upsample",
+    "Window",
 ]

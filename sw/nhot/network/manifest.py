@@ -22,6 +22,7 @@ from nhot.network.operators import (
     Linear,
     MaxPool,
     Node,
+    RoundTerms,
     Upsample,
 )
 from nhot.network.requant import Requant
@@ -35,7 +36,8 @@ Arrays = dict[str, tuple[Ints, Ints]]
 
 _OPERATORS = {
     kind.__name__: kind for kind in (
-        Conv2d, ConvTranspose2d, Linear, MaxPool, AvgPool, Upsample, Add, Concat, Clamp, ArgMax,
+        Conv2d, ConvTranspose2d, Linear, MaxPool, AvgPool, Upsample, Add, Concat, Clamp, RoundTerms,
+        ArgMax,
     )
 }
 
@@ -89,6 +91,8 @@ def _to_values(node: Node) -> dict[str, Any]:
         values["output_padding"] = node.output_padding
     if isinstance(node, Upsample):
         values["factors"] = node.factors
+    if isinstance(node, RoundTerms):
+        values["n"] = node.n
     if isinstance(node, Clamp):
         values |= {"low": node.low, "high": node.high}
     return values

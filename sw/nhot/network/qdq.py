@@ -25,6 +25,7 @@ from nhot.network.operators import (
     Linear,
     MaxPool,
     Node,
+    RoundTerms,
     Upsample,
     Window,
 )
@@ -114,6 +115,8 @@ class _Builder(GraphBuilder):
                 if x.name in self.flat:
                     self.flat.add(node.name)
                 return self.values[x.name], (node.low, node.high)
+            case RoundTerms():
+                return self.looked_up(node, x), (x.low, x.high)
             case _:
                 raise node.error(f"operator must be one ONNX has, not {type(node).__name__}")
 
@@ -188,6 +191,17 @@ class _Builder(GraphBuilder):
             "Resize", [self.square(x), "", factors], f"{node.name}/resized", mode="nearest",
             coordinate_transformation_mode="asymmetric", nearest_mode="floor",
         )
+
+    def looked_up(self, node: RoundTerms, x: Tensor) -> str:
+        if x.name in self.flat:
+            self.flat.add(node.name)
+        integers, _ = self.integers(self.values[x.name], x, f"{node.name}/integers")
+        index = self.add("Cast", [integers], f"{node.name}/wide", to=self.onnx.TensorProto.INT32)
+        lowest = self.constant(np.int32(x.low), f"{node.name}/lowest")
+        index = self.add("Sub", [index, lowest], f"{node.name}/index")
+        reals = ((node.table - x.zero_point) * x.scale).astype(np.float32)
+        return self.add("Gather", [self.constant(reals, f"{node.name}/table"), index],
+                        f"{node.name}/rounded")
 
     def operands(self, node: Add | Concat, tensors: tuple[Tensor, ...]) -> list[str]:
         """The inputs of ``node`` on the scale of its output."""

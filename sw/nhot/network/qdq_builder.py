@@ -74,13 +74,17 @@ class GraphBuilder:
         return self.add("Clip", [value, *ends], f"{tensor.name}/clip")
 
     def quantise(self, value: str, tensor: Tensor, output: str) -> str:
+        integers, grid = self.integers(value, tensor, f"{tensor.name}/quantized")
+        return self.add("DequantizeLinear", [integers, *grid], output=(
+            output if output == tensor.name else self.unique(output)
+        ))
+
+    def integers(self, value: str, tensor: Tensor, name: str) -> tuple[str, list[str]]:
+        """The integers of ``value`` on the grid of ``tensor``, and its scale and zero point."""
         kind = np.int8 if tensor.signed else np.uint8
         unit = self.constant(np.float32(tensor.scale), f"{tensor.name}/scale")
         zero = self.constant(kind(tensor.zero_point), f"{tensor.name}/zero_point")
-        quantised = self.add("QuantizeLinear", [value, unit, zero], f"{tensor.name}/quantized")
-        return self.add("DequantizeLinear", [quantised, unit, zero], output=(
-            output if output == tensor.name else self.unique(output)
-        ))
+        return self.add("QuantizeLinear", [value, unit, zero], name), [unit, zero]
 
     def add(
         self, operator: str, inputs: list[str], name: str = "", *, output: str = "", doc: str = "",

@@ -29,6 +29,7 @@ from nhot.network.operators import (
     Linear,
     MaxPool,
     Node,
+    RoundTerms,
     Upsample,
 )
 from nhot.network.tensor import Tensor
@@ -105,12 +106,15 @@ def run_node(node: Node, tensors: tuple[Tensor, ...], values: list[Ints]) -> Int
             return x.repeat(node.factors[0], axis=1).repeat(node.factors[1], axis=2)
         case Clamp():
             return np.asarray(np.clip(x, node.low, node.high))
+        case RoundTerms():
+            return np.asarray(node.table[x - node.output.low])
         case ArgMax():
             return np.asarray(np.argmax(x, axis=3)[..., None], dtype=np.int64)
         case _:
             raise NhotError(
                 f"Layer {node.name!r}: operator must be Conv2d, ConvTranspose2d, Linear, MaxPool, "
-                f"AvgPool, Upsample, Add, Concat, Clamp or ArgMax, not {type(node).__name__}"
+                "AvgPool, Upsample, Add, Concat, Clamp, RoundTerms or ArgMax, "
+                f"not {type(node).__name__}"
             )
 
 

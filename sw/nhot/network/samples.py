@@ -23,6 +23,7 @@ from nhot.network.operators import (
     Linear,
     MaxPool,
     Node,
+    RoundTerms,
     Upsample,
 )
 from nhot.network.requant import Requant
@@ -36,7 +37,7 @@ OPERATORS = (
 )
 """What :func:`random_network` draws from: what the engine runs; "argmax" may only come last."""
 
-EVERY_OPERATOR = (*OPERATORS, "transposed", "concat", "upsample")
+EVERY_OPERATOR = (*OPERATORS, "transposed", "concat", "upsample", "round")
 """What the reference runs."""
 
 
@@ -106,6 +107,7 @@ class _Builder:
             "max": self.max_pool, "average": self.average, "global": self.average,
             "add": self.residual, "clamp": self.clamp, "argmax": self.argmax,
             "transposed": self.transposed, "concat": self.concat, "upsample": self.upsample,
+            "round": self.round_terms,
         }[operator]
         node = make(name, x, operator)
         self.nodes.append(node)
@@ -200,6 +202,10 @@ class _Builder:
     def clamp(self, name: str, x: Tensor, _: str) -> Node:
         low, high = sorted(self.random.integers(x.low, x.high + 1, 2).tolist())
         return Clamp(inputs=(x.name,), output=self.like(name, x, x.shape), low=low, high=high)
+
+    def round_terms(self, name: str, x: Tensor, _: str) -> Node:
+        output = self.like(name, x, x.shape)
+        return RoundTerms(inputs=(x.name,), output=output, n=int(self.random.integers(1, 4)))
 
     def argmax(self, name: str, x: Tensor, _: str) -> Node:
         output = Tensor(name=name, shape=(*x.shape[:2], 1), bits=16)

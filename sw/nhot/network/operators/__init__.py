@@ -8,11 +8,11 @@ and kernels lead with the output channel. What the numbers are is defined in
 from nhot.network.node import Node
 from nhot.network.operators.filters import Conv2d, Convolution, ConvTranspose2d, Filters, Linear
 from nhot.network.operators.joins import Add, Concat
-from nhot.network.operators.pointwise import ArgMax, Clamp
+from nhot.network.operators.pointwise import ArgMax, Clamp, RoundTerms
 from nhot.network.operators.spatial import AvgPool, MaxPool, Upsample
 from nhot.network.window import Window
 
 __all__ = [
     "Add", "ArgMax", "AvgPool", "Clamp", "Concat", "Conv2d", "ConvTranspose2d", "Convolution",
-    "Filters", "Linear", "MaxPool", "Node", "Upsample", "Window",
+    "Filters", "Linear", "MaxPool", "Node", "RoundTerms", "Upsample", "Window",
 ]
