@@ -1,5 +1,7 @@
 """Operators beyond plain convolutions, and the ways in which models write what they do."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +10,12 @@ from torch.nn import functional as F
 
 from nhot.data import to_integers
 from nhot.errors import NhotError
-from nhot.network import Concat, ConvTranspose2d, Upsample, reference
-from nhot.quant import quantize, to_network
+from nhot.formats import naf_weight, parse
+from nhot.network import Concat, ConvTranspose2d, Filters, RoundTerms, Upsample, reference
+from nhot.quant import QuantModel, quantize, to_network
+from nhot.quant.layers.filters import exact_type
+from nhot.quant.tracing import Tracer, trace
+from nhot.quant.weights import WeightSpec
 
 FORMATS = ["2hot", "ternary", "signed-binary"]
 
@@ -77,6 +83,25 @@ def test_transposed_convolutions(options, format):
     network = assert_quantizes(model, 6, 4, 5, format=format)
     assert [type(node) for node in network.nodes] == [ConvTranspose2d, ConvTranspose2d]
     assert not network.nodes[0].output.signed  # the ReLU is fused
+
+
+def test_long_transposed_sums_are_exact():
+    """Less a zero point far from 0, sums are twice as large as what the input itself gives."""
+    model = nn.Sequential(nn.ConvTranspose2d(64, 2, 3))
+    model[0].weight.data = 1 - 0.02 * torch.rand_like(model[0].weight)
+    x = torch.rand(8, 64, 4, 4, generator=torch.Generator().manual_seed(2))
+    quantized = quantize(model, "int8", x, input_range=(-0.01, 1.0))
+    network = assert_exact(quantized, torch.cat([x, 1 - x / 50]))
+    (layer,), source = quantized.filters, network.input
+    assert source.zero_point < -120
+    values = quantized.integers(1 - x / 50)["input"]
+    levels, _, _ = layer.parameters_for(source, network.output)
+    number = exact_type(levels, source)
+    sums = layer._convolve(values.to(number), levels.to(number), source.zero_point)
+    expected = reference.window_sums(
+        network.nodes[0], source, values.permute(0, 2, 3, 1).numpy()
+    )
+    np.testing.assert_array_equal(sums.permute(0, 2, 3, 1).numpy(), expected)
 
 
 def test_transposed_convolution_with_an_output_size():
@@ -321,3 +346,77 @@ def test_tracing_leaves_random_numbers_alone():
     torch.manual_seed(5)
     quantize(model, "2hot", x)
     assert torch.equal(torch.rand(3), expected)
+
+
+def with_terms(model, x, terms, bits=8):
+    """Quantised, with every activation that weights meet in at most so many terms."""
+    tracer = Tracer(
+        *trace(model.eval(), x[:2]), spec=WeightSpec(format=parse("2hot")), formats={}, bits=bits,
+        input_range=None, activation_terms=terms,
+    )
+    tracer.run()
+    quantized = QuantModel(tracer.layers.values(), tracer.output, flat=tracer.flat)
+    quantized.eval().calibrate(x)
+    return quantized
+
+
+@pytest.mark.parametrize(("terms", "bits"), [(1, 8), (2, 8), (3, 8), (2, 4)])
+def test_activations_of_few_terms(terms, bits):
+    x = samples(3, 6, 6, count=32)
+    model = with_terms(Classifier(nn.Flatten(), 96), x, terms, bits=bits)
+    network = assert_exact(model, torch.cat([x, 5 * x]))
+    traced = reference.run(network, to_integers(network.input, x.numpy()), trace=True)
+    rounded = [node for node in network.nodes if isinstance(node, RoundTerms)]
+    # What weights meet, and nothing else: the sum of each block adds the full integers.
+    assert [node.name for node in rounded] == [f"{name}/terms" for name in (
+        "input", "stem.0", "add", "add_1", "hidden",
+    )]
+    for node in rounded:
+        values = traced[node.name] - node.output.zero_point
+        assert max(naf_weight(int(value)) for value in np.unique(values)) <= terms
+    for node in network.nodes:
+        few = all(name.endswith("/terms") for name in node.inputs)
+        assert few == isinstance(node, Filters), node.name
+
+
+def test_terms_are_those_of_what_passes_values_on():
+    """Behind a pool, an upsampling and a clamp the grid is still that of the convolution."""
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.c = (nn.Conv2d(2, 2, 1) for _ in range(3))
+
+        def forward(self, x):
+            y = self.a(x)
+            y = y + F.relu(y)
+            z = F.interpolate(F.max_pool2d(F.relu(y), 2), scale_factor=2)
+            return self.b(z) + self.c(z) + y
+
+    x = samples(2, 4, 4)
+    model = with_terms(Model(), x, 2)
+    network = assert_exact(model, 2 * x)
+    assert len([node for node in network.nodes if isinstance(node, RoundTerms)]) == 2
+
+
+def test_few_terms_train_and_match_the_integers():
+    torch.manual_seed(3)
+    x = samples(3, 6, 6, count=32)
+    model = with_terms(Classifier(nn.Flatten(), 96), x, 2)
+    with torch.no_grad():
+        fake = model._fake(x).flatten(1)
+    assert torch.corrcoef(torch.stack([fake.flatten(), model(x).flatten()]))[0, 1] > 0.99
+    assert not [name for name in model.state_dict() if "_rounding" in name]
+    model.train()
+    model(x).square().mean().backward()
+    assert all(layer.weight.grad.abs().sum() > 0 for layer in model.filters)
+    copied = copy.deepcopy(model).eval()
+    copied.layers[0].rounding.maximum.mul_(2)
+    assert copied.grids()["input/terms"].scale > model.grids()["input/terms"].scale
+    assert_exact(copied, x)
+    assert copied.layers[1]._rounding[0] is copied.layers[0].rounding
+
+
+@pytest.mark.parametrize("terms", [0, 9, -1])
+def test_terms_out_of_range(terms):
+    with pytest.raises(NhotError, match=f"Terms of an activation must be 1 to 8, not {terms}"):
+        with_terms(nn.Conv2d(2, 2, 1), samples(2, 4, 4), terms)

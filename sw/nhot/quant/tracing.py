@@ -25,6 +25,7 @@ from nhot.quant.layers import (
     QuantInput,
     QuantLayer,
     QuantMaxPool,
+    QuantRoundTerms,
     QuantUpsample,
     RoundingLayer,
 )
@@ -49,11 +50,15 @@ class Tracer:
         but with these formats in the layers that are named.
     bits, input_range
         As in :func:`nhot.quant.quantize`.
+    activation_terms : int, optional
+        Most signed powers of two in what a layer with weights reads, input included. Residual sums
+        and other readers keep all bits.
     """
 
     def __init__(
         self, graph: fx.GraphModule, shapes: Shapes, *, spec: WeightSpec,
         formats: Mapping[str, Format], bits: int, input_range: tuple[float, float] | None,
+        activation_terms: int | None = None,
     ):
         self.graph = graph
         self.shapes = shapes
@@ -61,6 +66,7 @@ class Tracer:
         self.formats = formats
         self.bits = bits
         self.input_range = input_range
+        self.activation_terms = activation_terms
         self.layers: dict[str, QuantLayer] = {}
         self.output = ""
         self.flat = False
@@ -104,7 +110,7 @@ class Tracer:
         source, before = sources[0], self.layers[sources[0]].shape
         match module:
             case nn.Conv2d() | nn.ConvTranspose2d() | nn.Linear():
-                self._add(node, self._filters(node, module, source, before))
+                self._add(node, self._filters(node, module, self._terms(source), before))
             case nn.BatchNorm2d() | nn.BatchNorm1d():
                 self._fold(node, module, source, what)
             case nn.ReLU() | nn.ReLU6():
@@ -146,6 +152,20 @@ class Tracer:
             name, source, self._shape(node), self._rounding(), module, before,
             self.spec.with_format(self.formats.get(name, self.spec.format)),
         )
+
+    def _terms(self, source: str) -> str:
+        """The layer to read in place of ``source``: the same in few terms, where that is wanted."""
+        if self.activation_terms is None:
+            return source
+        name = f"{source}/terms"
+        if name not in self.layers:
+            layer = origin = self.layers[source]
+            while not isinstance(origin, RoundingLayer):
+                origin = self.layers[origin.sources[0]]
+            self.layers[name] = QuantRoundTerms(
+                name, source, layer.shape, origin.rounding, self.activation_terms
+            )
+        return name
 
     def _fold(
         self, node: fx.Node, norm: nn.BatchNorm2d | nn.BatchNorm1d, source: str, what: str

@@ -43,8 +43,10 @@ class QuantConvTranspose(QuantFilters):
         )
 
     def _convolve(self, x: Tensor, weight: Tensor, padding: float) -> Tensor:
+        if padding:  # the zero point, of integers; less it they need more than single precision
+            x, weight = x.double() - padding, weight.double()
         total = F.conv_transpose2d(
-            x - padding, _turned(weight, self.groups), stride=self.window.stride,
+            x, _turned(weight, self.groups), stride=self.window.stride,
             padding=self.window.padding[:2], output_padding=self.output_padding,
             groups=self.groups, dilation=self.window.dilation,
         )
