@@ -104,7 +104,8 @@ def test_read_wav(tmp_path):
         read_wav(content, "a", 8000)
     with pytest.raises(NhotError, match="'a' must have 8 bytes of samples, not 6"):
         read_wav(content[:-2], "a", RATE)
-    for damaged in (b"", b"RIFF", b"not a sound at all", content[:20]):
+    far = content.replace(b"fmt \x10", b"fmt \xff")  # a chunk longer than the file
+    for damaged in (b"", b"RIFF", b"not a sound at all", content[:20], far):
         with pytest.raises(NhotError, match="'a' must be a wav file of integers: "):
             read_wav(damaged, "a", RATE)
 

@@ -118,6 +118,8 @@ def test_images_are_decoded_once(tmp_path, monkeypatch):
     ({"annotations": [{"id": 3, "image_id": 7, "category_id": 1, "bbox": [0, 0, 1, 1]}]},
      "must be of a category in the file, not 1"),
     ({"annotations": boxed((0, 0, 1))}, "must have a bbox of four finite numbers"),
+    ({"categories": [{"id": float("inf"), "name": "dot"}]}, "must each have an id and a name"),
+    ({"annotations": boxed((0, 0, 1, 10**400))}, "must have a bbox of four finite numbers"),
     ({"annotations": boxed((0, 0, 1, float("nan")))}, "must have a bbox of four finite numbers"),
 ])
 def test_bad_annotations(tmp_path, changes, message):

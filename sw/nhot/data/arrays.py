@@ -29,7 +29,7 @@ def load_npz(path: str | Path) -> tuple[Floats, Ints | None]:
             arrays = dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else None
     except OSError as error:
         raise NhotError(f"Data {path} could not be read: {error.strerror or error}") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         text = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise NhotError(f"Data {path} must be an npz file of numbers: {text}") from None
     if arrays is None:

@@ -35,7 +35,7 @@ def read_wav(content: bytes, name: str, rate: int) -> Floats:
         with wave.open(io.BytesIO(content)) as file:
             channels, width, found = file.getnchannels(), file.getsampwidth(), file.getframerate()
             frames, data = file.getnframes(), file.readframes(file.getnframes())
-    except (wave.Error, EOFError) as error:
+    except (wave.Error, EOFError, RuntimeError) as error:  # the last from lengths beyond the file
         text = str(error) or "it ends too early"
         raise NhotError(f"Sound {name!r} must be a wav file of integers: {text}") from None
     if (width, found) != (2, rate):

@@ -6,7 +6,6 @@ The annotation file is described at https://cocodataset.org/#format-data.
 from __future__ import annotations
 
 import json
-import math
 import zipfile
 import zlib
 from pathlib import Path
@@ -25,6 +24,10 @@ __all__ = ["Coco", "Objects", "Scene"]
 
 CACHE_BYTES = 1 << 29
 """Images are kept in memory when all of them together are no more than this."""
+
+
+FARTHEST = 1e9
+"""No box of a photograph begins or ends beyond; neither infinite nor absurd numbers get through."""
 
 
 class Objects(NamedTuple):
@@ -136,7 +139,7 @@ class Coco:
     def _scale(self, box: object, image: dict[str, Any], where: str) -> list[float] | None:
         """A box in pixels of the network's input, cut at the image's edges; None: nothing left."""
         if not isinstance(box, list) or len(box) != 4 or not all(
-            isinstance(value, (int, float)) and math.isfinite(value) for value in box
+            isinstance(value, (int, float)) and abs(value) < FARTHEST for value in box
         ):
             raise NhotError(f"{where} must have a bbox of four finite numbers, not {box!r}")
         left, right = max(box[0], 0), min(box[0] + box[2], image["width"])
@@ -196,7 +199,7 @@ def _categories(content: dict[str, Any], path: Path) -> tuple[tuple[str, ...], d
     """Names of the categories, and their labels by id."""
     try:
         names = {int(entry["id"]): str(entry["name"]) for entry in content["categories"]}
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, TypeError, ValueError):
         raise NhotError(f"Categories of {str(path)!r} must each have an id and a name") from None
     if not names:
         raise NhotError(f"Annotations {str(path)!r} must have categories, not none")
