@@ -25,7 +25,6 @@ __all__ = ["Coco", "Objects", "Scene"]
 CACHE_BYTES = 1 << 29
 """Images are kept in memory when all of them together are no more than this."""
 
-
 FARTHEST = 1e9
 """No box of a photograph begins or ends beyond; neither infinite nor absurd numbers get through."""
 
