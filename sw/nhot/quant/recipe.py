@@ -18,10 +18,11 @@ from torch import Tensor, nn
 
 from nhot.errors import NhotError
 from nhot.files import write_atomically
-from nhot.formats import Format, NHot, Uniform
+from nhot.formats import AddOnly, Format, NHot, Uniform
 from nhot.quant.model import QuantModel
 from nhot.training import Augment, CrossEntropy, Loss, Settings, fit, mean_loss, repeatable
 from nhot.training.batches import Data, TensorData, as_data
+from nhot.training.environment import placed
 from nhot.training.log import RunLog, make_folder
 from nhot.training.loop import CHECKPOINT, LOG, Evaluate
 from nhot.training.metrics import in_order
@@ -115,7 +116,7 @@ def stages(format: Format) -> tuple[Format, ...]:
     n-hot is trained in two: first on the uniform grid that its levels are taken from, then on the
     levels. (The source, arXiv 2103.11704, names two stages; that these are the two is our reading.)
     """
-    if isinstance(format, NHot):
+    if isinstance(format, NHot | AddOnly):
         uniform = Uniform(bits=format.bits)
         if len(uniform.levels) > len(format.levels):
             return uniform, format
@@ -217,7 +218,7 @@ class _Job:
         evaluate: Evaluate | None, samples: ArrayLike | Tensor | None,
     ):
         self.model, self.data, self.loss = model, as_data(data), loss
-        self.augment, self.evaluate = augment, evaluate
+        self.augment, self.evaluate = augment, evaluate and _on_cpu(evaluate)
         self.head = TensorData(*next(in_order(self.data, CALIBRATION)))
         self.samples = self.head.tensors[0] if samples is None else samples
 
@@ -241,7 +242,8 @@ class _Job:
         result = StageResult(
             name=stage.name, format=stage.format_name, before=before,
             measure="metric" if self.evaluate else "loss", seconds=history.seconds,
-            after=self._measure(stage.settings), epochs=len(history.epochs),
+            after=self._measure(stage.settings) if history.metric is None else history.metric,
+            epochs=len(history.epochs),
         )
         if folder and join().first:
             text = json.dumps(dataclasses.asdict(result), indent=1) + "\n"
@@ -252,7 +254,7 @@ class _Job:
     def _measure(self, settings: Settings) -> float:
         self.model.eval()
         if self.evaluate:
-            return float(self.evaluate(self.model))
+            return self.evaluate(self.model)
         return mean_loss(
             self.model, self.head, self.loss or CrossEntropy(settings.label_smoothing)
         )
@@ -280,6 +282,15 @@ def _path(way: Callable[[Format], tuple[Format, ...]], format: Formats) -> tuple
         {name: one[max(0, index - count + len(one))] for name, one in ways.items()}
         for index in range(count)
     )
+
+
+def _on_cpu(evaluate: Evaluate) -> Evaluate:
+    """Measure on the processor, where the arithmetic of integers is."""
+    def measured(model: nn.Module) -> float:
+        with placed(model, torch.device("cpu"), channels_last=False):
+            return float(evaluate(model))
+
+    return measured
 
 
 def _set_progress(model: nn.Module, part: float) -> None:

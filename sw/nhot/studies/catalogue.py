@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nhot.errors import NhotError
 from nhot.studies.study import Row, Study
 
@@ -19,12 +21,12 @@ TUNED = (
     Row(name="apot4", format="apot4", recipe="one-stage", note="additive powers of two"),
 )
 SCRATCH = (
-    Row(name="ternary", format="ternary", recipe="scratch", options={"rule": "least-squares"},
+    Row(name="ternary", format="ternary", recipe="from-scratch", options={"rule": "least-squares"},
         note="least squares"),
-    Row(name="ternary-twn", format="ternary", recipe="scratch", options={"rule": "twn"},
+    Row(name="ternary-twn", format="ternary", recipe="from-scratch", options={"rule": "twn"},
         note="TWN thresholds"),
-    Row(name="binary", format="binary", recipe="scratch", note="least squares"),
-    Row(name="signed-binary", format="signed-binary", recipe="scratch", note="PLUM"),
+    Row(name="binary", format="binary", recipe="from-scratch", note="least squares"),
+    Row(name="signed-binary", format="signed-binary", recipe="from-scratch", note="PLUM"),
 )
 PARTS = (
     Row(name="2hot-rounded", format="2hot", recipe="rounded", part="ablation",
@@ -39,14 +41,14 @@ PARTS = (
         part="ablation", note="scales searched, not learned"),
     Row(name="2hot-power-of-two", format="2hot", recipe="two-stage",
         options={"scale": "power-of-two"}, part="ablation", note="scales are powers of two"),
-    Row(name="signed-binary-schedule", format="signed-binary", recipe="scratch",
+    Row(name="signed-binary-schedule", format="signed-binary", recipe="from-scratch",
         options={"schedule": True}, part="ablation", note="gradient schedule"),
-    Row(name="signed-binary-tiles", format="signed-binary/8", recipe="scratch", part="ablation",
-        note="regions of 8 channels"),
+    Row(name="signed-binary-tiles", format="signed-binary/8", recipe="from-scratch",
+        part="ablation", note="regions of 8 channels"),
 )
 FLOAT = Row(name="float", format="", recipe="float")
 
-CIFAR10 = {
+CIFAR10: dict[str, Any] = {
     "data": "cifar10", "metric": "accuracy", "rows": (FLOAT, *TUNED, *SCRATCH, *PARTS),
     "float_training": {
         "epochs": 12, "lr": 0.2, "batch": 128, "optimizer": "sgd", "weight_decay": 5e-4,

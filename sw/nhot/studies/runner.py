@@ -10,10 +10,10 @@ from typing import Any
 from torch import nn
 
 from nhot import training
-from nhot.formats import Format, parse
 from nhot.models import build
 from nhot.network.counts import Counts, count
-from nhot.quant import QuantModel, quantize, stages, to_network
+from nhot.quant import QuantModel, quantize, to_network
+from nhot.quant.recipe import recipe, run_recipe
 from nhot.studies.record import Record
 from nhot.studies.study import Row, Study
 from nhot.studies.task import Task
@@ -61,35 +61,32 @@ class Runner:
         return model
 
     def _quantised(self, row: Row, seed: int, folder: Path) -> Record:
-        scratch = row.recipe == "scratch"
+        scratch = row.recipe == "from-scratch"
         settings = self._settings(self.study.scratch if scratch else self.study.tuning, seed)
         start = self._fresh(seed) if scratch else self._float(seed)
-        target = parse(row.format)
         model = quantize(
-            start, target, self.task.samples, input_range=self.task.input_range, **row.options
+            start, row.format, self.task.samples, input_range=self.task.input_range, **row.options
         )
-        scores = {} if scratch else {"rounded": self.task.measure(model)}
-        formats = stages(target) if row.recipe == "two-stage" else (target,)
-        epochs = 0 if row.recipe == "rounded" else settings.epochs
-        for index, format in enumerate(formats if epochs else ()):
-            part = epochs // len(formats) + (index < epochs % len(formats))
-            stage = replace(settings, epochs=part, lr=settings.lr / 4**index, seed=seed + index)
-            scores[format.name] = self._stage(model, format, stage, folder, row.name)
-        score = list(scores.values())[-1]
-        return self._record(row, seed, score, scores, model, epochs)
-
-    def _stage(
-        self, model: QuantModel, format: Format, settings: Settings, folder: Path, name: str
-    ) -> float:
-        model.set_format(format)
-        model.calibrate(self.task.samples)
-        self._fit(model, settings, folder / format.name.replace("/", "-"), f"{name}: {format.name}")
-        return self.task.measure(model)
+        stages = {} if scratch else {"rounded": self.task.measure(model)}
+        if row.recipe == "rounded":
+            return self._record(row, seed, stages["rounded"], stages, model, 0)
+        plan = recipe(row.recipe, model.formats, settings)
+        parts = _shares(settings.epochs, len(plan.stages))
+        plan = replace(plan, stages=tuple(
+            replace(stage, settings=replace(stage.settings, epochs=part))
+            for stage, part in zip(plan.stages, parts, strict=True)
+        ))
+        result = run_recipe(
+            model, self.task.data, plan, loss=self.task.loss, augment=self.task.augment,
+            evaluate=self.task.measure, samples=self.task.samples, run=folder,
+        )
+        stages |= {stage.name: stage.after for stage in result.stages}
+        return self._record(row, seed, result.stages[-1].after, stages, model, settings.epochs)
 
     def _fit(self, model: nn.Module, settings: Settings, folder: Path, what: str) -> None:
         training.fit(
             model, self.task.data, settings, loss=self.task.loss, augment=self.task.augment,
-            on_epoch=_tell_progress, run=folder, what=f"{self.study.name} {what}",
+            run=folder, what=f"{self.study.name} {what}",
         )
 
     def _fresh(self, seed: int) -> nn.Module:
@@ -103,16 +100,16 @@ class Runner:
         return self.folder / row.replace("/", "-") / f"seed{seed}"
 
     def _record(
-        self, row: Row, seed: int, score: float, scores: dict[str, float],
+        self, row: Row, seed: int, score: float, stages: dict[str, float],
         model: QuantModel | None, epochs: int,
     ) -> Record:
         counts = Counts() if model is None else count(to_network(model, row.name))
         return Record(
             study=self.study.name, row=row.name, seed=seed, metric=self.study.metric, score=score,
-            stages=scores, counts=asdict(counts) if model else {}, epochs=epochs,
+            stages=stages, counts=asdict(counts) if model else {}, epochs=epochs,
         )
 
 
-def _tell_progress(model: nn.Module, part: float) -> None:
-    if isinstance(model, QuantModel):
-        model.set_progress(part)
+def _shares(epochs: int, count: int) -> list[int]:
+    """``epochs`` shared out among stages, the first ones having what is left over."""
+    return [epochs // count + (index < epochs % count) for index in range(count)]

@@ -10,9 +10,9 @@ from nhot.errors import NhotError
 
 __all__ = ["Recipe", "Row", "Study"]
 
-Recipe = Literal["float", "rounded", "one-stage", "two-stage", "scratch"]
+Recipe = Literal["float", "rounded", "one-stage", "two-stage", "from-scratch"]
 """How a row is trained: as the float network; from it without training, in one stage or in two; or
-quantised from the first step."""
+quantised from the first step. The last three are recipes of :mod:`nhot.quant.recipe`."""
 
 
 @dataclass(frozen=True, kw_only=True)

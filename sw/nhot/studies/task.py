@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from nhot.data import Dataset, load_cifar10, load_digits
@@ -41,7 +42,7 @@ class Task:
     """
 
     data: Data
-    samples: Tensor
+    samples: ArrayLike | Tensor
     measure: Callable[[nn.Module], float]
     loss: Loss = field(default_factory=CrossEntropy)
     augment: Augment | None = None

@@ -22,7 +22,9 @@ from nhot.quant.weights import WeightQuant, WeightSpec, weight_quant
 
 __all__ = ["QuantFilters", "exact_type"]
 
-DIRECT = torch.backends.mkldnn.is_available() and platform.machine() in {"x86_64", "AMD64"}
+DIRECT = torch.backends.mkldnn.is_available() and (  # type: ignore[no-untyped-call]
+    platform.machine() in {"x86_64", "AMD64"}
+)
 SMALLEST = 2.0**-18  # of a requantisation scale, as Requant.from_scale has it
 
 
