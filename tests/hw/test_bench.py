@@ -3,13 +3,15 @@
 import json
 from argparse import ArgumentParser
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from amaranth.sim import Simulator
 
 from nhot.errors import NhotError
 from nhot.formats import parse
-from nhot_hw.bench import lanes, sweep
+from nhot.network.speed import Case
+from nhot_hw.bench import lanes, reference, sweep
 from nhot_hw.bench.array import Harness
 from nhot_hw.bench.lanes import Measurement, measure
 from nhot_hw.cli import bench
@@ -162,6 +164,33 @@ def test_command_prints_a_table_and_writes_markdown(measured, tmp_path, capsys):
     assert data["rows"][0]["of_int8_in_luts"] == 1
     assert {(family, spec.inputs) for spec, family, _ in measured} == {("ecp5", 4)}
     assert bench.run(parser.parse_args(["--cells"])) == 0
+
+
+def test_reference_is_measured_beside_onnxruntime(monkeypatch, capsys):
+    pytest.importorskip("onnxruntime", reason="needs the package onnxruntime")
+    case = Case(size=4, channels=3, filters=2, batch=2)
+    monkeypatch.setattr(reference, "compare", partial(reference.compare, (case,)))
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(name, "1")
+    parser = ArgumentParser()
+    bench.add_arguments(parser)
+    assert bench.run(parser.parse_args(["reference", "--quick"])) == 0
+    head, line = capsys.readouterr().out.splitlines()
+    assert head.split() == list(reference.COLUMNS)
+    assert line.startswith("3x3 of 4x4x3 to 2")
+    assert bench.run(parser.parse_args(["reference", "--quick", "--json"])) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert (row["macs"], row["batch"]) == (4 * 4 * 2 * 27, 2)
+    assert row["reference_mmacs"] > 0
+    assert row["onnxruntime_mmacs"] > 0
+
+
+@pytest.mark.parametrize("option", [["--cells"], ["--family", "ecp5"], ["--markdown", "x.md"]])
+def test_options_of_lanes_are_refused_for_the_reference(option):
+    parser = ArgumentParser()
+    bench.add_arguments(parser)
+    with pytest.raises(NhotError, match=f"{option[0]} is for nhot bench lanes"):
+        bench.run(parser.parse_args(["reference", *option]))
 
 
 @pytest.mark.slow

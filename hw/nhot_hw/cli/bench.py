@@ -1,29 +1,40 @@
-"""``nhot bench``: measure what the gateware costs."""
+"""``nhot bench``: measure what the gateware costs, and how fast the reference is."""
 
 import logging
+import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from nhot.cli.output import add_json_argument, print_json, print_table
+from nhot.errors import NhotError
 
-HELP = "measure the cells and the clock of each kind of lane"
+HELP = "measure the cells and the clock of each kind of lane, or the speed of the reference"
+
+# What numpy's libraries read when they are loaded.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("what", nargs="?", default="lanes", choices=["lanes"],
-                        help="what to measure (default: lanes)")
+    parser.add_argument("what", nargs="?", default="lanes", choices=["lanes", "reference"],
+                        help="what to measure: lanes in gateware, or the bit-exact reference "
+                        "beside onnxruntime (default: lanes)")
     parser.add_argument("--family", choices=["ecp5", "ice40"], help="one FPGA family only")
-    parser.add_argument("--quick", action="store_true", help="lanes of four inputs only")
+    parser.add_argument("--quick", action="store_true",
+                        help="lanes of four inputs only; a shorter look at each layer")
     parser.add_argument("--cells", action="store_true",
                         help="synthesis only: no placed cells, no clock")
     parser.add_argument("--markdown", type=Path, metavar="FILE",
-                        help="also write the table to FILE as Markdown")
+                        help="also write the table of lanes to FILE as Markdown")
     add_json_argument(parser)
 
 
 def run(args: Namespace) -> int:
     """Measure, and print the table."""
+    return _lanes(args) if args.what == "lanes" else _reference(args)
+
+
+def _lanes(args: Namespace) -> int:
     from nhot.files import check_folders, write_atomically
     from nhot_hw.bench import sweep
     from nhot_hw.bench.lanes import FAMILIES
@@ -33,10 +44,25 @@ def run(args: Namespace) -> int:
     rows = sweep.sweep(families, (4,) if args.quick else (4, 8), timing=not args.cells)
     if args.markdown is not None:
         write_atomically(args.markdown, sweep.to_markdown(rows).encode())
+    return _print(args, sweep.COLUMNS, sweep.COLUMNS[2:], rows, sweep.legend(families))
+
+
+def _reference(args: Namespace) -> int:
+    for name in ("family", "cells", "markdown"):
+        if getattr(args, name):
+            raise NhotError(f"--{name} is for nhot bench lanes")
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    from nhot_hw.bench import reference
+
+    rows = reference.compare(seconds=0.05 if args.quick else 0.5)
+    return _print(args, reference.COLUMNS, reference.COLUMNS[1:], rows, reference.legend())
+
+
+def _print(args: Namespace, columns, numeric, rows, legend) -> int:
     if args.json:
-        print_json({"legend": sweep.legend(families), "rows": [row.to_dict() for row in rows]})
+        print_json({"legend": legend, "rows": [row.to_dict() for row in rows]})
         return 0
-    print_table(sweep.COLUMNS, [row.cells() for row in rows], sweep.COLUMNS[2:])
-    for line in sweep.legend(families):
+    print_table(columns, [row.cells() for row in rows], numeric)
+    for line in legend:
         logging.getLogger("nhot").info("%s", line)
     return 0
