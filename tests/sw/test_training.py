@@ -159,6 +159,9 @@ def test_a_data_set_gives_the_same_as_arrays(workers):
     ((np.zeros(3), np.zeros(4)), r"same number of samples, not \(3,\), \(4,\)"),
     ((), "at least one array"),
     (7, "tuple of arrays, or have __len__ and __getitem__, not int"),
+    (([[1.0], [1.0, 2.0]],), "arrays of numbers, each of one type and shape"),
+    ((np.array(["a", "b"]),), "arrays of numbers"),
+    ((np.array([1.0, np.nan]),), "Data must be finite numbers"),
     ((np.zeros((1, 2)),), "Batches must have at least 2 samples, not 1"),
 ])
 def test_bad_data_are_refused(data, message):
@@ -275,6 +278,17 @@ def test_a_loss_may_use_several_tensors():
     assert accuracy(model, (x[y != 2], y[y != 2])) > 0.95
 
 
+def test_a_frozen_model_is_refused():
+    with pytest.raises(NhotError, match="must have parameters that are not frozen"):
+        fit(dense().requires_grad_(False), blobs(), settings())
+
+
+def test_arrays_that_cannot_be_written_are_copied():
+    x, y = blobs()
+    x.flags.writeable = False
+    assert len(Batches((x[::-1], y), 8).data) == 60
+
+
 @pytest.mark.parametrize("loss", [lambda model, *_: 1.0, lambda model, x, _: model(x)])
 def test_a_loss_must_be_one_number(loss):
     with pytest.raises(NhotError, match="Loss must be a tensor of one number"):
@@ -308,6 +322,7 @@ def test_hooks_are_called():
     )
     assert parts == [0, 0.25, 0.5, 0.75]
     assert evaluated == [False, False]
+    assert history.epochs[-1].lr == pytest.approx(0.05 * (1 + np.cos(np.pi * 7 / 8)) / 2)
     assert [one.metric for one in history.epochs] == [None, None, 7, 7]
     assert torch.equal(model[1].running_mean, torch.zeros(4))
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from nhot.data import to_integers
 from nhot.errors import NhotError
 from nhot.formats import parse
-from nhot.quant import QuantModel, accuracy, finetune, quantize
+from nhot.network import reference
+from nhot.quant import QuantModel, accuracy, finetune, quantize, to_network
 from nhot.quant.recipe import Recipe, Stage, recipe, run_recipe
-from nhot.training import CrossEntropy, Distillation, Settings, read_log
+from nhot.training import CropFlip, CrossEntropy, Distillation, Settings, read_log
+
+PAGE = Path(__file__).parents[2] / "docs" / "training.md"
 
 
 def blobs() -> tuple[np.ndarray, np.ndarray]:
@@ -170,3 +176,30 @@ def test_progress_reaches_the_weights():
     run_recipe(model, blobs(), recipe("one-stage", model.formats, settings(epochs=4)),
                loss=Distillation(quantized()))
     assert seen == [0, 0.25, 0.5, 0.75]
+
+
+def test_convolutions_stay_exact_in_another_order_of_memory():
+    rng = np.random.default_rng(0)
+    x, y = rng.random((40, 2, 6, 6), dtype=np.float32), np.arange(40) % 3
+    torch.manual_seed(0)
+    layers = nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)
+    )
+    model = quantize(layers, "2hot", x)
+    run_recipe(model, (x, y), recipe("two-stage", model.formats, settings()), augment=CropFlip(1),
+               evaluate=lambda one: accuracy(one, x, y))
+    assert all(layer.weight.is_contiguous() for layer in model.filters)
+    network = to_network(model, "small")
+    found = reference.run(network, to_integers(network.input, x)).reshape(40, 3)
+    last = list(model.integers(torch.from_numpy(x)).values())[-1]
+    assert np.array_equal(found, last.flatten(1).numpy())
+
+
+def test_code_in_the_document(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "document"}
+    for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL):
+        exec(compile(block, PAGE.name, "exec"), names)
+    assert names["history"].metric > 0.9
+    assert names["result"].stages[-1].after > 0.9
+    assert capsys.readouterr().out.count("hot") == 1

@@ -39,7 +39,7 @@ class TensorData:
     Parameters
     ----------
     *arrays : (samples, ...)
-        Float ones become float32, whole numbers int64.
+        Float ones become float32 and whole numbers int64: images are floats, labels whole.
     """
 
     def __init__(self, *arrays: ArrayLike | Tensor):
@@ -50,6 +50,9 @@ class TensorData:
         if len(counts) > 1 or not counts.pop():
             shapes = ", ".join(str(tuple(tensor.shape)) for tensor in self.tensors)
             raise NhotError(f"Arrays of data must have the same number of samples, not {shapes}")
+        floats = (tensor for tensor in self.tensors if tensor.is_floating_point())
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in floats):
+            raise NhotError("Data must be finite numbers, not NaN or infinite")
 
     def __len__(self) -> int:
         return len(self.tensors[0])
@@ -149,5 +152,11 @@ def collate(samples: list[Any]) -> Batch:
 
 
 def _tensor(array: ArrayLike | Tensor) -> Tensor:
-    tensor = torch.as_tensor(array if isinstance(array, Tensor) else np.array(array))
+    if isinstance(array, Tensor):
+        tensor = array
+    else:
+        try:
+            tensor = torch.from_numpy(np.require(array, requirements=["C", "W"]))
+        except (TypeError, ValueError):
+            raise NhotError("Data must be arrays of numbers, each of one type and shape") from None
     return tensor.float() if tensor.is_floating_point() else tensor.long()

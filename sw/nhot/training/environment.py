@@ -22,6 +22,9 @@ def training_device(settings: Settings, ranks: Ranks) -> torch.device:
     if settings.device == "cpu":
         return torch.device("cpu")
     if torch.cuda.is_available():
+        if ranks.local >= torch.cuda.device_count():
+            raise NhotError("Processes on a machine must be at most one for each of its "
+                            f"{torch.cuda.device_count()} GPUs, not {ranks.local + 1} or more")
         device = torch.device("cuda", ranks.local)
         torch.cuda.set_device(device)
         return device

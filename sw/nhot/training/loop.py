@@ -123,6 +123,7 @@ class _Training:
         self.augmenting = torch.Generator()
         self.epoch = self.step = 0  # finished ones; steps of the present epoch
         self.total, self.seen, self.seconds = 0.0, 0, 0.0  # of the present epoch
+        self.rate = settings.lr  # of the last step
         self.history: list[Epoch] = []
         self.facts = describe(model, {"samples": len(batches.data), **settings.identity, **facts})
         self.log = RunLog(folder / LOG if folder and ranks.first else None)
@@ -178,6 +179,7 @@ class _Training:
         if not math.isfinite(value):
             raise NhotError(f"Training must not diverge; the rate {self.settings.lr} is too high "
                             f"for it, in epoch {self.epoch + 1}")
+        self.rate = float(self.schedule.get_last_lr()[0])
         self.optimizer.step()
         self.schedule.step()
         return value
@@ -194,7 +196,7 @@ class _Training:
                 metric = float(self.evaluate(self.model))
         self.history.append(Epoch(
             epoch=self.epoch, loss=self.total / self.seen, metric=metric,
-            lr=float(self.schedule.get_last_lr()[0]), seconds=time.monotonic() - since,
+            lr=self.rate, seconds=time.monotonic() - since,
         ))
         self.step = self.seen = 0
         self.total = self.seconds = 0.0
@@ -209,7 +211,7 @@ class _Training:
             "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(), "order": order, "epoch": self.epoch,
             "step": self.step, "total": self.total, "seen": self.seen, "seconds": self.seconds,
-            "history": [dataclasses.asdict(one) for one in self.history],
+            "rate": self.rate, "history": [dataclasses.asdict(one) for one in self.history],
         }, self.facts)
         self.saved = time.monotonic()
 
@@ -223,6 +225,7 @@ class _Training:
         self.order.set_state(state["order"])
         self.epoch, self.step = state["epoch"], state["step"]
         self.total, self.seen, self.seconds = state["total"], state["seen"], state["seconds"]
+        self.rate = state["rate"]
         self.history = [Epoch(**one) for one in state["history"]]
 
 

@@ -8,6 +8,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
+from nhot.errors import NhotError
 from nhot.training.settings import Settings
 
 __all__ = ["build_optimizer", "build_schedule"]
@@ -15,6 +16,8 @@ __all__ = ["build_optimizer", "build_schedule"]
 
 def build_optimizer(model: nn.Module, settings: Settings) -> Optimizer:
     """The optimiser of all parameters of ``model`` that are trained."""
+    if not any(one.requires_grad for one in model.parameters()):
+        raise NhotError("Model to train must have parameters that are not frozen")
     groups = _groups(model, settings.weight_decay)
     if settings.optimizer == "sgd":
         return SGD(

@@ -77,7 +77,8 @@ def join() -> Ranks:
         return Ranks()
     ranks = Ranks(_variable("RANK"), size, _variable("LOCAL_RANK", 0))
     if not distributed.is_initialized():
-        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        gpu = torch.cuda.is_available()
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo")
         atexit.register(_leave)
     return ranks
 
