@@ -21,9 +21,10 @@ FORBIDDEN = {
     "hw": {"nhot_sim", "tests", "cocotb"},
     "sim": {"tests"},
 }
-TORCH = ("sw/nhot/quant/", "sw/nhot/models/", "sw/nhot/training/")  # the homes of torch
+# The homes of torch.
+TORCH = ("sw/nhot/quant/", "sw/nhot/models/", "sw/nhot/training/", "sw/nhot/studies/")
 # Elsewhere nothing of this comes with a module.
-HEAVY = ("torch", "nhot.quant", "nhot.models", "nhot.training")
+HEAVY = ("torch", "nhot.quant", "nhot.models", "nhot.training", "nhot.studies.runner")
 
 
 def name(path: Path) -> str:

@@ -1,0 +1,113 @@
+"""Studies: rows are trained once, records survive, tables and pictures are made of records."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from nhot.cli import main
+from nhot.errors import NhotError
+from nhot.formats import parse
+from nhot.studies import STUDIES, Record, load_records, study, table
+from nhot.studies.plot import plot
+from nhot.studies.runner import Runner
+from nhot.studies.task import open_task
+
+SHORT = replace(
+    study("digits"),
+    float_training={"epochs": 2, "lr": 1e-2, "batch": 128, "optimizer": "adam"},
+    tuning={"epochs": 2, "lr": 1e-3, "batch": 128, "optimizer": "adam"},
+    scratch={"epochs": 2, "lr": 1e-2, "batch": 128, "optimizer": "adam"},
+)
+COUNTS = {
+    "weights": 10, "effectual": 5, "bits": 70, "terms": 15, "macs": 100, "shift_adds": 200,
+    "mean_shift_adds": 150,
+}
+
+
+def record(row, score, seed=0, **values):
+    return Record(
+        study="digits", row=row, seed=seed, metric="accuracy", score=score, counts=COUNTS,
+        stages={"rounded": 0.5}, **values,
+    )
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory):
+    return Runner(SHORT, open_task(SHORT, None), tmp_path_factory.mktemp("runs"))
+
+
+@pytest.mark.parametrize("name", ["float", "2hot", "2hot-rounded", "signed-binary", "2hot+"])
+def test_a_row_is_trained_once(runner, name, monkeypatch):
+    first = runner.run(SHORT.row(name), 0)
+    assert 0.05 < first.score <= 1
+    if name == "2hot":
+        assert list(first.stages) == ["rounded", "int8", "2hot"]
+        assert first.stages["2hot"] == first.score
+        assert first.bits_per_weight == 7.0
+        assert first.most_terms == 2.0
+    if name == "signed-binary":
+        assert first.density < 0.6
+        assert first.counts["terms"] == first.counts["effectual"]
+    monkeypatch.setattr(runner, "task", None)  # nothing that trains or measures
+    assert runner.run(SHORT.row(name), 0) == first
+    assert first in load_records(runner.folder)
+
+
+def test_every_row_of_every_study_can_be_quantised():
+    for one in STUDIES.values():
+        names = [row.name for row in one.rows]
+        assert len(set(names)) == len(names)
+        for row in one.rows:
+            assert (row.recipe == "float") == (not row.format)
+            if row.format:
+                parse(row.format)
+
+
+def test_table_has_the_mean_of_the_seeds():
+    records = [record("2hot", 0.9), record("2hot", 0.8, seed=1), record("int8", 0.95)]
+    lines = table(study("digits"), records, "formats").splitlines()
+    assert len(lines) == 4
+    assert lines[2].startswith("| int8 | 95.00 % | 50.00 % | 7.00 | 2.00 | 1.50 | 0.50 | 0 | 1 |")
+    assert "| 85.00 % (80.00 to 90.00) |" in lines[3]
+
+
+def test_picture_is_the_same_for_the_same_records(tmp_path):
+    records = [record("2hot", 0.9), record("int8", 0.95), record("float", 0.96)]
+    for name in ("a.svg", "b.svg"):
+        plot(study("digits"), records, tmp_path / name)
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    assert b"2hot" in (tmp_path / "a.svg").read_bytes()
+
+
+def test_records_that_are_none(tmp_path):
+    path = tmp_path / "record.json"
+    for text in ("", "[]", '{"study": "digits"}'):
+        path.write_text(text)
+        with pytest.raises(NhotError, match="must be one of a study"):
+            load_records(tmp_path)
+    with pytest.raises(NhotError, match="Folder of records must exist"):
+        load_records(tmp_path / "nothing")
+
+
+def test_command_prints_the_table_of_records(tmp_path, capsys):
+    record("2hot", 0.9).save(tmp_path / "record.json")
+    assert main(["study", "digits", "--table", str(tmp_path)]) == 0
+    assert "| 2hot | 90.00 % |" in capsys.readouterr().out
+    assert main(["study", "digits", "--table", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["score"] == 0.9
+
+
+@pytest.mark.parametrize(("arguments", "text"), [
+    (["nonsense", "-o", "x"], "Study must be one of"),
+    (["digits"], "needs either -o DIR"),
+    (["digits", "-o", "x", "--rows", "4hot"], "Row of study digits must be one of"),
+    (["digits", "-o", "x", "--seeds", "a"], "Seeds must be whole numbers"),
+    (["cifar10-resnet8", "-o", "x"], "--data must name the folder"),
+    (["cifar10-resnet8", "-o", "x", "--data", "nothing"], "nothing"),
+])
+def test_mistakes(arguments, text, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["study", *arguments]) == 2
+    assert text in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
