@@ -1,0 +1,102 @@
+"""The float model as layers that match those of the quantised one."""
+
+from __future__ import annotations
+
+import copy
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nhot.errors import NhotError
+from nhot.formats import Uniform
+from nhot.quant.activations import ActivationQuant
+from nhot.quant.layers import QuantFilters, QuantLayer, RoundingLayer
+from nhot.quant.model import QuantModel
+from nhot.quant.quantize import quantize
+from nhot.quant.weights import WeightQuant
+
+__all__ = ["check_twin", "exact", "float_twin", "sums"]
+
+Layer = TypeVar("Layer", bound=QuantLayer)
+
+
+class ExactActivations(ActivationQuant):
+    """Rounds nothing."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+class ExactWeights(WeightQuant):
+    """Rounds nothing."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight
+
+    def integers(self, weight: Tensor) -> tuple[Tensor, NDArray[np.float64]]:
+        raise TypeError("Weights that are not rounded have no integers")
+
+
+def float_twin(model: nn.Module, samples: Tensor) -> QuantModel:
+    """The layers that ``model`` would be quantised to, computing what ``model`` itself computes.
+
+    Of use layer by layer, each called with the values of its sources.
+    """
+    twin = quantize(model, Uniform(bits=8), samples)
+    for layer in twin:
+        _unround(layer)
+    return twin.requires_grad_(False)
+
+
+def exact(layer: QuantFilters) -> QuantFilters:
+    """A copy of a layer that rounds nothing: its weights, bias, normalisation and activation."""
+    return _unround(copy.deepcopy(layer)).requires_grad_(False).eval()
+
+
+def sums(layer: QuantFilters) -> QuantFilters:
+    """A copy of a layer that gives its sums: bias and normalisation in, activation left out.
+
+    Weights are rounded if those of ``layer`` are.
+    """
+    result = copy.deepcopy(layer).requires_grad_(False).eval()
+    result.activation = nn.Identity()
+    result.rounding = ExactActivations()
+    return result
+
+
+def check_twin(model: QuantModel, twin: QuantModel) -> None:
+    """Refuse a float model that ``model`` cannot have been made from, by the first difference."""
+    floats = {layer.name: layer for layer in twin}
+    for layer in model:
+        if layer.name not in floats:
+            raise NhotError(
+                f"Float model must have the layers of the quantised one, but lacks {layer.name!r}"
+            )
+        expected, found = _facts(layer), _facts(floats.pop(layer.name))
+        for what, value in expected.items():
+            if found[what] != value:
+                raise NhotError(
+                    f"{what} of {layer.name!r} must be {value} in the float model as in the "
+                    f"quantised one, not {found[what]}"
+                )
+    for name in floats:
+        raise NhotError(
+            f"Quantised model must have the layers of the float one, but lacks {name!r}"
+        )
+
+
+def _facts(layer: QuantLayer) -> dict[str, object]:
+    """What must be the same of a layer in both models."""
+    weights = tuple(layer.weight.shape) if isinstance(layer, QuantFilters) else "none"
+    kind = type(layer).__name__.removeprefix("Quant")
+    return {"Kind": kind, "Sources": layer.sources, "Shape": layer.shape, "Weights": weights}
+
+
+def _unround(layer: Layer) -> Layer:
+    if isinstance(layer, QuantFilters):
+        layer.weights = ExactWeights(layer.format)
+    if isinstance(layer, RoundingLayer):
+        layer.rounding = ExactActivations()
+    return layer
