@@ -122,10 +122,13 @@ def test_onnxruntime_agrees_layer_by_layer(operator):
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("optimise", [False, True])
-def test_onnxruntime_agrees_on_whole_networks(seed, optimise):
+@pytest.mark.parametrize(
+    "operators",
+    [("conv", "conv", "depthwise", "add"), ("conv", "transposed", "concat", "upsample", "max")],
+)
+def test_onnxruntime_agrees_on_whole_networks(seed, optimise, operators):
     network = random_network(
-        seed, layers=6, shape=(10, 10, 3), widest=12,
-        operators=("conv", "conv", "depthwise", "add"),
+        seed, layers=6, shape=(10, 10, 3), widest=12, operators=operators
     )
     x = random_input(network.input, 8, seed)
     expected, got = run(network, x), run_onnx(network, x, optimise)
@@ -224,6 +227,26 @@ def test_damaged_files():
         else:
             assert_same(loaded, network)
     assert refused > 300
+
+
+@pytest.mark.parametrize(("operator", "field", "value", "text"), [
+    ("upsample", "factors", [2], "factors must be 2 numbers"),
+    ("upsample", "factors", "many", "must describe a network"),
+    ("upsample", "factors", [float("inf"), 1], "must describe a network"),
+    ("upsample", "factors", [10**30, 1], "output must have shape"),
+    ("transposed", "output_padding", None, "must describe a network"),
+    ("transposed", "output_padding", [-1, 0], "output padding must be 2 numbers"),
+    ("concat", "inputs", [], "must read at least 2 tensors, not 0"),
+    ("round", "n", 2.5, "must describe a network"),
+    ("round", "n", 10**30, "Terms of an activation must be 1 to 8"),
+])
+def test_manifests_of_operators_that_cannot_be(operator, field, value, text):
+    network = random_network(1, layers=1, operators=(operator,))
+    manifest = to_manifest(network)
+    manifest["nodes"][0][field] = value
+    arrays = {n.name: (n.weights, n.bias) for n in network.nodes if isinstance(n, Filters)}
+    with pytest.raises(NhotError, match=text):
+        from_manifest(manifest, arrays)
 
 
 @pytest.mark.parametrize(

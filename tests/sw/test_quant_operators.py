@@ -85,6 +85,23 @@ def test_transposed_convolutions(options, format):
     assert not network.nodes[0].output.signed  # the ReLU is fused
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_random_transposed_convolutions(seed):
+    random = np.random.default_rng(seed)
+
+    def pair(low, high):
+        return tuple(random.integers(low, high + 1, 2).tolist())
+
+    groups, kernel, stride, dilation = random.integers(1, 4), pair(1, 4), pair(1, 3), pair(1, 2)
+    extra = tuple(int(random.integers(size)) for size in stride)
+    module = nn.ConvTranspose2d(
+        2 * groups, 3 * groups, kernel, stride, pair(0, 2), extra, groups, bool(seed % 2), dilation
+    )
+    x = samples(2 * groups, 4, 5, seed=seed)
+    quantized = quantize(nn.Sequential(module), FORMATS[seed % 3], x)
+    assert_exact(quantized, torch.cat([x, 9 * torch.ones_like(x[:1]), -9 * torch.ones_like(x[:1])]))
+
+
 def test_long_transposed_sums_are_exact():
     """Less a zero point far from 0, sums are twice as large as what the input itself gives."""
     model = nn.Sequential(nn.ConvTranspose2d(64, 2, 3))

@@ -38,7 +38,7 @@ class QuantConvTranspose(QuantFilters):
         levels, bias, requant = self.parameters_for(grids[0], grid)
         return network.ConvTranspose2d(
             inputs=self.sources, output=grid, bias=bias, format=self.format, requant=requant,
-            weights=levels.permute(0, 2, 3, 1).contiguous().cpu().numpy(), window=self.window,
+            weights=levels.permute(0, 2, 3, 1).contiguous().numpy(), window=self.window,
             groups=self.groups, output_padding=self.output_padding,
         )
 
