@@ -91,7 +91,9 @@ def run_node(node: Node, tensors: tuple[Tensor, ...], values: list[Ints]) -> Int
     x = values[0]
     match node:
         case Conv2d() | ConvTranspose2d() | Linear():
-            return node.requant.compute(window_sums(node, tensors[0], x) + node.bias)
+            sums = window_sums(node, tensors[0], x)
+            sums += node.bias
+            return node.requant.compute(sums)
         case AvgPool():
             zero_point = tensors[0].zero_point
             return node.requant.compute(_sum_pool(x, node.window, zero_point))
@@ -145,17 +147,18 @@ def window_sums(node: Filters, tensor: Tensor, x: Ints, number: Number | None = 
     if not isinstance(node, Convolution):
         flat = x.reshape(len(x), tensor.size).astype(number)
         return _ints(np.matmul(flat, weights.T))[:, None, None, :]
+    numbers = x.astype(number)
     if isinstance(node, ConvTranspose2d):
         window = Window(kernel=node.window.kernel, dilation=node.window.dilation)
-        padded, weights = _spread(x, node, tensor.zero_point), weights[:, ::-1, ::-1]
+        padded, weights = _spread(numbers, node, tensor.zero_point), weights[:, ::-1, ::-1]
     else:
-        window, padded = node.window, _pad(x, node.window, tensor.zero_point)
+        window, padded = node.window, _pad(numbers, node.window, tensor.zero_point)
     if node.groups > 1 and weights.shape[3] == 1:
-        return _depthwise_sums(padded.astype(number), weights[..., 0], window)
-    return _convolve(padded.astype(number), weights, window, node.groups)
+        return _depthwise_sums(padded, weights[..., 0], window)
+    return _convolve(padded, weights, window, node.groups)
 
 
-def _spread(x: Ints, node: ConvTranspose2d, zero_point: int) -> Ints:
+def _spread(x: Array, node: ConvTranspose2d, zero_point: int) -> Array:
     """What a convolution with the turned kernel runs over: pixels a stride apart in zero points."""
     batch, height, width, channels = x.shape
     (stride_y, stride_x), (span_y, span_x) = node.window.stride, node.window.span
@@ -163,7 +166,7 @@ def _spread(x: Ints, node: ConvTranspose2d, zero_point: int) -> Ints:
     last_y, last_x = span_y - 1 + (height - 1) * stride_y, span_x - 1 + (width - 1) * stride_x
     rows, columns = last_y + span_y, last_x + span_x
     rows, columns = rows + node.output_padding[0], columns + node.output_padding[1]
-    canvas = np.full((batch, rows, columns, channels), zero_point)
+    canvas = np.full((batch, rows, columns, channels), zero_point, x.dtype)
     canvas[:, span_y - 1 : last_y + 1 : stride_y, span_x - 1 : last_x + 1 : stride_x] = x
     return canvas[:, top : rows - bottom, left : columns - right]
 
@@ -234,7 +237,7 @@ def _max_pool(x: Ints, window: Window, lowest: int) -> Ints:
     return first
 
 
-def _pad(x: Ints, window: Window, value: int) -> Ints:
+def _pad(x: Array, window: Window, value: int) -> Array:
     top, left, bottom, right = window.padding
     if not any(window.padding):
         return x

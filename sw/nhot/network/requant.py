@@ -120,6 +120,7 @@ class Requant:
 
     def finish(self, products: NDArray[np.int64]) -> Ints:
         """Round, shift, add the zero point and clamp values already on the ``2**-SHIFT`` grid."""
-        rounded = (products + (1 << (SHIFT - 1))) >> SHIFT
-        result: Ints = np.clip(rounded + self.zero_point, self.low, self.high)
-        return result
+        result: Ints = products + (1 << (SHIFT - 1))
+        result >>= SHIFT
+        result += self.zero_point
+        return np.clip(result, self.low, self.high, out=result)
