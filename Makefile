@@ -37,6 +37,8 @@ bench: $(STAMP)
 	@sh scripts/machine.sh iverilog
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(TEST_ENV) $(PYTEST) -m slow $(ARGS)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench reference
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench quantisation
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

@@ -185,6 +185,17 @@ def test_reference_is_measured_beside_onnxruntime(monkeypatch, capsys):
     assert row["onnxruntime_mmacs"] > 0
 
 
+def test_quantisation_is_measured_beside_float(capsys):
+    parser = ArgumentParser()
+    bench.add_arguments(parser)
+    assert bench.run(parser.parse_args(["quantisation", "--quick", "--json"])) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [(row["network"], row["format"]) for row in rows] == [
+        ("resnet8", "2hot"), ("digits", "2hot"), ("digits", "int8"), ("digits", "signed-binary"),
+    ]
+    assert all(row["seconds"] > 0 and row["beside"] > 0 for row in rows)
+
+
 @pytest.mark.parametrize("option", [["--cells"], ["--family", "ecp5"], ["--markdown", "x.md"]])
 def test_options_of_lanes_are_refused_for_the_reference(option):
     parser = ArgumentParser()

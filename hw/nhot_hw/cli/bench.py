@@ -1,4 +1,4 @@
-"""``nhot bench``: measure what the gateware costs, and how fast the reference is."""
+"""``nhot bench``: measure what the gateware costs, and how fast reference and training are."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 from nhot.cli.output import add_json_argument, print_json, print_table
 from nhot.errors import NhotError
 
-HELP = "measure the cells and the clock of each kind of lane, or the speed of the reference"
+HELP = "measure the cells and the clock of each kind of lane, or how fast the software is"
 
 # What numpy's libraries read when they are loaded.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -16,12 +16,14 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("what", nargs="?", default="lanes", choices=["lanes", "reference"],
-                        help="what to measure: lanes in gateware, or the bit-exact reference "
-                        "beside onnxruntime (default: lanes)")
+    parser.add_argument("what", nargs="?", default="lanes", choices=[*_WHAT],
+                        help="what to measure: lanes in gateware, the bit-exact reference beside "
+                        "onnxruntime, or rounding and training steps beside float ones (default: "
+                        "lanes)")
     parser.add_argument("--family", choices=["ecp5", "ice40"], help="one FPGA family only")
     parser.add_argument("--quick", action="store_true",
-                        help="lanes of four inputs only; a shorter look at each layer")
+                        help="lanes of four inputs only; a shorter look at each layer; small "
+                        "networks")
     parser.add_argument("--cells", action="store_true",
                         help="synthesis only: no placed cells, no clock")
     parser.add_argument("--markdown", type=Path, metavar="FILE",
@@ -31,7 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Measure, and print the table."""
-    return _lanes(args) if args.what == "lanes" else _reference(args)
+    return _WHAT[args.what](args)
 
 
 def _lanes(args: Namespace) -> int:
@@ -48,14 +50,26 @@ def _lanes(args: Namespace) -> int:
 
 
 def _reference(args: Namespace) -> int:
-    for name in ("family", "cells", "markdown"):
-        if getattr(args, name):
-            raise NhotError(f"--{name} is for nhot bench lanes")
+    _refuse_options_of_lanes(args)
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     from nhot_hw.bench import reference
 
     rows = reference.compare(seconds=0.05 if args.quick else 0.5)
     return _print(args, reference.COLUMNS, reference.COLUMNS[1:], rows, reference.legend())
+
+
+def _quantisation(args: Namespace) -> int:
+    _refuse_options_of_lanes(args)
+    from nhot.quant import speed
+
+    rows = speed.measure(quick=args.quick)
+    return _print(args, speed.COLUMNS, speed.COLUMNS[3:], rows, speed.legend())
+
+
+def _refuse_options_of_lanes(args: Namespace) -> None:
+    for name in ("family", "cells", "markdown"):
+        if getattr(args, name):
+            raise NhotError(f"--{name} is for nhot bench lanes")
 
 
 def _print(args: Namespace, columns, numeric, rows, legend) -> int:
@@ -66,3 +80,6 @@ def _print(args: Namespace, columns, numeric, rows, legend) -> int:
     for line in legend:
         logging.getLogger("nhot").info("%s", line)
     return 0
+
+
+_WHAT = {"lanes": _lanes, "reference": _reference, "quantisation": _quantisation}

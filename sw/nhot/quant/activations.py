@@ -105,12 +105,18 @@ class _Round(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, grid: Tensor) -> torch.Tensor:
-        integers = (x.float() / grid.scale).add_(grid.zero_point + 0.5).floor_()
-        limited = integers.clamp(grid.low, grid.high)
-        ctx.save_for_backward(limited != integers)
-        return limited.sub_(grid.zero_point).mul_(grid.scale)
+        ctx.save_for_backward(x)
+        ctx.grid = grid
+        integers = x.float().mul(1 / grid.scale).add_(grid.zero_point + 0.5).floor_()
+        integers.clamp_(grid.low, grid.high)
+        return integers.sub_(grid.zero_point).mul_(grid.scale)
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        (beyond,) = ctx.saved_tensors
-        return torch.where(beyond, 0.0, gradient), None
+        (x,) = ctx.saved_tensors
+        low, high = (
+            (end - ctx.grid.zero_point) * ctx.grid.scale
+            for end in (ctx.grid.low - 0.5, ctx.grid.high + 0.5)
+        )
+        # What passes a gradient between two limits, in one pass over memory.
+        return torch.ops.aten.hardtanh_backward(gradient, x, low, high), None

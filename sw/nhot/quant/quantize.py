@@ -21,7 +21,8 @@ def quantize(
     model: nn.Module, format: Format | str, samples: ArrayLike | Tensor, *, bits: int = 8,
     per_channel: bool = True, scale: Scale = "learned", rule: Rule = "nearest",
     schedule: bool = False, formats: Mapping[str, Format | str] | None = None,
-    accumulator_bits: int | None = None, input_range: tuple[float, float] | None = None,
+    accumulator_bits: int | None = None, activation_terms: int | None = None,
+    input_range: tuple[float, float] | None = None,
 ) -> QuantModel:
     """Round the weights of a float model to ``format`` and its activations to ``bits``.
 
@@ -44,6 +45,9 @@ def quantize(
     accumulator_bits : int, optional
         Width that no sum of a filter may overflow, whatever its inputs are; weights are rounded so
         that none does. The bias comes on top.
+    activation_terms : int, optional
+        Most signed powers of two of an activation that a layer with weights reads: n-hot for
+        activations. The engine does not run it.
     input_range : (low, high), optional
         What the least and the greatest integer of the input stand for, where that is known: an
         image in 0 to 1 is (0, 1). Without it the range is that of ``samples``.
@@ -63,7 +67,8 @@ def quantize(
         raise TypeError(f"Model must be a torch.nn.Module, not {type(model).__name__}")
     model = copy.deepcopy(model).cpu().float().eval()
     tracer = Tracer(
-        *trace(model, inputs[:2]), spec=spec, formats=special, bits=bits, input_range=input_range
+        *trace(model, inputs[:2]), spec=spec, formats=special, bits=bits, input_range=input_range,
+        activation_terms=activation_terms,
     )
     tracer.run()
     quantized = QuantModel(
