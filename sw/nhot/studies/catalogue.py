@@ -59,10 +59,30 @@ CIFAR10: dict[str, Any] = {
         "epochs": 10, "lr": 1e-2, "batch": 128, "optimizer": "adam", "schedule": "one-cycle",
     },
 }
+DETECTION = (
+    FLOAT,
+    Row(name="int8", format="int8", recipe="one-stage"),
+    Row(name="2hot", format="2hot", recipe="two-stage"),
+    Row(name="1hot", format="1hot", recipe="two-stage", note="powers of two in four bits"),
+    Row(name="2hot-one-stage", format="2hot", recipe="one-stage", part="ablation",
+        note="one stage instead of two"),
+)
 STUDIES = {
     one.name: one for one in (
         Study(name="cifar10-resnet8", title="CIFAR-10, ResNet-8", network="resnet8", **CIFAR10),
         Study(name="cifar10-resnet20", title="CIFAR-10, ResNet-20", network="resnet20", **CIFAR10),
+        Study(
+            name="bccd-centernet", title="Blood cells (BCCD), CenterNet on MobileNetV2",
+            network="centernet", options={"classes": 3}, data="coco", metric="mAP", rows=DETECTION,
+            float_training={
+                "epochs": 100, "lr": 2e-3, "batch": 8, "optimizer": "adamw", "weight_decay": 1e-2,
+                "schedule": "one-cycle", "precision": "bf16",
+            },
+            tuning={
+                "epochs": 16, "lr": 5e-4, "batch": 8, "optimizer": "adam", "schedule": "one-cycle",
+            },
+            scratch={},
+        ),
         Study(
             name="digits", title="Digits", network="digits", data="digits", metric="accuracy",
             rows=(FLOAT, *TUNED, *SCRATCH, *PARTS),

@@ -11,7 +11,7 @@ from torch import nn
 
 from nhot import training
 from nhot.models import build
-from nhot.network.counts import Counts, count
+from nhot.network.counts import count
 from nhot.quant import QuantModel, quantize, to_network
 from nhot.quant.recipe import recipe, run_recipe
 from nhot.studies.record import Record
@@ -46,7 +46,7 @@ class Runner:
         if row.recipe == "float":
             model = self._float(seed)
             epochs = int(self.study.float_training["epochs"])
-            record = self._record(row, seed, self.task.measure(model), {}, None, epochs)
+            record = self._record(row, seed, self.task.measure(model), {}, model, epochs)
         else:
             record = self._quantised(row, seed, folder)
         record.save(path)
@@ -101,12 +101,15 @@ class Runner:
 
     def _record(
         self, row: Row, seed: int, score: float, stages: dict[str, float],
-        model: QuantModel | None, epochs: int,
+        model: nn.Module, epochs: int,
     ) -> Record:
-        counts = Counts() if model is None else count(to_network(model, row.name))
+        counts = {}
+        if isinstance(model, QuantModel):
+            counts = asdict(count(to_network(model, row.name)))
         return Record(
             study=self.study.name, row=row.name, seed=seed, metric=self.study.metric, score=score,
-            stages=stages, counts=asdict(counts) if model else {}, epochs=epochs,
+            stages=stages, counts=counts, epochs=epochs,
+            facts=self.task.figures(model) if self.task.figures else {},
         )
 
 
