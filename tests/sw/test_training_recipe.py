@@ -16,7 +16,7 @@ from nhot.errors import NhotError
 from nhot.formats import parse
 from nhot.network import reference
 from nhot.quant import QuantModel, accuracy, finetune, quantize, to_network
-from nhot.quant.recipe import Recipe, Stage, recipe, run_recipe
+from nhot.quant.recipes import Recipe, Stage, recipe, run_recipe
 from nhot.training import CropFlip, CrossEntropy, Distillation, Settings, read_log
 
 PAGE = Path(__file__).parents[2] / "docs" / "training.md"

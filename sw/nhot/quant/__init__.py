@@ -14,11 +14,13 @@ from nhot.quant.digits import TrainedDigits, train_digits
 from nhot.quant.loading import load_data, load_model
 from nhot.quant.model import QuantModel, to_network
 from nhot.quant.quantize import quantize
+from nhot.quant.recipes import RECIPES, Recipe, RecipeResult, Stage, recipe, run_recipe
 from nhot.quant.tracing import SUPPORTED
 from nhot.quant.training import accuracy, finetune, fit, stages
 from nhot.quant.weights import WeightSpec
 
 __all__ = [
-    "SUPPORTED", "QuantModel", "TrainedDigits", "WeightSpec", "accuracy", "finetune", "fit",
-    "load_data", "load_model", "quantize", "stages", "to_network", "train_digits",
+    "RECIPES", "SUPPORTED", "QuantModel", "Recipe", "RecipeResult", "Stage", "TrainedDigits",
+    "WeightSpec", "accuracy", "finetune", "fit", "load_data", "load_model", "quantize", "recipe",
+    "run_recipe", "stages", "to_network", "train_digits",
 ]

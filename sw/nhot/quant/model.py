@@ -39,6 +39,9 @@ class QuantModel(nn.Module):
         Width that no sum of a filter may overflow.
     """
 
+    full_precision = True
+    """Training in bfloat16 would move what is rounded; :func:`nhot.training.fit` refuses it."""
+
     def __init__(
         self, layers: Iterable[QuantLayer], output: str, *, flat: bool,
         accumulator_bits: int | None = None,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nhot import training
 from nhot.errors import NhotError
 from nhot.quant.model import QuantModel, as_samples
-from nhot.quant.recipe import RecipeResult, recipe, run_recipe, stages
+from nhot.quant.recipes import RecipeResult, recipe, run_recipe, stages
 from nhot.training import Distillation, Settings
 from nhot.training.batches import Batch
 from nhot.training.losses import check_classes
@@ -52,7 +52,7 @@ def finetune(
     """Train a quantised model in the :func:`stages` of its format, in place.
 
     Each stage searches scales and ranges anew, then trains for ``epochs``, the second one at a
-    quarter of ``lr``. :func:`nhot.quant.recipe.run_recipe` has all other ways.
+    quarter of ``lr``. :func:`nhot.quant.recipes.run_recipe` has all other ways.
 
     Parameters
     ----------
