@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nhot.cli import main
+from nhot.errors import NhotError
 
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
@@ -49,13 +50,97 @@ def test_own_model(files, capsys):
     assert quantize("--format", "3hot", *arguments, "--json") == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["network"] == "build-3hot"
-    assert list(facts["accuracy"]) == ["float", "rounded", "finetuned"]
+    assert list(facts["accuracy"]) == ["float", "rounded", "int8", "finetuned"]
     network = load("net.onnx")
     assert {node.format.name for node in network.nodes if hasattr(node, "format")} == {"3hot"}
     # what was promised is what the integers do
     answers = run(network, np.load("x.npy")).reshape(64, -1).argmax(1)
     with np.load("data.npz") as data:
         assert (answers == data["y"]).mean() == facts["accuracy"]["finetuned"]
+
+
+def test_without_labels_nothing_is_measured(files, capsys):
+    assert main(["quantize", "model.py:build", "--data", "bare.npz", "-o", "net.onnx"]) == 0
+    assert capsys.readouterr().out.startswith("net.onnx\n\nlayer ")
+
+
+def test_what_is_printed(files, capsys):
+    assert quantize("--test", "data.npz", "--layer", "3=ternary") == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[2] == ["stage", "accuracy"]
+    assert [line[0] for line in lines[3:6]] == ["float", "rounded", "corrected"]
+    assert [line[:3] for line in lines[8:10]] == [["0", "2hot", "36"], ["3", "ternary", "32"]]
+    assert lines[10][:4] == ["total", "2hot,", "ternary", "68"]
+
+
+@pytest.mark.parametrize(("arguments", "stages"), [
+    ([], ["float", "rounded", "corrected"]),
+    (["--no-bias-correction"], ["float", "rounded"]),
+    (["--adaptive-rounding", "--samples", "16"], ["float", "rounded", "adapted", "corrected"]),
+    (["--finetune", "--recipe", "one-stage"], ["float", "rounded", "finetuned"]),
+    (["--finetune", "--recipe", "from-scratch", "--distill"], ["finetuned"]),
+    (["--finetune", "--recipe", "progressive", "--format", "1hot@6"],
+     ["float", "rounded", "int8", "int6", "finetuned"]),
+])
+def test_stages(files, capsys, monkeypatch, arguments, stages):
+    monkeypatch.setattr("nhot.cli.quantize.work.STEPS", 10)
+    training = ["--epochs", "1", "--batch", "32"] if "--finetune" in arguments else []
+    assert quantize("--test", "data.npz", *training, *arguments, "--json") == 0
+    assert list(json.loads(capsys.readouterr().out)["accuracy"]) == stages
+
+
+def test_options_reach_the_rounding(files, monkeypatch):
+    import nhot.quant
+
+    seen = {}
+
+    def stop(model, format, samples, **options):
+        seen.update(options, format=format, samples=len(samples))
+        raise NhotError("enough")
+
+    monkeypatch.setattr(nhot.quant, "quantize", stop)
+    assert quantize(
+        "--format", "ternary", "--per-layer", "--scale", "searched", "--rule", "twn", "--bits", "4",
+        "--activation-terms", "2", "--accumulator-bits", "12", "--input-range", "0", "1",
+        "--samples", "10", "--layer", "0=2hot", "--layer", "3=int8",
+    ) == 2
+    assert seen == {
+        "format": "ternary", "per_channel": False, "scale": "searched", "rule": "twn", "bits": 4,
+        "activation_terms": 2, "accumulator_bits": 12, "input_range": (0.0, 1.0), "samples": 10,
+        "formats": {"0": "2hot", "3": "int8"},
+    }
+
+
+def test_a_stopped_run_goes_on(files, capsys):
+    arguments = ["--finetune", "--epochs", "2", "--run", "runs/a"]
+    assert quantize(*arguments) == 0
+    first = (files / "net.onnx").read_bytes()
+    (files / "runs" / "a" / "2-2hot" / "checkpoint.pt").unlink()
+    assert quantize(*arguments) == 0
+    assert (files / "net.onnx").read_bytes() == first
+    assert quantize(*arguments, "--lr", "1") == 2
+    assert "its lr is 0.002, not 1.0" in capsys.readouterr().err
+
+
+def test_formats_within_a_budget(files, capsys):
+    budget = ["--budget", "terms=75%", "--candidates", "1hot,2hot,ternary"]
+    assert quantize(*budget, "--measure", "hessian", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    whole = 2 * facts["total"]["macs"]
+    assert facts["total"]["shift_adds"] <= 0.75 * whole
+    formats = {layer["format"] for layer in facts["layers"]}
+    assert formats <= {"1hot", "2hot", "ternary"}
+    assert len(formats) > 1
+
+
+def test_weights_of_a_training(files, capsys):
+    data = ["--data", "data.npz", "--test", "data.npz"]
+    assert main(["train", "model.py:build", *data, "--epochs", "8", "--lr", "0.05", "--batch", "16",
+                 "--run", "run", "-o", "w.pt", "--json"]) == 0
+    trained = json.loads(capsys.readouterr().out)["accuracy"]
+    for weights in ("w.pt", "run/checkpoint.pt"):
+        assert quantize("--test", "data.npz", "--weights", weights, "--json") == 0
+        assert json.loads(capsys.readouterr().out)["accuracy"]["float"] == trained > 0.9
 
 
 def test_the_same_seed_gives_the_same_file(files):
@@ -65,18 +150,50 @@ def test_the_same_seed_gives_the_same_file(files):
     assert (files / "net.onnx").read_bytes() == first
 
 
+OWN = ["model.py:build", "--data", "data.npz", "-o", "net.onnx"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["model.py:build", "-o", "net.onnx"], "--data must be given"),
         (["model.py:build", "--data", "data.npz", "-o", "net.img"], "must end in .onnx"),
         (["model.py:nothing", "--data", "data.npz", "-o", "net.onnx"], "'nothing'"),
-        (["model.pt", "--data", "data.npz", "-o", "net.onnx"], "Model must be"),
+        (["model.pt", "--data", "data.npz", "--weights", "w.pt", "-o", "net.onnx"],
+         "Model must be one of digits"),
         (["model.py:build", "--data", "no.npz", "-o", "net.onnx"], "no.npz"),
         (["model.py:build", "--data", "model.py", "-o", "net.onnx"], "npz"),
         (["model.py:build", "--data", "bare.npz", "--finetune", "-o", "net.onnx"], "labels y"),
-        (["model.py:build", "--data", "data.npz", "--format", "9hot", "-o", "net.onnx"], "not 9"),
-        (["digits", "--data", "data.npz", "-o", "net.onnx"], "digits brings its data along"),
+        ([*OWN, "--test", "bare.npz"], "labels y"),
+        ([*OWN, "--format", "9hot"], "not 9"),
+        ([*OWN, "--layer", "0"], "Layer must be NAME=VALUE, not '0'"),
+        ([*OWN, "--layer", "0=9hot"], "not 9"),
+        ([*OWN, "--layer", "conv=1hot"], "Layer must be one of 0, 3, not 'conv'"),
+        ([*OWN, "--option", "classes=3"], "has (none), not 'classes'"),
+        ([*OWN, "--epochs", "3"], "--finetune must be given with --epochs"),
+        ([*OWN, "--run", "r"], "--finetune must be given with --run"),
+        ([*OWN, "--finetune", "--adaptive-rounding"], "--adaptive-rounding must not be given"),
+        ([*OWN, "--finetune", "--no-bias-correction"], "--bias-correction must not be given"),
+        ([*OWN, "--finetune", "--epochs", "0"], "Epochs must be at least 1"),
+        ([*OWN, "--finetune", "--distill", "--loss", "mean-squares"], "--distill must be for"),
+        ([*OWN, "--finetune", "--augment", "jitter"], "jitter must be for centernet"),
+        ([*OWN, "--measure", "kl"], "--budget must be given with --measure"),
+        ([*OWN, "--budget", "terms=60%", "--layer", "0=1hot"], "--layer must not be given"),
+        ([*OWN, "--budget", "watts=3"], "Budget must be terms, bits, cycles"),
+        ([*OWN, "--budget", "cycles=60%"], "Budget must be of terms or bits here"),
+        ([*OWN, "--budget", "terms=1"], "Budget must be at least"),
+        ([*OWN, "--budget", "terms=60%", "--candidates", "1hot,4ht"], "not '4ht'"),
+        ([*OWN, "--samples", "0"], "Number of samples must be at least 1"),
+        ([*OWN, "--bits", "9"], "Bits of an activation must be 2 to 8"),
+        ([*OWN, "--rule", "twn"], "Rule of weights must be 'nearest'"),
+        ([*OWN, "--gradient-schedule"], "Gradient schedule must be for binary"),
+        ([*OWN, "--accumulator-bits", "3"], "Layer '0':"),
+        ([*OWN, "--weights", "no.pt"], "Weights 'no.pt' could not be read"),
+        (["resnet8", "--data", "data.npz", "-o", "net.onnx"], "--weights must be given"),
+        (["digits", "--bits", "4", "-o", "net.onnx"], "--data must be given with --bits"),
+        (["digits", "--data", "digits", "-o", "net.onnx"], "--weights must be given for 'digits'"),
+        (["digits", "--data", "data.npz", "--finetune", "--recipe", "from-scratch", "--option",
+          "width=3", "-o", "net.onnx"], "has (none), not 'width'"),
     ],
 )
 def test_what_does_not_fit_is_refused(files, capsys, arguments, message):
@@ -95,7 +212,21 @@ def test_digits(tmp_path, capsys):
 
 
 def test_a_folder_that_is_not_there_is_found_before_the_training(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("nhot.cli.quantize._digits", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr("nhot.quant.train_digits", lambda *_: pytest.fail("trained"))
     path = tmp_path / "absent" / "net.onnx"
     assert main(["quantize", "digits", "-o", str(path)]) == 2
     assert f"Folder of {str(path)!r} must exist" in capsys.readouterr().err
+
+
+def test_choices_are_those_of_the_package():
+    from nhot.cli import training
+    from nhot.cli.quantize import arguments
+    from nhot.quant import RECIPES
+    from nhot.training import settings
+
+    assert tuple(RECIPES) == arguments.RECIPES
+    assert training.CHOICES == {
+        "optimizer": settings.OPTIMIZERS, "schedule": settings.SCHEDULES,
+        "device": settings.DEVICES, "precision": settings.PRECISIONS,
+        "augment": ("none", "crop-flip", "jitter"),
+    }

@@ -32,14 +32,28 @@ def test_load_model(tmp_path):
     path = tmp_path / "model.py"
     path.write_text(SOURCE)
     assert isinstance(load_model("digits"), DigitsNet)
+    assert load_model("jet-mlp", classes=3).output.out_features == 3
     assert isinstance(load_model(f"{path}:build"), nn.Sequential)
     assert isinstance(load_model(f"{path}:Model"), nn.Sequential)
 
 
+@pytest.mark.parametrize(("spec", "options", "message"), [
+    ("digits", {"classes": 3}, r"Model 'digits' must be given options that it has \(none\), not"),
+    ("jet-mlp", {"width": 3}, r"'jet-mlp' must be .* has \(classes, features\), not 'width'"),
+    ("jet-mlp", {"classes": "many"}, "Model 'jet-mlp' failed: TypeError"),
+    ("{}:build", {"classes": 3}, r"Function 'build' of .* has \(none\), not 'classes'"),
+])
+def test_bad_options_are_refused(tmp_path, spec, options, message):
+    path = tmp_path / "model.py"
+    path.write_text(SOURCE)
+    with pytest.raises(NhotError, match=message):
+        load_model(spec.format(path), **options)
+
+
 @pytest.mark.parametrize(("spec", "message"), [
-    ("mnist", "Model must be 'digits' or a function in a Python file"),
-    ("{}", "Model must be 'digits' or"),
-    ("{}:not a name", "Model must be 'digits' or"),
+    ("mnist", "Model must be one of digits, .*, or a function in a Python file"),
+    ("{}", "Model must be one of digits"),
+    ("{}:not a name", "Model must be one of digits"),
     ("absent.py:build", "Model file must exist, not 'absent.py'"),
     ("{}:missing", "must have a function 'missing'"),
     ("{}:broken", "failed: ZeroDivisionError: division by zero"),

@@ -1,8 +1,11 @@
-"""Models and data that users name on the command line."""
+"""Models, weights and data that users name on the command line."""
 
 from __future__ import annotations
 
 import importlib.util
+import inspect
+import pkgutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,37 +16,34 @@ from nhot.data.dataset import Floats
 from nhot.data.images import Size
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
-from nhot.models.digits import digits
+from nhot.models import NAMES, entry
 
 __all__ = ["load_data", "load_model"]
 
-EXAMPLE = "'digits' or a function in a Python file, as path/to/file.py:factory"
+FILE = "a function in a Python file, as path/to/file.py:factory"
 
 
-def load_model(spec: str) -> nn.Module:
-    """The float model that ``spec`` names: ``digits``, or ``path/to/file.py:factory``.
+def load_model(spec: str, **options: Any) -> nn.Module:
+    """The float model that ``spec`` names.
 
-    ``factory`` is a function without arguments, or a class, in that file; the file is run.
+    Parameters
+    ----------
+    spec : str
+        One of :data:`nhot.models.NAMES`, or ``path/to/file.py:factory``: a function or a class in
+        that file, which is run.
+    **options
+        Arguments of the function, or of the network's factory.
     """
-    if spec == "digits":
-        return digits()
-    path, colon, factory = spec.rpartition(":")
-    if not colon or not path.endswith(".py") or not factory.isidentifier():
-        raise NhotError(f"Model must be {EXAMPLE}, not {spec!r}")
-    if not Path(path).is_file():
-        raise NhotError(f"Model file must exist, not {path!r}")
-    build = getattr(_run_file(Path(path)), factory, None)
-    if not callable(build):
-        raise NhotError(f"Model file {path!r} must have a function {factory!r}")
+    what, factory = _catalogued(spec) if spec in NAMES else _own(spec)
+    _check_options(what, factory, options)
     try:
-        model = build()
+        model = factory(**options)
+    except NhotError:
+        raise
     except Exception as error:
-        raise NhotError(f"Function {factory!r} of {path!r} failed: {_text(error)}") from error
+        raise NhotError(f"{what} failed: {_text(error)}") from error
     if not isinstance(model, nn.Module):
-        raise NhotError(
-            f"Function {factory!r} of {path!r} must give a torch.nn.Module, "
-            f"not {type(model).__name__}"
-        )
+        raise NhotError(f"{what} must give a torch.nn.Module, not {type(model).__name__}")
     return model
 
 
@@ -57,6 +57,38 @@ def load_data(
     :func:`nhot.data.load_arrays`.
     """
     return load_arrays(path, split=split, size=size, most=most)
+
+
+def _catalogued(name: str) -> tuple[str, Callable[..., Any]]:
+    """What to call a network of the catalogue in errors, and its factory."""
+    return f"Model {name!r}", pkgutil.resolve_name(entry(name).factory)
+
+
+def _own(spec: str) -> tuple[str, Callable[..., Any]]:
+    """What to call a function of one's own in errors, and the function."""
+    path, colon, name = spec.rpartition(":")
+    if not colon or not path.endswith(".py") or not name.isidentifier():
+        raise NhotError(f"Model must be one of {', '.join(NAMES)}, or {FILE}, not {spec!r}")
+    if not Path(path).is_file():
+        raise NhotError(f"Model file must exist, not {path!r}")
+    factory = getattr(_run_file(Path(path)), name, None)
+    if not callable(factory):
+        raise NhotError(f"Model file {path!r} must have a function {name!r}")
+    return f"Function {name!r} of {path!r}", factory
+
+
+def _check_options(what: str, factory: Callable[..., Any], options: dict[str, Any]) -> None:
+    """Refuse an option that a factory does not have, naming those that it has."""
+    try:
+        known = inspect.signature(factory).parameters
+    except (TypeError, ValueError):  # written in C
+        return
+    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in known.values()):
+        return
+    for name in options:
+        if name not in known:
+            raise NhotError(f"{what} must be given options that it has "
+                            f"({', '.join(known) or 'none'}), not {name!r}")
 
 
 def _run_file(path: Path) -> Any:

@@ -1,0 +1,145 @@
+"""The arguments of ``nhot quantize``, and which of them go together."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from collections.abc import Iterable
+from pathlib import Path
+
+from nhot.cli.output import add_json_argument
+from nhot.cli.source import DIGITS, add_data_arguments
+from nhot.cli.task import DETECTOR
+from nhot.cli.training import COMMON, add_model_arguments, add_training_arguments
+from nhot.errors import NhotError
+
+__all__ = ["DEFAULTS", "add_arguments", "check", "is_demonstration"]
+
+DEFAULTS = {
+    "epochs": 20, "lr": 2e-3, "batch": 64, "optimizer": "adam", "schedule": "one-cycle",
+}
+"""Of fine-tuning, each stage of it."""
+
+RECIPES = ("one-stage", "two-stage", "progressive", "from-scratch")
+TRAINING = ("recipe", "distill", "loss", "folder", *DEFAULTS, *COMMON)
+POST_TRAINING = ("bias_correction", "adaptive_rounding")
+MIXED = ("candidates", "measure")
+SETTINGS = ("data", "test", "size", "option", "weights", "layer", "per_layer", "scale", "rule",
+            "gradient_schedule", "bits", "activation_terms", "accumulator_bits", "input_range",
+            "samples", "budget", *MIXED, *POST_TRAINING, *TRAINING)
+"""What the demonstration on digits does not take."""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_model_arguments(parser)
+    add_data_arguments(parser)
+    _add_rounding(parser)
+    _add_mixed(parser)
+    _add_post_training(parser)
+    _add_finetuning(parser)
+    group = parser.add_argument_group("output")
+    group.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.onnx",
+                       help="the network file")
+    group.add_argument("--inputs", type=Path, metavar="X.npy",
+                       help="also write samples to measure with as integers, for nhot run --input")
+    add_json_argument(parser)
+
+
+def _add_rounding(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("rounding")
+    group.add_argument("--format", default="2hot", metavar="FORMAT",
+                       help="of the weights: 1hot, 2hot, 3hot, 2hot@6, ternary, binary, "
+                       "signed-binary, apot4, pot4, int8, ... (default: %(default)s)")
+    group.add_argument("--layer", action="append", default=[], metavar="NAME=FORMAT",
+                       help="another format in one layer; repeatable")
+    group.add_argument("--per-layer", action="store_true", default=None,
+                       help="one scale for each layer, not for each filter")
+    group.add_argument("--scale", choices=["learned", "searched", "power-of-two"],
+                       help="where the scale of weights comes from (default: learned)")
+    group.add_argument("--rule", choices=["nearest", "twn", "least-squares"],
+                       help="which level a ternary weight takes (default: nearest)")
+    group.add_argument("--gradient-schedule", action="store_true", default=None,
+                       help="sharpen the gradient of binary and signed-binary weights over time")
+    group.add_argument("--bits", type=int, metavar="N",
+                       help="of activations, 2 to 8 (default: 8)")
+    group.add_argument("--activation-terms", type=int, metavar="N",
+                       help="signed powers of two, at most, of what a layer with weights reads")
+    group.add_argument("--accumulator-bits", type=int, metavar="N",
+                       help="width that no sum of a filter may overflow")
+    group.add_argument("--input-range", type=float, nargs=2, metavar=("LOW", "HIGH"),
+                       help="what the ends of the integer input stand for (default: those that "
+                       "the data set has, or else of the samples)")
+
+
+def _add_mixed(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("a format for each layer")
+    group.add_argument("--budget", metavar="COST=AMOUNT",
+                       help="choose the formats of layers for the least harm at a cost: terms=60%% "
+                       "(shifted additions, compared with --format in all layers) or bits=1e6")
+    group.add_argument("--candidates", metavar="FORMAT,...",
+                       help="to choose from (default: 1hot,2hot,3hot)")
+    group.add_argument("--measure", choices=["kl", "error", "hessian"],
+                       help="of the harm that a layer does: divergence of the classes, error of "
+                       "the output, or curvature of the loss, with labels (default: kl)")
+
+
+def _add_post_training(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("without fine-tuning")
+    group.add_argument("--samples", type=int, metavar="N",
+                       help="that ranges are taken from (default: 512, of large images fewer)")
+    group.add_argument("--bias-correction", action=BooleanOptionalAction,
+                       help="fit ranges, and correct the mean of each channel (default: yes)")
+    group.add_argument("--adaptive-rounding", action="store_true", default=None,
+                       help="choose levels by what a layer computes; takes minutes")
+
+
+def _add_finetuning(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("fine-tuning")
+    group.add_argument("--finetune", action="store_true", help="train on after rounding")
+    group.add_argument("--recipe", choices=RECIPES,
+                       help="formats on the way to the last (default: two-stage; signed-binary "
+                       "and binary weights need from-scratch, or many epochs)")
+    group.add_argument("--distill", action="store_true", default=None,
+                       help="learn from the float network's outputs, too")
+    add_training_arguments(group, DEFAULTS)
+
+
+def is_demonstration(args: Namespace) -> bool:
+    """Whether it is the digits, with the network, the data and the training that belong to them."""
+    return args.model == DIGITS and args.data is None
+
+
+def check(args: Namespace) -> None:
+    """Refuse arguments that do not fit together, before anything slow is imported."""
+    if args.output.suffix != ".onnx":
+        raise NhotError(f"Network file must end in .onnx, not {str(args.output)!r}")
+    if is_demonstration(args):
+        for name in _given(args, SETTINGS):
+            raise NhotError(f"--data must be given with {name}; digits alone trains a network of "
+                            "its own, and --data digits names its data")
+        return
+    if args.data is None:
+        raise NhotError(f"--data must be given for {args.model!r}: its activation ranges are "
+                        "taken from samples")
+    for name in _given(args, () if args.finetune else TRAINING):
+        raise NhotError(f"--finetune must be given with {name}, which is for training")
+    for name in _given(args, POST_TRAINING if args.finetune else ()):
+        raise NhotError(f"{name} must not be given with --finetune, which does more")
+    if args.budget is None:
+        for name in _given(args, MIXED):
+            raise NhotError(f"--budget must be given with {name}, which is for choosing formats")
+    elif args.layer:
+        raise NhotError("--layer must not be given with --budget, which chooses all formats")
+    if args.distill and (args.loss == "mean-squares" or args.model == DETECTOR):
+        raise NhotError("--distill must be for a network that tells classes, whose outputs it "
+                        "compares")
+    own = ":" in args.model
+    if not own and args.weights is None and args.recipe != "from-scratch":
+        raise NhotError(f"--weights must be given for {args.model!r}, which has none of its own: "
+                        "nhot train makes them")
+
+
+def _given(args: Namespace, names: Iterable[str]) -> Iterable[str]:
+    """The options among ``names`` that the command line has."""
+    given = (name for name in names if getattr(args, name) not in (None, []))
+    return ("--run" if name == "folder" else f"--{name.replace('_', '-')}" for name in given)

@@ -1,0 +1,227 @@
+"""What ``nhot quantize`` does, step by step."""
+
+from __future__ import annotations
+
+import logging
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nhot.cli.quantize.arguments import DEFAULTS
+from nhot.cli.task import Task
+from nhot.cli.training import augmentation, build_model, pairs, settings
+from nhot.errors import NhotError
+
+if TYPE_CHECKING:
+    from nhot.data.dataset import Floats
+    from nhot.formats import Format
+    from nhot.network import Network
+    from nhot.quant import QuantModel
+    from nhot.quant.mixed.sensitivity import Measure
+    from nhot.training import Settings
+
+__all__ = ["Outcome", "demonstration", "layers", "own", "write"]
+
+STEPS = 1000
+"""Of adaptive rounding, for each layer."""
+
+_log = logging.getLogger("nhot")
+
+
+class Outcome(NamedTuple):
+    """What came of it.
+
+    Parameters
+    ----------
+    network : Network
+    metric : str
+        What the scores are.
+    scores : dict
+        By stage.
+    samples : (samples, ...)
+        To try the network with.
+    first : bool
+        Whether this is the process, of those of torchrun, that writes and prints.
+    """
+
+    network: Network
+    metric: str
+    scores: dict[str, float]
+    samples: Floats
+    first: bool = True
+
+
+def demonstration(args: Namespace) -> Outcome:
+    """The digits: trained, quantised and fine-tuned."""
+    from nhot.data import load_digits
+    from nhot.quant import train_digits
+
+    trained = train_digits(args.format, seed=args.seed)
+    return Outcome(trained.network, "accuracy", trained.accuracies, load_digits().test_x)
+
+
+def own(args: Namespace) -> Outcome:
+    """A model and data that the command line names."""
+    from nhot.quant import to_network
+    from nhot.training.ranks import join
+
+    _check_formats(args)
+    work = _Work(args, Task.open(args))
+    quantized = work.rounded(work.formats())
+    if args.finetune:
+        work.finetune(quantized)
+    else:
+        work.post_train(quantized)
+    name = f"{args.model.rpartition(':')[2]}-{args.format}"
+    return Outcome(
+        to_network(quantized, name), work.task.metric, work.scores, work.shown(), join().first
+    )
+
+
+def layers(network: Network) -> list[dict[str, Any]]:
+    """What the weights of each layer come to, and the sums over all."""
+    from nhot.network.counts import count
+    from nhot.network.operators import Filters
+
+    facts = [
+        {"layer": node.name, "format": node.format.name, **asdict(count(network, [node.name]))}
+        for node in network.nodes if isinstance(node, Filters)
+    ]
+    formats = dict.fromkeys(one["format"] for one in facts)
+    total = {"layer": "total", "format": ", ".join(formats), **asdict(count(network))}
+    return [*facts, total]
+
+
+def write(args: Namespace, outcome: Outcome) -> None:
+    """Write the network, and the inputs if they are wanted."""
+    from nhot.cli.run import write_outputs
+    from nhot.data import to_integers
+    from nhot.network.file import save
+
+    if args.inputs is not None:
+        write_outputs(args.inputs, to_integers(outcome.network.input, outcome.samples))
+    save(outcome.network, args.output)
+
+
+def _check_formats(args: Namespace) -> None:
+    """Refuse what is no format, and a budget that is none, before anything is read."""
+    from nhot.formats import parse
+
+    for name in (args.format, *pairs(args.layer, "Layer").values(), *_candidates(args)):
+        parse(name)
+    if args.budget is None:
+        return
+    from nhot.quant.mixed import parse_budget
+
+    if parse_budget(args.budget).cost == "cycles":
+        raise NhotError("Budget must be of terms or bits here, not of cycles: choose_formats of "
+                        "nhot.quant.mixed takes the engine that these need")
+
+
+def _settings(args: Namespace) -> Settings:
+    """Of each stage; the integers are measured once, at its end."""
+    chosen = settings(args, DEFAULTS)
+    return replace(chosen, evaluate_every=chosen.epochs)
+
+
+def _candidates(args: Namespace) -> tuple[str, ...]:
+    return tuple(args.candidates.split(",")) if args.candidates else ("1hot", "2hot", "3hot")
+
+
+class _Work:
+    """The steps, and the scores that they had."""
+
+    def __init__(self, args: Namespace, task: Task):
+        self.args, self.task = args, task
+        self.settings = _settings(args) if args.finetune else None
+        self.data = task.training() if args.finetune else None
+        self.samples, self.labels = task.source.samples(args.samples)
+        self.model = build_model(args)
+        for data in ((self.samples,), self.data, task.held_out):
+            if data is not None:
+                task.check(self.model, data)
+        self.scores: dict[str, float] = {}
+
+    def formats(self) -> Mapping[str, Format | str]:
+        """The formats of single layers, as they are named or as the budget has it."""
+        args = self.args
+        if args.budget is None:
+            return pairs(args.layer, "Layer")
+        from nhot.quant.mixed import choose_formats
+
+        measure: Measure = args.measure or ("kl" if self.task.metric == "accuracy" else "error")
+        choice = choose_formats(
+            self.model, self.samples, budget=args.budget, candidates=_candidates(args),
+            measure=measure, labels=self.labels, reference=args.format, seed=args.seed,
+        )
+        _log.info("%s %s of %s", f"{choice.cost:,}", choice.budget.cost,
+                  f"{choice.budget.amount:,.0f}")
+        return choice.formats
+
+    def rounded(self, formats: Mapping[str, Format | str]) -> QuantModel:
+        """The model, rounded."""
+        from nhot.quant import quantize
+
+        args = self.args
+        limits = args.input_range
+        chosen = {
+            "bits": args.bits, "scale": args.scale, "rule": args.rule,
+            "schedule": args.gradient_schedule, "activation_terms": args.activation_terms,
+            "accumulator_bits": args.accumulator_bits, "per_channel": not args.per_layer,
+        }
+        quantized = quantize(
+            self.model, args.format, self.samples, formats=formats,
+            input_range=self.task.source.splits.input_range if limits is None else tuple(limits),
+            **{name: value for name, value in chosen.items() if value is not None},
+        )
+        if args.recipe != "from-scratch":
+            self._measure("float", self.model)
+            self._measure("rounded", quantized)
+        return quantized
+
+    def post_train(self, quantized: QuantModel) -> None:
+        """Make up for the rounding, as far as that goes without training."""
+        from nhot.quant.post_training import adapt_rounding, correct_bias, fit_ranges
+
+        args = self.args
+        corrected = args.bias_correction is not False
+        if corrected or args.adaptive_rounding:
+            fit_ranges(quantized, self.samples)
+        if args.adaptive_rounding:
+            adapt_rounding(quantized, self.model, self.samples, steps=STEPS, seed=args.seed)
+            fit_ranges(quantized, self.samples)
+            self._measure("adapted", quantized)
+        if corrected:
+            correct_bias(quantized, self.model, self.samples)
+            self._measure("corrected", quantized)
+
+    def finetune(self, quantized: QuantModel) -> None:
+        """Train in all stages of the recipe."""
+        from nhot.quant import recipe, run_recipe
+        from nhot.training import Distillation
+
+        args = self.args
+        assert self.settings is not None
+        assert self.data is not None
+        plan = recipe(args.recipe or "two-stage", quantized.formats, self.settings)
+        result = run_recipe(
+            quantized, self.data, plan,
+            loss=Distillation(self.model) if args.distill else self.task.loss,
+            augment=augmentation(args), evaluate=self.task.measure, samples=self.samples,
+            run=args.folder,
+        )
+        if self.task.measure is not None:
+            *before, last = result.stages
+            self.scores |= {stage.name: stage.after for stage in before}
+            self.scores["finetuned"] = last.after
+
+    def shown(self) -> Floats:
+        """Samples to try the network with: those to measure with, if they are in memory."""
+        data = self.task.held_out
+        return data[0] if isinstance(data, tuple) else self.samples
+
+    def _measure(self, stage: str, model: Any) -> None:
+        measure = self.task.measure
+        if measure is not None:
+            self.scores[stage] = measure(model)

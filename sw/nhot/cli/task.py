@@ -1,0 +1,157 @@
+"""What a model that a command line names is to do: its data, its loss and its measure."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from nhot.cli.source import Source, image_size
+from nhot.errors import NhotError
+
+if TYPE_CHECKING:
+    from nhot.training import Loss
+    from nhot.training.batches import Data
+    from nhot.training.loop import Evaluate
+
+__all__ = ["DETECTOR", "Task"]
+
+DETECTOR = "centernet"
+"""The network that finds objects rather than classes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """Data, and what a model is to make of them.
+
+    Parameters
+    ----------
+    source : Source
+    read : callable
+        From a source and its split to what the loss takes.
+    loss : Loss
+    metric : str
+        What ``measure`` gives: ``accuracy``, ``loss`` or ``mAP``.
+    measure : callable, optional
+        From a model to the metric on held-out data, if there are any.
+    held_out : Data, optional
+    """
+
+    source: Source
+    read: Callable[[Source, str], Data]
+    loss: Loss
+    metric: str
+    measure: Evaluate | None
+    held_out: Data | None
+
+    @classmethod
+    def open(cls, args: Namespace) -> Task:
+        """Open the data that ``args`` name; what is to be measured with is read."""
+        size = image_size(args.model, args.size)
+        source = Source(args.data, size)
+        other = source if args.test is None else Source(args.test, size)
+        split = other.held_out(alone=other is not source)
+        if args.model == DETECTOR:
+            return _detection(source, other, split)
+        if args.loss == "mean-squares":
+            return _reproduction(source, other, split)
+        return _classification(source, other, split)
+
+    def training(self) -> Data:
+        """What to train on."""
+        return self.read(self.source, "train")
+
+    def check(self, model: Any, data: Data) -> None:
+        """Refuse a model that does not take ``data``, by trying two samples of them.
+
+        These have the least and the greatest label, where labels are known and one a sample.
+        """
+        import numpy as np
+
+        from nhot.training import mean_loss
+
+        arrays: Any = data
+        if isinstance(data, tuple):
+            labelled = len(data) == 2
+            ends = [arrays[1].argmin(), arrays[1].argmax()] if labelled else [0, -1]
+            chosen = tuple(array[ends] for array in arrays)
+        else:
+            chosen = tuple(map(np.stack, zip(arrays[0], arrays[len(arrays) - 1], strict=True)))
+        bare = len(chosen) == 1 and self.metric != "loss"
+        try:
+            mean_loss(model, chosen, _runs if bare else self.loss)
+        except NhotError:
+            raise
+        except Exception as error:
+            text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            shape = chosen[0].shape[1:]
+            raise NhotError(f"Model must take samples of shape {shape}, but: {text}") from None
+
+
+def _classification(source: Source, other: Source, split: str | None) -> Task:
+    from nhot.training import CrossEntropy, accuracy
+
+    # Samples without labels have no accuracy; those that are named to be measured with must have.
+    measured = split is not None and (other.labelled or other is not source)
+    held_out = _labelled(other, split) if split and measured else None
+    return Task(
+        source=source, read=_labelled, loss=CrossEntropy(), metric="accuracy", held_out=held_out,
+        measure=None if held_out is None else partial(accuracy, data=held_out),
+    )
+
+
+def _reproduction(source: Source, other: Source, split: str | None) -> Task:
+    """An autoencoder, which gives its samples back."""
+    from nhot.training import MeanSquares, mean_loss
+
+    held_out = _bare(other, split) if split else None
+    loss = MeanSquares()
+    return Task(
+        source=source, read=_bare, loss=loss, metric="loss", held_out=held_out,
+        measure=None if held_out is None else partial(mean_loss, data=held_out, loss=loss),
+    )
+
+
+def _detection(source: Source, other: Source, split: str | None) -> Task:
+    from nhot.studies.detection import CentreLoss, Precision
+
+    classes = source.splits.classes
+    held_out = _objects(other, split) if split else None
+    measure = None
+    if split and held_out is not None:
+        scenes: Any = other.splits.split(split)
+        measure = Precision(held_out[0], scenes.objects, classes)
+    return Task(
+        source=source, read=_objects, loss=CentreLoss(len(classes)), metric="mAP",
+        measure=measure, held_out=held_out,
+    )
+
+
+def _labelled(source: Source, split: str) -> Data:
+    if not source.labelled:
+        raise NhotError(f"Data {source.name} must have labels y, one for each sample, to train or "
+                        "to measure with")
+    return source.data(split)
+
+
+def _bare(source: Source, split: str) -> Data:
+    data = source.data(split)
+    if not isinstance(data, tuple):
+        raise NhotError(f"Data {source.name} must fit into memory for the loss mean-squares")
+    return data[:1]
+
+
+def _objects(source: Source, split: str) -> Any:
+    from nhot.data import Coco
+    from nhot.studies.detection import in_memory
+
+    scenes = source.splits.split(split)
+    if not isinstance(scenes, Coco):
+        raise NhotError(f"Data {source.name} must be COCO instances for {DETECTOR}")
+    return in_memory(scenes)
+
+
+def _runs(model: Any, /, *batch: Any) -> Any:
+    return model(batch[0]).sum()

@@ -1,0 +1,138 @@
+"""What the commands that train share: their arguments, and what becomes of these."""
+
+from __future__ import annotations
+
+import ast
+from argparse import ArgumentParser, Namespace, _ArgumentGroup
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nhot.cli.task import DETECTOR
+from nhot.errors import NhotError
+
+if TYPE_CHECKING:
+    from nhot.training import Augment, Settings
+
+__all__ = [
+    "add_model_arguments", "add_training_arguments", "augmentation", "build_model", "pairs",
+    "settings",
+]
+
+CHOICES = {
+    "optimizer": ("sgd", "adam", "adamw"), "schedule": ("one-cycle", "cosine", "constant"),
+    "augment": ("none", "crop-flip", "jitter"), "device": ("auto", "cpu", "cuda"),
+    "precision": ("fp32", "bf16"),
+}
+TEXTS = {
+    "epochs": "passes over the data", "lr": "highest learning rate", "batch": "samples in a step",
+    "optimizer": "of the steps", "schedule": "of the learning rate",
+    "weight_decay": "of weights, not of biases and scales",
+    "augment": "changes images at random: crop-flip shifts and mirrors them, jitter is for objects "
+    "in photographs",
+    "device": "auto is the GPU if there is one", "threads": "of the processor, 0 for all cores",
+    "workers": "processes that read data which is not in memory",
+    "precision": "bf16 multiplies in bfloat16",
+}
+KINDS: dict[str, Callable[[str], Any]] = {
+    "epochs": int, "lr": float, "batch": int, "weight_decay": float, "threads": int, "workers": int,
+}
+COMMON: dict[str, Any] = {
+    "weight_decay": 0.0, "augment": "none", "device": "auto", "threads": 1, "workers": 0,
+}
+"""Defaults that all commands share. Arguments themselves are None unless given."""
+
+_NOT_SETTINGS = {"augment"}
+
+
+def add_model_arguments(parser: ArgumentParser) -> None:
+    """Declare MODEL, ``--option``, ``--weights`` and ``--seed``."""
+    from nhot.models.catalogue import NAMES
+
+    parser.add_argument("model", metavar="MODEL",
+                        help=f"{', '.join(NAMES)}; or a function that gives a torch module: "
+                        "file.py:function")
+    group = parser.add_argument_group("model")
+    group.add_argument("--option", action="append", default=[], metavar="NAME=VALUE",
+                       help="an argument of the network's function, as classes=5; repeatable")
+    group.add_argument("--weights", type=Path, metavar="FILE.pt",
+                       help="a state_dict, or a checkpoint of a training, to begin with")
+    group.add_argument("--seed", type=int, default=0, metavar="N",
+                       help="of all random numbers (default: %(default)s)")
+
+
+def add_training_arguments(group: _ArgumentGroup, defaults: Mapping[str, Any]) -> None:
+    """Declare the settings of a training; ``defaults`` says which there are, and is told."""
+    for name, default in {**COMMON, **defaults}.items():
+        group.add_argument(
+            f"--{name.replace('_', '-')}", type=KINDS.get(name, str), choices=CHOICES.get(name),
+            metavar=None if name in CHOICES else "N" if KINDS[name] is int else "X",
+            help=f"{TEXTS[name]} (default: {default})",
+        )
+    group.add_argument("--loss", choices=["cross-entropy", "mean-squares"],
+                       help="of classes, or of the difference to the input, for an autoencoder "
+                       "(default: cross-entropy)")
+    group.add_argument("--run", dest="folder", type=Path, metavar="DIR",
+                       help="folder for checkpoints and log, from which a training that was "
+                       "stopped goes on")
+
+
+def settings(args: Namespace, defaults: Mapping[str, Any], **more: Any) -> Settings:
+    """The settings that ``args`` give, with ``defaults`` for the rest."""
+    from nhot.models import NAMES
+    from nhot.training import Settings
+
+    values = {
+        name: default if getattr(args, name) is None else getattr(args, name)
+        for name, default in {**COMMON, **defaults}.items() if name not in _NOT_SETTINGS
+    }
+    values["threads"] = values["threads"] or None
+    # Modules of one's own may call view, which that order of memory does not allow.
+    return Settings(seed=args.seed, channels_last=args.model in NAMES, **values, **more)
+
+
+def augmentation(args: Namespace) -> Augment | None:
+    """What ``--augment`` names."""
+    if args.augment == "jitter":
+        from nhot.studies.detection import Jitter
+
+        if args.model != DETECTOR:
+            raise NhotError(f"Augmentation jitter must be for {DETECTOR}, not for {args.model!r}")
+        return Jitter()
+    from nhot.training import CropFlip
+
+    if args.augment != "crop-flip":
+        return None
+    if args.model == DETECTOR:
+        raise NhotError(f"Augmentation of {DETECTOR} must be jitter, which moves boxes, too, not "
+                        "crop-flip")
+    return CropFlip()
+
+
+def build_model(args: Namespace) -> Any:
+    """The float network, a module of torch, with the weights of ``--weights`` if there are any."""
+    from nhot.quant.loading import load_model
+    from nhot.quant.weights_file import load_weights
+    from nhot.training import repeatable
+
+    options = {name: _value(text) for name, text in pairs(args.option, "Option").items()}
+    with repeatable(args.seed):
+        model = load_model(args.model, **options)
+    if args.weights is not None:
+        load_weights(model, args.weights)
+    return model
+
+
+def pairs(texts: Sequence[str], what: str) -> dict[str, str]:
+    """What NAME=VALUE say, by name."""
+    for text in texts:
+        if not all(text.partition("=")):
+            raise NhotError(f"{what} must be NAME=VALUE, not {text!r}")
+    return {text.partition("=")[0]: text.partition("=")[2] for text in texts}
+
+
+def _value(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text

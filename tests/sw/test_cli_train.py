@@ -1,0 +1,182 @@
+"""``nhot train``: weights for the float networks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from nhot.cli import main
+
+torch = pytest.importorskip("torch")
+
+MODEL = """
+from torch import nn
+
+def build(classes=2):
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, classes)
+    )
+
+def coder():
+    return nn.Sequential(nn.Linear(6, 2), nn.Linear(2, 6))
+"""
+
+MEAN = """
+from torch import nn
+
+def build():
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
+"""
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """Pictures of 4 x 4 pixels, bright on the left (0) or on the right (1)."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(5)
+    y = random.integers(0, 2, 64)
+    x = random.uniform(0, 0.4, (64, 1, 4, 4))
+    for picture, label in zip(x, y, strict=True):
+        picture[0, :, 2 * label : 2 * label + 2] += 0.6
+    (tmp_path / "model.py").write_text(MODEL)
+    np.savez(tmp_path / "data.npz", x=x.astype(np.float32), y=y)
+    np.savez(tmp_path / "bare.npz", x=x)
+    np.savez(tmp_path / "vectors.npz", x=random.normal(size=(32, 6)))
+    return tmp_path
+
+
+def train(*more, model="model.py:build", data="data.npz"):
+    return main(["train", model, "--data", data, "-o", "w.pt", "--batch", "16", *more])
+
+
+def write_folders(root):
+    """Two classes of images, red and blue, to train on and to validate with."""
+    image = pytest.importorskip("PIL.Image")
+    for split in ("train", "val"):
+        for name, color in (("blue", (0, 0, 255)), ("red", (255, 0, 0))):
+            (root / split / name).mkdir(parents=True)
+            for number in range(4):
+                image.new("RGB", (9, 7), color).save(root / split / name / f"{number}.png")
+
+
+def test_weights_can_be_loaded(files, capsys):
+    from nhot.quant.loading import load_model
+    from nhot.quant.weights_file import load_weights
+    from nhot.training import accuracy
+
+    assert train("--test", "data.npz", "--epochs", "8", "--lr", "0.05", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    model = load_model("model.py:build")
+    load_weights(model, "w.pt")
+    with np.load("data.npz") as data:
+        assert accuracy(model, (data["x"], data["y"])) == facts["accuracy"] > 0.9
+    assert facts["file"] == "w.pt"
+    assert facts["epochs"] == 8
+
+
+def test_the_digits(files, capsys):
+    assert train("--epochs", "3", "--lr", "0.05", model="digits", data="digits") == 0
+    assert float(capsys.readouterr().err.split("accuracy ")[1].split()[0]) > 80
+
+
+def test_a_stopped_training_goes_on(files, capsys):
+    assert train("--epochs", "2", "--run", "runs/a") == 0
+    first = torch.load("w.pt", weights_only=True)
+    assert train("--epochs", "2", "--run", "runs/a") == 0
+    again = torch.load("w.pt", weights_only=True)
+    assert all(torch.equal(value, again[name]) for name, value in first.items())
+    assert train("--epochs", "2", "--run", "runs/a", "--seed", "1") == 2
+    assert "its seed is 0, not 1" in capsys.readouterr().err
+
+
+def test_options_reach_the_training(files, monkeypatch):
+    import nhot.training
+    from nhot.errors import NhotError
+
+    def stop(model, data, settings, **more):
+        seen.update(vars(settings), augment=more["augment"], run=more["run"])
+        raise NhotError("enough")
+
+    seen = {}
+    monkeypatch.setattr(nhot.training, "fit", stop)
+    assert train("--epochs", "3", "--lr", "0.5", "--optimizer", "adamw", "--schedule", "constant",
+                 "--weight-decay", "0.1", "--precision", "bf16", "--device", "cpu", "--threads",
+                 "0", "--workers", "2", "--seed", "7", "--augment", "crop-flip", "--run", "r") == 2
+    expected = {
+        "epochs": 3, "lr": 0.5, "batch": 16, "optimizer": "adamw", "schedule": "constant",
+        "weight_decay": 0.1, "precision": "bf16", "device": "cpu", "threads": None, "workers": 2,
+        "seed": 7, "channels_last": False,
+    }
+    assert {name: seen[name] for name in expected} == expected
+    assert type(seen["augment"]).__name__ == "CropFlip"
+    assert str(seen["run"]) == "r"
+
+
+def test_an_autoencoder(files, capsys):
+    assert train("--loss", "mean-squares", "--epochs", "1", "--test", "vectors.npz", "--json",
+                 model="model.py:coder", data="vectors.npz") == 0
+    assert json.loads(capsys.readouterr().out)["loss"] > 0
+
+
+@pytest.mark.parametrize("kept", [1 << 30, 0])
+def test_folders_of_images(files, capsys, monkeypatch, kept):
+    monkeypatch.setattr("nhot.cli.source.IN_MEMORY", kept)
+    write_folders(files / "colors")
+    (files / "mean.py").write_text(MEAN)
+    sizes = ["--size", "6", "8", "--epochs", "20", "--batch", "8", "--lr", "1"]
+    arguments = ["train", "mean.py:build", "--data", "colors", "-o", "w.pt"]
+    assert main([*arguments, *sizes, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] == 1
+    assert main(arguments) == 2
+    assert "Size must be given for the images of" in capsys.readouterr().err
+    (files / "colors" / "train" / "red" / "2.png").write_bytes(b"\x89PNG cut off")
+    assert main([*arguments, *sizes]) == 2
+    assert "Image 'colors/train/red/2.png' must be a whole image file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--epochs", "0"], "Epochs must be at least 1"),
+    (["--lr", "-1"], "Lr must be a positive number"),
+    (["--option", "classes=1"], "Labels must be 0 to 0, as the model has classes, not 0 to 1"),
+    (["--option", "width=1"], "must be given options that it has (classes), not 'width'"),
+    (["--option", "classes"], "Option must be NAME=VALUE, not 'classes'"),
+    (["--weights", "model.py"], "must be a whole file of torch.save"),
+    (["--data", "bare.npz"], "must have labels y"),
+    (["--data", "vectors.npz", "--loss", "mean-squares"],
+     "Model must take samples of shape (6,), but: RuntimeError"),
+    (["--test", "bare.npz"], "must have labels y"),
+    (["--test", "absent"], "absent"),
+    (["--augment", "jitter"], "jitter must be for centernet"),
+    (["-o", "absent/w.pt"], "Folder of 'absent/w.pt' must exist"),
+])
+def test_what_does_not_fit_is_refused(files, capsys, arguments, message):
+    assert train(*arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+    assert not (files / "w.pt").exists()
+
+
+def test_data_must_be_named(files, capsys):
+    assert main(["train", "digits", "-o", "w.pt"]) == 2
+    assert "--data must name what to train on" in capsys.readouterr().err
+    assert main(["train", "centernet", "--data", "data.npz", "-o", "w.pt"]) == 2
+    assert "must be COCO instances for centernet" in capsys.readouterr().err
+    assert train("--augment", "crop-flip", data="vectors.npz", model="model.py:coder") == 2
+    capsys.readouterr()
+
+
+def test_two_processes(files):
+    command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone",
+               "--nproc-per-node", "2", "-m", "nhot", "train", "model.py:build", "--data",
+               "data.npz", "--epochs", "2", "--batch", "16", "--device", "cpu", "-o", "w.pt"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "w.pt\n"
+    assert (files / "w.pt").exists()
