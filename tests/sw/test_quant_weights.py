@@ -279,7 +279,7 @@ def test_limited_filters_cannot_overflow(name, bits):
     weight[0] = weight[0].abs()
     weight[1] = 0
     quant = weight_quant(spec(name), weight)
-    quant.limit_accumulator(bits, 8)
+    quant.limit_accumulator(bits, 8, weight)
     levels, _ = quant.integers(weight)
     flat = levels.flatten(1)
     if name == "signed-binary":
@@ -299,12 +299,12 @@ def test_filters_that_fit_are_not_touched():
     torch.manual_seed(8)
     weight = torch.randn(4, 16)
     free, limited = (weight_quant(spec("2hot"), weight) for _ in range(2))
-    limited.limit_accumulator(24, 8)
+    limited.limit_accumulator(24, 8, weight)
     assert (free.integers(weight)[0] == limited.integers(weight)[0]).all()
 
 
 def test_limits_that_nothing_fits():
     with pytest.raises(NhotError, match="must be at least 10 for inputs of 8 bits, not 9"):
-        weight_quant(spec("2hot"), torch.ones(1, 1)).limit_accumulator(9, 8)
+        weight_quant(spec("2hot"), torch.ones(1, 1)).limit_accumulator(9, 8, torch.ones(1, 1))
     with pytest.raises(NhotError, match="must have a zero, not binary"):
-        weight_quant(spec("binary"), torch.ones(1, 1)).limit_accumulator(16, 8)
+        weight_quant(spec("binary"), torch.ones(1, 1)).limit_accumulator(16, 8, torch.ones(1, 1))

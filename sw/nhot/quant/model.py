@@ -113,7 +113,9 @@ class QuantModel(nn.Module):
             if not isinstance(layer, QuantFilters):
                 continue
             try:
-                layer.weights.limit_accumulator(self.accumulator_bits, bits[layer.sources[0]])
+                layer.weights.limit_accumulator(
+                    self.accumulator_bits, bits[layer.sources[0]], layer.weight
+                )
             except NhotError as error:
                 raise NhotError(f"Layer {layer.name!r}: {error}") from None
 

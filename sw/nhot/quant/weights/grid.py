@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,6 +16,12 @@ from nhot.quant.weights.search import search_scale
 from nhot.quant.weights.weights import WeightQuant
 
 __all__ = ["GridWeights"]
+
+WIDER = 8
+"""Doublings of the scale that are tried under a limit,"""
+
+STEPS = 4
+"""and steps of a doubling."""
 
 
 class GridWeights(WeightQuant):
@@ -61,6 +69,24 @@ class GridWeights(WeightQuant):
         scale = self._scale(weight.detach()).detach()
         filters = np.broadcast_to(scale.flatten().double().cpu().numpy(), (weight.shape[0],))
         return self._levels(weight / scale).long(), filters.copy()
+
+    @torch.no_grad()
+    def limit_accumulator(self, bits: int, input_bits: int, weight: Tensor) -> None:
+        """As in the base, with the scale of least squared error under the limit.
+
+        Fewer units hold a filter that is too large for the limit on the scale it had.
+        """
+        super().limit_accumulator(bits, input_bits, weight)
+        first = self.log_scale.clone()
+        best, least = first, torch.full_like(first, torch.inf)
+        steps = 1 if self.power_of_two else STEPS
+        for step in range(WIDER * steps):
+            wider = first + math.log(2) * step / steps
+            self.log_scale.copy_(wider)
+            error = (self(weight) - weight).square().reshape(len(first), -1).sum(1)
+            best = torch.where(error < least, wider, best)
+            least = torch.minimum(error, least)
+        self.log_scale.copy_(best)
 
     def _levels(self, values: Tensor) -> Tensor:
         if self.limit is None:

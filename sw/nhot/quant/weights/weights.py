@@ -33,8 +33,10 @@ class WeightQuant(nn.Module, ABC):
         self.progress = 0.0
         self.limit: int | None = None
 
-    def limit_accumulator(self, bits: int, input_bits: int) -> None:
+    def limit_accumulator(self, bits: int, input_bits: int, weight: Tensor) -> None:
         """Keep every sum over inputs of ``input_bits`` within ``bits``, whatever the inputs are.
+
+        ``weight`` is what the scale is to suit under the limit.
 
         A sum is at most ``2**input_bits`` times the positive levels or the negative ones, whether
         the inputs are unsigned, signed, or unsigned and stored less half their range; so both are
