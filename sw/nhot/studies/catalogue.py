@@ -48,8 +48,12 @@ PARTS = (
 )
 FLOAT = Row(name="float", format="", recipe="float")
 
+NARROW = Row(
+    name="binary-narrow", format="binary", recipe="from-scratch", network={"width": 10},
+    note="as many weights as signed-binary has that are not zero",
+)
 CIFAR10: dict[str, Any] = {
-    "data": "cifar10", "metric": "accuracy", "rows": (FLOAT, *TUNED, *SCRATCH, *PARTS),
+    "data": "cifar10", "metric": "accuracy", "rows": (FLOAT, *TUNED, *SCRATCH, NARROW, *PARTS),
     "float_training": {
         "epochs": 12, "lr": 0.2, "batch": 128, "optimizer": "sgd", "weight_decay": 5e-4,
         "schedule": "one-cycle", "precision": "bf16",

@@ -13,7 +13,7 @@ from nhot import training
 from nhot.models import build
 from nhot.network.counts import count
 from nhot.quant import QuantModel, quantize, to_network
-from nhot.quant.recipe import recipe, run_recipe
+from nhot.quant.recipes import recipe, run_recipe
 from nhot.studies.record import Record
 from nhot.studies.study import Row, Study
 from nhot.studies.task import Task
@@ -63,7 +63,7 @@ class Runner:
     def _quantised(self, row: Row, seed: int, folder: Path) -> Record:
         scratch = row.recipe == "from-scratch"
         settings = self._settings(self.study.scratch if scratch else self.study.tuning, seed)
-        start = self._fresh(seed) if scratch else self._float(seed)
+        start = self._fresh(seed, **row.network) if scratch else self._float(seed)
         model = quantize(
             start, row.format, self.task.samples, input_range=self.task.input_range, **row.options
         )
@@ -89,9 +89,9 @@ class Runner:
             run=folder, what=f"{self.study.name} {what}",
         )
 
-    def _fresh(self, seed: int) -> nn.Module:
+    def _fresh(self, seed: int, **options: Any) -> nn.Module:
         with repeatable(seed, 1):
-            return build(self.study.network, **self.study.options)
+            return build(self.study.network, **{**self.study.options, **options})
 
     def _settings(self, values: Mapping[str, Any], seed: int) -> Settings:
         return Settings(**{"seed": seed, "evaluate_every": 1000, **values})

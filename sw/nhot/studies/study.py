@@ -12,7 +12,7 @@ __all__ = ["Recipe", "Row", "Study"]
 
 Recipe = Literal["float", "rounded", "one-stage", "two-stage", "from-scratch"]
 """How a row is trained: as the float network; from it without training, in one stage or in two; or
-quantised from the first step. The last three are recipes of :mod:`nhot.quant.recipe`."""
+quantised from the first step. The last three are recipes of :mod:`nhot.quant.recipes`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,8 @@ class Row:
     recipe : Recipe
     options : dict
         Further arguments of :func:`nhot.quant.quantize`.
+    network : dict
+        Arguments of the network's factory that are not the study's; for rows trained from scratch.
     part : str
         The table that the row belongs to.
     note : str
@@ -37,6 +39,7 @@ class Row:
     format: str
     recipe: Recipe
     options: Mapping[str, Any] = field(default_factory=dict)
+    network: Mapping[str, Any] = field(default_factory=dict)
     part: str = "formats"
     note: str = ""
 
