@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,8 @@ from nhot.cli import main
 from nhot.errors import NhotError
 from nhot.formats import parse
 from nhot.studies import STUDIES, Record, load_records, study, table
+from nhot.studies.aims import aims
+from nhot.studies.page import refresh
 from nhot.studies.plot import plot
 from nhot.studies.runner import Runner
 from nhot.studies.task import open_task
@@ -111,3 +114,41 @@ def test_mistakes(arguments, text, capsys, tmp_path, monkeypatch):
     assert main(["study", *arguments]) == 2
     assert text in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_aims_are_judged_by_the_records():
+    records = [record("2hot", 0.898), record("int8", 0.9), record("1hot", 0.88)]
+    lines = aims("cifar10-resnet8", records).splitlines()
+    assert lines[2] == "| 2-hot at most 0.3 points below int8 | -0.20 points | met |"
+    assert lines[3] == "| 1-hot at most 1.5 points below int8 | -2.00 points | missed |"
+    assert len(lines) == 4  # nothing is said of rows without records
+    assert "| -75.00 % | met |" in aims("bccd-centernet", records)
+
+
+def test_page_is_renewed_between_its_marks(tmp_path, capsys):
+    record("2hot", 0.9).save(tmp_path / "record.json")
+    page = tmp_path / "page.md"
+    page.write_text("# A\n<!-- table digits formats -->\nold\n<!-- end -->\nB\n")
+    arguments = ["study", "digits", "--table", str(tmp_path), "--page", str(page)]
+    assert main(arguments) == 0
+    first = page.read_text()
+    assert first.startswith("# A\n<!-- table digits formats -->\n\n| row |")
+    assert first.endswith("|\n\n<!-- end -->\nB\n")
+    assert "old" not in first
+    assert main(arguments) == 0
+    assert page.read_text() == first
+    page.write_text("nothing")
+    assert main(arguments) == 2
+    assert "must have a line <!-- table digits formats -->" in capsys.readouterr().err
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "results.md"
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_results_are_those_of_the_records(name):
+    folder = PAGE.parent / "results" / name
+    if f"<!-- table {name} " in PAGE.read_text():
+        assert refresh(PAGE.read_text(), study(name), load_records(folder)) == PAGE.read_text()
+    else:
+        assert not folder.exists()

@@ -11,7 +11,7 @@ from nhot.cli.output import add_json_argument, print_json
 from nhot.errors import NhotError
 
 if TYPE_CHECKING:
-    from nhot.studies import Record
+    from nhot.studies import Record, Study
 
 HELP = "train one network in many formats, and compare them in a table and a picture"
 
@@ -23,7 +23,8 @@ examples:
       three rows; what is in runs/resnet8 already is not trained again, and a training that was
       stopped goes on
   nhot study cifar10-resnet8 --table docs/results/cifar10-resnet8
-      the table of records that are there, nothing is trained
+      the table of records that are there, nothing is trained; --page docs/results.md writes it
+      into the page, --plot FILE.svg draws it
 """
 
 _log = logging.getLogger("nhot")
@@ -45,6 +46,9 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="print the table of the records in DIR instead of training")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg",
                         help="also draw the score against additions and bits")
+    parser.add_argument("--page", type=Path, metavar="FILE.md",
+                        help="also renew the study's tables in a page, between the lines "
+                        "<!-- table STUDY PART --> and <!-- end -->")
     add_json_argument(parser)
 
 
@@ -63,12 +67,26 @@ def run(args: Namespace) -> int:
     else:
         for part in dict.fromkeys(row.part for row in chosen.rows):
             print(table(chosen, records, part))
+    if args.page:
+        _renew(args.page, chosen, records)
     if args.plot:
         from nhot.studies.plot import plot
 
         plot(chosen, records, args.plot)
         _log.info("picture %s", args.plot)
     return 0
+
+
+def _renew(path: Path, study: Study, records: list[Record]) -> None:
+    from nhot.files import write_atomically
+    from nhot.studies.page import refresh
+
+    try:
+        page = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise NhotError(f"Page {str(path)!r} must be a file of text that can be read") from None
+    write_atomically(path, refresh(page, study, records).encode())
+    _log.info("page %s", path)
 
 
 def _train(args: Namespace) -> list[Record]:

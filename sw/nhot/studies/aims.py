@@ -1,0 +1,113 @@
+"""What a study set out to show, and whether its records do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from nhot.studies.record import Record
+
+__all__ = ["AIMS", "Aim", "aims"]
+
+Figure = Callable[[Record], float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aim:
+    """A figure of a row, or its difference to that of another, and the least or most it may be.
+
+    Parameters
+    ----------
+    text : str
+    row, beside : str
+        Rows of the study; without ``beside`` the figure itself is judged.
+    figure : callable
+        From a record to the figure.
+    least, most : float, optional
+    unit : str
+    scale : float
+        That the figure is shown in.
+    """
+
+    text: str
+    row: str
+    figure: Figure
+    beside: str = ""
+    least: float | None = None
+    most: float | None = None
+    unit: str = ""
+    scale: float = 1.0
+
+    def measured(self, records: Sequence[Record]) -> float | None:
+        """The mean over seeds, or None where a row has no records."""
+        value = self._mean(records, self.row)
+        if not self.beside:
+            return value
+        other = self._mean(records, self.beside)
+        return None if value is None or other is None else value - other
+
+    def line(self, records: Sequence[Record]) -> str:
+        """A row of the Markdown table; empty if it was not measured."""
+        value = self.measured(records)
+        if value is None:
+            return ""
+        met = (self.least is None or value >= self.least) and (
+            self.most is None or value <= self.most
+        )
+        sign = "+" if self.beside else ""
+        shown = f"{self.scale * value:{sign}.2f}{self.unit}"
+        return f"| {self.text} | {shown} | {'met' if met else 'missed'} |"
+
+    def _mean(self, records: Sequence[Record], row: str) -> float | None:
+        values = [self.figure(record) for record in records if record.row == row]
+        known = [value for value in values if value is not None]
+        return fmean(known) if known else None
+
+
+def score(record: Record) -> float | None:
+    """The metric."""
+    return record.score
+
+
+def shift_adds(record: Record) -> float | None:
+    """Shifted additions of a multiply-accumulate, as parts of the eight of uniform weights."""
+    most = record.most_terms
+    return None if most is None else most / 8 - 1
+
+
+def weight_bits(record: Record) -> float | None:
+    """Bits of the weights, beside eight each."""
+    bits = record.bits_per_weight
+    return None if bits is None else bits / 8 - 1
+
+
+CLASSIFICATION = (
+    Aim(text="2-hot at most 0.3 points below int8", row="2hot", beside="int8", figure=score,
+        least=-0.003, unit=" points", scale=100),
+    Aim(text="1-hot at most 1.5 points below int8", row="1hot", beside="int8", figure=score,
+        least=-0.015, unit=" points", scale=100),
+    Aim(text="signed-binary above a binary network of as many weights that are not zero",
+        row="signed-binary", beside="binary-narrow", figure=score, least=0.0,
+        unit=" points", scale=100),
+    Aim(text="density of signed-binary at most 0.36", row="signed-binary",
+        figure=lambda record: record.density, most=0.36),
+)
+DETECTION = (
+    Aim(text="2-hot in two stages at most 0.3 points of mAP below int8", row="2hot", beside="int8",
+        figure=score, least=-0.003, unit=" points", scale=100),
+    Aim(text="shifted additions of 2-hot beside eight of uniform weights, -75 % or less",
+        row="2hot", figure=shift_adds, most=-0.75, unit=" %", scale=100),
+    Aim(text="bits of 2-hot weights beside eight, -11.5 % or less", row="2hot",
+        figure=weight_bits, most=-0.115, unit=" %", scale=100),
+)
+AIMS = {
+    "cifar10-resnet8": CLASSIFICATION, "cifar10-resnet20": CLASSIFICATION,
+    "bccd-centernet": DETECTION, "digits": CLASSIFICATION[:2],
+}
+
+
+def aims(study: str, records: Sequence[Record]) -> str:
+    """The aims of ``study`` that its records can judge, as Markdown."""
+    lines = [line for aim in AIMS[study] if (line := aim.line(records))]
+    return "\n".join(["| aim | measured | |", "| --- | ---: | --- |", *lines]) + "\n"
