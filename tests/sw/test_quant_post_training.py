@@ -1,6 +1,8 @@
 """From float to n-hot without training: biases, rounding and ranges."""
 
 import copy
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,11 +16,18 @@ from nhot.models.digits import digits
 from nhot.network import reference
 from nhot.quant import accuracy, fit, quantize, to_network
 from nhot.quant.layers import QuantFilters
-from nhot.quant.post_training import adapt_rounding, correct_bias, fit_ranges, post_training
+from nhot.quant.post_training import (
+    adapt_rounding,
+    correct_bias,
+    fit_ranges,
+    quantize_post_training,
+)
 from nhot.quant.post_training.rounding import neighbours
 from nhot.quant.post_training.twin import float_twin, sums
 from nhot.quant.post_training.walk import walk
 from nhot.quant.weights import nearest
+
+ROOT = Path(__file__).parents[2]
 
 
 class Branches(nn.Module):
@@ -202,8 +211,8 @@ def test_each_part_of_post_training_helps_on_digits(trained):
     samples, test = data.train_x[:128], (data.test_x, data.test_y)
     options = {"input_range": data.input_range}
     rounded = accuracy(quantize(model, "ternary", samples, **options), *test)
-    corrected = accuracy(post_training(model, "ternary", samples, **options), *test)
-    made = post_training(model, "ternary", samples, adaptive=True, steps=150, **options)
+    corrected = accuracy(quantize_post_training(model, "ternary", samples, **options), *test)
+    made = quantize_post_training(model, "ternary", samples, adaptive=True, steps=150, **options)
     assert rounded + 0.2 < corrected < accuracy(made, *test)
     assert not made.training
     assert_exact(made, data.test_x)
@@ -211,7 +220,7 @@ def test_each_part_of_post_training_helps_on_digits(trained):
 
 def test_single_layers_may_have_formats_of_their_own(trained):
     model, data = trained
-    made = post_training(model, "1hot", data.train_x[:32], formats={"dense": "2hot"})
+    made = quantize_post_training(model, "1hot", data.train_x[:32], formats={"dense": "2hot"})
     assert made.formats["dense"] == parse("2hot")
     assert made.formats["conv1"] == parse("1hot")
 
@@ -272,7 +281,7 @@ def test_empty_and_constant_channels_stay_what_they_are():
     with torch.no_grad():
         model.first.weight[0] = 0  # nothing but the bias of the normalisation
         model.norm.weight[1] = 0  # a constant output whatever the weights
-    made = post_training(model, "1hot", x, adaptive=True, steps=10)
+    made = quantize_post_training(model, "1hot", x, adaptive=True, steps=10)
     first = next(layer for layer in made.filters if layer.name == "first")
     assert isinstance(first, QuantFilters)
     assert int(first.weights.integers(first.weight)[0][0].abs().sum()) == 0
@@ -282,7 +291,7 @@ def test_empty_and_constant_channels_stay_what_they_are():
 
 def test_one_constant_sample_is_enough():
     model, x = branches()
-    made = post_training(model, "2hot", np.ones_like(x[:1]), adaptive=True, steps=2)
+    made = quantize_post_training(model, "2hot", np.ones_like(x[:1]), adaptive=True, steps=2)
     assert_exact(made, x)
 
 
@@ -290,5 +299,24 @@ def test_flat_samples():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 3))
     x = torch.randn(16, 6)
-    made = post_training(model, "2hot", x, adaptive=True, steps=2)
+    made = quantize_post_training(model, "2hot", x, adaptive=True, steps=2)
     assert made(x).shape == (16, 3)
+
+
+def test_activations_of_few_terms():
+    model, x = branches()
+    quantized = quantize(model, "1hot", x, activation_terms=2)
+    fit_ranges(quantized, x)
+    adapt_rounding(quantized, model, x, steps=5)
+    correct_bias(quantized, model, x)
+    assert max(shifts(quantized, model, x).values()) < 1e-5
+    assert_exact(quantized, x)
+
+
+def test_example_prints_its_tables(capsys):
+    example = runpy.run_path(str(ROOT / "examples" / "post_training.py"))
+    example["main"]([0], epochs=1, steps=2, formats=["1hot"], bits=[8], percents=[60])
+    lines = capsys.readouterr().out.splitlines()
+    tables = [line for line in lines if line.startswith("|")]
+    assert len(tables) == 6
+    assert tables[2].startswith("| 1hot | 8 | ")

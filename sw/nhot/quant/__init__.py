@@ -12,7 +12,14 @@ if importlib.util.find_spec("torch") is None:
 
 from nhot.quant.digits import TrainedDigits, train_digits
 from nhot.quant.loading import load_data, load_model
+from nhot.quant.mixed import Budget, Choice, choose_formats, parse_budget
 from nhot.quant.model import QuantModel, to_network
+from nhot.quant.post_training import (
+    adapt_rounding,
+    correct_bias,
+    fit_ranges,
+    quantize_post_training,
+)
 from nhot.quant.quantize import quantize
 from nhot.quant.recipes import RECIPES, Recipe, RecipeResult, Stage, recipe, run_recipe
 from nhot.quant.tracing import SUPPORTED
@@ -20,7 +27,8 @@ from nhot.quant.training import accuracy, finetune, fit, stages
 from nhot.quant.weights import WeightSpec
 
 __all__ = [
-    "RECIPES", "SUPPORTED", "QuantModel", "Recipe", "RecipeResult", "Stage", "TrainedDigits",
-    "WeightSpec", "accuracy", "finetune", "fit", "load_data", "load_model", "quantize", "recipe",
-    "run_recipe", "stages", "to_network", "train_digits",
+    "RECIPES", "SUPPORTED", "Budget", "Choice", "QuantModel", "Recipe", "RecipeResult", "Stage",
+    "TrainedDigits", "WeightSpec", "accuracy", "adapt_rounding", "choose_formats", "correct_bias",
+    "finetune", "fit", "fit_ranges", "load_data", "load_model", "parse_budget", "quantize",
+    "quantize_post_training", "recipe", "run_recipe", "stages", "to_network", "train_digits",
 ]

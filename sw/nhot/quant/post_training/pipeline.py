@@ -14,10 +14,10 @@ from nhot.quant.post_training.ranges import fit_ranges
 from nhot.quant.post_training.rounding import adapt_rounding
 from nhot.quant.quantize import quantize
 
-__all__ = ["post_training"]
+__all__ = ["quantize_post_training"]
 
 
-def post_training(
+def quantize_post_training(
     model: nn.Module, format: Format | str, samples: ArrayLike | Tensor, *,
     adaptive: bool = False, steps: int = 1000, seed: int = 0, bits: int = 8,
     formats: Mapping[str, Format | str] | None = None, accumulator_bits: int | None = None,

@@ -11,7 +11,7 @@ from torch import Tensor
 from nhot.quant.activations import ActivationQuant
 from nhot.quant.layers import RoundingLayer
 from nhot.quant.model import QuantModel, as_samples, batches
-from nhot.quant.post_training.twin import ExactActivations
+from nhot.quant.post_training.twin import ExactActivations, replace_rounding
 from nhot.quant.post_training.walk import images
 
 __all__ = ["fit_ranges"]
@@ -42,10 +42,10 @@ def fit_ranges(model: QuantModel, samples: ArrayLike | Tensor) -> None:
     counter = copy.deepcopy(model)
     counts: dict[str, _Counts] = {}
     for layer in counter:
-        if isinstance(layer, RoundingLayer) and not layer.rounding.fixed:
-            layer.rounding = counts[layer.name] = _Counts(layer.rounding)
-        elif isinstance(layer, RoundingLayer):
-            layer.rounding = ExactActivations()
+        if isinstance(layer, RoundingLayer):
+            if not layer.rounding.fixed:
+                counts[layer.name] = _Counts(layer.rounding)
+            replace_rounding(layer, counts.get(layer.name, ExactActivations()))
     with torch.no_grad():
         for (batch,) in batches(x):
             values = {counter.input.name: counter.input(batch)}

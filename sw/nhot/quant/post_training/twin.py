@@ -17,7 +17,9 @@ from nhot.quant.model import QuantModel
 from nhot.quant.quantize import quantize
 from nhot.quant.weights import WeightQuant
 
-__all__ = ["check_twin", "exact", "float_twin", "sums"]
+__all__ = [
+    "ExactActivations", "check_twin", "exact", "float_twin", "replace_rounding", "sums",
+]
 
 Layer = TypeVar("Layer", bound=QuantLayer)
 
@@ -39,12 +41,15 @@ class ExactWeights(WeightQuant):
         raise TypeError("Weights that are not rounded have no integers")
 
 
-def float_twin(model: nn.Module, samples: Tensor) -> QuantModel:
+def float_twin(
+    model: nn.Module, samples: Tensor, activation_terms: int | None = None
+) -> QuantModel:
     """The layers that ``model`` would be quantised to, computing what ``model`` itself computes.
 
-    Of use layer by layer, each called with the values of its sources.
+    Of use layer by layer, each called with the values of its sources. ``activation_terms`` is what
+    the quantised model has: it brings layers along, which do nothing here.
     """
-    twin = quantize(model, Uniform(bits=8), samples)
+    twin = quantize(model, Uniform(bits=8), samples, activation_terms=activation_terms)
     for layer in twin:
         _unround(layer)
     return twin.requires_grad_(False)
@@ -62,8 +67,14 @@ def sums(layer: QuantFilters) -> QuantFilters:
     """
     result = copy.deepcopy(layer).requires_grad_(False).eval()
     result.activation = nn.Identity()
-    result.rounding = ExactActivations()
+    replace_rounding(result, ExactActivations())
     return result
+
+
+def replace_rounding(layer: RoundingLayer, rounding: ActivationQuant) -> None:
+    """Let ``layer`` end in another rounding; layers that use the grid of the old one do nothing."""
+    layer.rounding.calibrating = True
+    layer.rounding = rounding
 
 
 def check_twin(model: QuantModel, twin: QuantModel) -> None:
@@ -98,5 +109,5 @@ def _unround(layer: Layer) -> Layer:
     if isinstance(layer, QuantFilters):
         layer.weights = ExactWeights(layer.format)
     if isinstance(layer, RoundingLayer):
-        layer.rounding = ExactActivations()
+        replace_rounding(layer, ExactActivations())
     return layer

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from nhot.errors import NhotError
-from nhot.quant.layers import QuantFilters, QuantLayer
+from nhot.quant.layers import QuantFilters, QuantLayer, QuantRoundTerms
 from nhot.quant.model import QuantModel, as_samples, batches
 from nhot.quant.post_training.twin import check_twin, float_twin
 
@@ -31,7 +31,8 @@ def walk(
     them: of both models, for all samples. The model is left in evaluation mode.
     """
     tensor = as_samples(samples)
-    twin = float_twin(float_model, tensor)
+    terms = next((layer.n for layer in model if isinstance(layer, QuantRoundTerms)), None)
+    twin = float_twin(float_model, tensor, terms)
     check_twin(model, twin)
     device = model.filters[0].weight.device
     twin.to(device).eval()
