@@ -227,6 +227,8 @@ def test_a_model_that_is_no_classifier():
     [
         ({"budget": "terms=5"}, r"at least 102 terms, every layer in its cheapest format, not 5"),
         ({"budget": "terms=10%"}, r"Budget must be at least 102 terms, .* not 20"),
+        ({"budget": Budget("luts", 5)}, "Budget must be terms, bits, cycles"),
+        ({"budget": Budget("bits", float("nan"))}, "Budget must be terms, bits, cycles"),
         ({"candidates": ()}, "Candidates must be one or more different formats, not none"),
         ({"candidates": ("2hot", "2hot@8")}, "different formats, not 2hot, 2hot"),
         ({"candidates": ("2hit",)}, "Format must be one of"),

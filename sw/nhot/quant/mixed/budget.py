@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, get_args
 
 from nhot.errors import NhotError
 
-__all__ = ["Budget", "Cost", "parse_budget"]
+__all__ = ["Budget", "Cost", "as_budget", "parse_budget"]
 
 Cost = Literal["terms", "bits", "cycles"]
 
@@ -33,9 +33,19 @@ def parse_budget(text: str) -> Budget:
         amount = float(number.removesuffix("%")) / (100 if relative else 1)
     except ValueError:
         amount = math.nan
-    if cost not in get_args(Cost) or not (math.isfinite(amount) and amount > 0):
+    return _checked(Budget(cost, amount, relative), text)  # type: ignore[arg-type]
+
+
+def as_budget(budget: Budget | str) -> Budget:
+    """A budget that is one: text is read, numbers are checked."""
+    return parse_budget(budget) if isinstance(budget, str) else _checked(budget, str(budget))
+
+
+def _checked(budget: Budget, text: str) -> Budget:
+    positive = math.isfinite(budget.amount) and budget.amount > 0
+    if budget.cost not in get_args(Cost) or not positive:
         raise NhotError(
             f"Budget must be {', '.join(get_args(Cost))}, then = and a positive number or "
             f"percentage (terms=1.2e6, bits=60%), not {text!r}"
         )
-    return Budget(cost, amount, relative)  # type: ignore[arg-type]
+    return budget

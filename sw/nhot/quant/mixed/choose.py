@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from nhot.compiler.config import EngineConfig
 from nhot.errors import NhotError
 from nhot.formats import Format, parse
-from nhot.quant.mixed.budget import Budget, parse_budget
+from nhot.quant.mixed.budget import Budget, as_budget
 from nhot.quant.mixed.costs import layer_costs
 from nhot.quant.mixed.knapsack import solve
 from nhot.quant.mixed.sensitivity import Measure, by_curvature, by_output
@@ -81,7 +81,7 @@ def choose_formats(
     samples : (samples, channels, height, width) or (samples, features) float
         Some hundred.
     budget : Budget or str
-        As :func:`parse_budget` reads it.
+        In numbers, or as :func:`parse_budget` reads it.
     candidates : sequence of Format or str
     measure : {"kl", "error", "hessian"}
         Of sensitivity: the divergence of the class probabilities, for classifiers; the relative
@@ -102,7 +102,7 @@ def choose_formats(
         The budget is below the cheapest choice, the measure is not one for this model, or
         the model cannot be quantised.
     """
-    chosen = parse_budget(budget) if isinstance(budget, str) else budget
+    chosen = as_budget(budget)
     formats = _distinct(candidates)
     tensor = as_samples(samples)
     models = [quantize(model, format, tensor) for format in formats]
