@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from nhot.errors import NhotError
 from nhot.formats import (
     AdditivePowers,
-    AddOnly,
     Binary,
     NHot,
     SignedBinary,
@@ -22,7 +21,8 @@ FORMATS = [
     *(NHot(bits=8, n=n) for n in (1, 2, 3, 4)), NHot(bits=6, n=2), NHot(bits=5, n=2),
     NHot(bits=4, n=1), NHot(bits=2, n=1), NHot(bits=2, n=2), NHot(bits=12, n=3),
     *(Uniform(bits=bits) for bits in (2, 3, 4, 8, 10)), SignedBinary(),
-    SignedBinary(tile=16), Binary(), AddOnly(bits=8, n=2), AddOnly(bits=6, n=1),
+    SignedBinary(tile=16), Binary(), NHot(bits=8, n=2, subtract=False),
+    NHot(bits=6, n=1, subtract=False),
     *(AdditivePowers(bits=bits) for bits in range(2, 8)),
 ]
 N_HOT = [fmt for fmt in FORMATS if isinstance(fmt, NHot)]
@@ -66,10 +66,11 @@ def test_levels_are_sorted_and_sealed(fmt):
 
 @each_n_hot
 def test_n_hot_levels_by_brute_force(fmt):
-    limit = 2 ** (fmt.bits - 1) - 1
+    limit, signs = 2 ** (fmt.bits - 1) - 1, (1, -1) if fmt.subtract else (1,)
     sums = {0}
     for _ in range(fmt.n):
-        sums |= {v + s * 2**e for v in sums for s in (1, -1) for e in range(fmt.bits)}
+        sums |= {v + s * 2**e for v in sums for s in signs for e in range(fmt.bits)}
+    sums |= {-v for v in sums}
     assert fmt.levels.tolist() == sorted(v for v in sums if abs(v) <= limit)
 
 
@@ -99,7 +100,7 @@ def test_unknown_names(name):
     ("name", "text"),
     [("9hot", "n of an n-hot format must be 1 to its bits"), ("2hot@17", "2 to 16, not 17"),
      ("int1", "2 to 16, not 1"), ("1hot@1", "2 to 16, not 1"), ("apot8", "2 to 7, not 8"),
-     ("9hot+", "n of an add-only format must be 1 to its bits")],
+     ("9hot+", "n of an n-hot format must be 1 to its bits")],
 )
 def test_names_out_of_range(name, text):
     with pytest.raises(NhotError, match=text):
@@ -298,7 +299,7 @@ def test_tiles_keep_their_signs():
 
 
 @pytest.mark.parametrize(("bits", "n", "levels"), [(8, 1, 15), (8, 2, 57), (8, 3, 127), (6, 2, 31)])
-def test_add_only_counts(bits, n, levels):
-    fmt = AddOnly(bits=bits, n=n)
+def test_counts_without_subtraction(bits, n, levels):
+    fmt = NHot(bits=bits, n=n, subtract=False)
     assert len(fmt.levels) == levels
     assert NHot(bits=bits, n=n).contains(fmt.levels).all()

@@ -1,6 +1,6 @@
 """Weight formats: which integers a weight may be, and how they are coded."""
 
-from nhot.formats.additive import AdditivePowers, AddOnly
+from nhot.formats.additive import AdditivePowers
 from nhot.formats.binary import Binary
 from nhot.formats.format import Format
 from nhot.formats.nhot import NHot
@@ -10,6 +10,6 @@ from nhot.formats.terms import Term, extend_terms, naf_terms, naf_weight, sum_te
 from nhot.formats.uniform import Uniform
 
 __all__ = [
-    "AddOnly", "AdditivePowers", "Binary", "Format", "NHot", "SignedBinary", "Term", "Uniform",
+    "AdditivePowers", "Binary", "Format", "NHot", "SignedBinary", "Term", "Uniform",
     "extend_terms", "naf_terms", "naf_weight", "parse", "sum_terms",
 ]

@@ -1,4 +1,4 @@
-"""Sums of powers of two that are never subtracted: baselines for n-hot."""
+"""Additive powers of two: a baseline whose terms come from disjoint sets of powers."""
 
 from __future__ import annotations
 
@@ -11,56 +11,7 @@ import numpy as np
 from nhot.errors import NhotError
 from nhot.formats.format import Format, Ints
 
-__all__ = ["AddOnly", "AdditivePowers"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class AddOnly(Format):
-    """A sign and a sum of at most ``n`` powers of two: n-hot whose terms share the sign.
-
-    What subtraction buys is seen beside :class:`nhot.formats.NHot`: 57 levels instead of 87 for
-    two terms on the grid of eight bits. The field is the two's complement.
-
-    Parameters
-    ----------
-    bits : int
-        Bits of the uniform grid that the levels are taken from, 2 to 16.
-    n : int
-        Most ones in the magnitude of a level, at least 1.
-    """
-
-    bits: int
-    n: int
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.bits, int) or not isinstance(self.n, int):
-            raise TypeError(f"Bits and n must be integers, not {self.bits!r} and {self.n!r}")
-        if not 2 <= self.bits <= 16:
-            raise NhotError(f"Bits of an add-only format must be 2 to 16, not {self.bits}")
-        if not 1 <= self.n <= self.bits:
-            raise NhotError(
-                f"n of an add-only format must be 1 to its bits ({self.bits}), not {self.n}"
-            )
-
-    @property
-    def name(self) -> str:
-        return f"{self.n}hot+" + ("" if self.bits == 8 else f"@{self.bits}")
-
-    @cached_property
-    def levels(self) -> Ints:
-        limit = 2 ** (self.bits - 1) - 1
-        values = [v for v in range(-limit, limit + 1) if abs(v).bit_count() <= self.n]
-        levels = np.array(values, dtype=np.int64)
-        levels.flags.writeable = False
-        return levels
-
-    @property
-    def field_bits(self) -> int:
-        return self.bits
-
-    @cached_property
-    def field_table(self) -> Ints:
-        return np.asarray(self.levels & (2**self.bits - 1), dtype=np.int64)
+__all__ = ["AdditivePowers"]
 
 
 @dataclass(frozen=True, kw_only=True)

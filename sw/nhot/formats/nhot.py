@@ -33,10 +33,14 @@ class NHot(Format):
         Bits of the uniform grid that the levels are taken from, 2 to 16.
     n : int
         Most terms a level may have, at least 1.
+    subtract : bool
+        Whether terms may have signs of their own. Without it they share the sign of the level, and
+        57 levels are left of 87 for two terms in eight bits: what subtraction buys.
     """
 
     bits: int
     n: int
+    subtract: bool = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.bits, int) or not isinstance(self.n, int):
@@ -52,12 +56,14 @@ class NHot(Format):
     def name(self) -> str:
         if self == NHot(bits=2, n=1):
             return "ternary"
-        return f"{self.n}hot" + ("" if self.bits == 8 else f"@{self.bits}")
+        sign = "" if self.subtract else "+"
+        return f"{self.n}hot{sign}" + ("" if self.bits == 8 else f"@{self.bits}")
 
     @cached_property
     def levels(self) -> Ints:
         limit = 2 ** (self.bits - 1) - 1
-        values = [v for v in range(-limit, limit + 1) if naf_weight(v) <= self.n]
+        terms = naf_weight if self.subtract else int.bit_count
+        values = [v for v in range(-limit, limit + 1) if terms(v) <= self.n]
         levels = np.array(values, dtype=np.int64)
         levels.flags.writeable = False
         return levels

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from nhot.errors import NhotError
-from nhot.formats.additive import AdditivePowers, AddOnly
+from nhot.formats.additive import AdditivePowers
 from nhot.formats.binary import Binary
 from nhot.formats.format import Format
 from nhot.formats.nhot import NHot
@@ -36,8 +36,7 @@ def parse(name: str) -> Format:
     if match := re.fullmatch(r"signed-binary(?:/([1-9]\d{0,4}))?", name, re.ASCII):
         return SignedBinary(tile=int(match[1] or 0))
     if match := re.fullmatch(r"([1-9]\d?)hot(\+?)(?:@([1-9]\d?))?", name, re.ASCII):
-        kind = AddOnly if match[2] else NHot
-        return kind(bits=int(match[3] or 8), n=int(match[1]))
+        return NHot(bits=int(match[3] or 8), n=int(match[1]), subtract=not match[2])
     if match := re.fullmatch(r"pot([2-5])", name, re.ASCII):
         return NHot(bits=2 ** (int(match[1]) - 1), n=1)
     if match := re.fullmatch(r"apot([1-9]\d?)", name, re.ASCII):

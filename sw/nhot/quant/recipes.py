@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from nhot.errors import NhotError
 from nhot.files import write_atomically
-from nhot.formats import AddOnly, Format, NHot, Uniform
+from nhot.formats import Format, NHot, Uniform
 from nhot.quant.model import QuantModel
 from nhot.training import Augment, CrossEntropy, Loss, Settings, fit, mean_loss, repeatable
 from nhot.training.batches import Data, TensorData, as_data
@@ -116,7 +116,7 @@ def stages(format: Format) -> tuple[Format, ...]:
     n-hot is trained in two: first on the uniform grid that its levels are taken from, then on the
     levels. (The source, arXiv 2103.11704, names two stages; that these are the two is our reading.)
     """
-    if isinstance(format, NHot | AddOnly):
+    if isinstance(format, NHot):
         uniform = Uniform(bits=format.bits)
         if len(uniform.levels) > len(format.levels):
             return uniform, format
