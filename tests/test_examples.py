@@ -40,12 +40,16 @@ def test_readme_example(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.strip()
 
 
-@pytest.mark.parametrize("name", ["numbers.md"])
-def test_code_in_documents(name):
+@pytest.mark.parametrize("name", ["numbers.md", "quantisation.md"])
+def test_code_in_documents(name, tmp_path, monkeypatch):
+    """Blocks run one after the other, in one program."""
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / name).read_text(), re.DOTALL)
     assert blocks
+    names = {"__name__": "document"}
     for block in blocks:
-        exec(compile(block, name, "exec"), {"__name__": "document"})
+        exec(compile(block, name, "exec"), names)
 
 
 def test_readme_has_the_boards():
