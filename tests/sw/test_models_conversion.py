@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_sample_images
 from torch import nn
 
 from nhot.data import to_integers
@@ -39,6 +40,19 @@ def images(shape: tuple[int, int, int], count: int, seed: int) -> torch.Tensor:
     return torch.sigmoid(total)
 
 
+def photographs(shape: tuple[int, int, int], count: int, seed: int) -> torch.Tensor:
+    """Parts of the two photographs that come with scikit-learn, at half their size, in 0 to 1."""
+    _, height, width = shape
+    random = np.random.default_rng(seed)
+    parts = []
+    for index in range(count):
+        picture = load_sample_images().images[index % 2][::2, ::2]
+        top, left = (int(random.integers(a - b)) for a, b in zip(
+            picture.shape, (height, width), strict=False))
+        parts.append(picture[top : top + height, left : left + width].transpose(2, 0, 1))
+    return torch.from_numpy(np.stack(parts)).float() / 255
+
+
 def settle(model: nn.Module, x: torch.Tensor) -> nn.Module:
     """Give batch normalisation the statistics of ``x``, and gains and offsets that are not 1, 0."""
     for module in model.modules():
@@ -52,15 +66,15 @@ def settle(model: nn.Module, x: torch.Tensor) -> nn.Module:
     return model.eval()
 
 
-def assert_converts(name, format, *, options, shape, count) -> None:
+def assert_converts(name, format, *, options, shape, count, pictures=images) -> None:
     """Every integer of every layer, on images and on the extremes of the input."""
     torch.manual_seed(0)
-    samples = images(shape, 6, seed=1)
+    samples = pictures(shape, 6, seed=1)
     float_model = settle(build(name, **options), samples)
     model = quantize(float_model, format, samples, input_range=(0.0, 1.0))
     network = to_network(model, name)
     noise = torch.randint(0, 2, (1, *shape)).float()  # 0 and 1 alone: beyond what was calibrated
-    x = torch.cat([images(shape, count, seed=2), noise, torch.zeros_like(noise), 1 + 0 * noise])
+    x = torch.cat([pictures(shape, count, seed=2), noise, torch.zeros_like(noise), 1 + 0 * noise])
     expected = reference.run(network, to_integers(network.input, x.numpy()), trace=True)
     found = model.integers(x)
     assert list(found) == list(expected)
@@ -78,6 +92,12 @@ def assert_converts(name, format, *, options, shape, count) -> None:
 def test_integers_equal_the_reference(name, format):
     options, shape = REDUCED.get(name, ({}, entry(name).input_shape))
     assert_converts(name, format, options=options, shape=shape, count=3)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if entry(name).input_shape[0] == 3])
+def test_integers_equal_the_reference_on_photographs(name):
+    options, shape = REDUCED.get(name, ({}, entry(name).input_shape))
+    assert_converts(name, "2hot", options=options, shape=shape, count=4, pictures=photographs)
 
 
 @pytest.mark.parametrize("options", [
