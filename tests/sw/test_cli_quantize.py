@@ -133,6 +133,13 @@ def test_formats_within_a_budget(files, capsys):
     assert len(formats) > 1
 
 
+def test_cycles_of_an_engine(files, capsys):
+    (files / "e.json").write_text('{"lane": "serial", "format": "2hot"}')
+    assert quantize("--budget", "cycles=90%", "--engine", "e.json", "--json") == 0
+    formats = [layer["format"] for layer in json.loads(capsys.readouterr().out)["layers"]]
+    assert "1hot" in formats
+
+
 def test_weights_of_a_training(files, capsys):
     data = ["--data", "data.npz", "--test", "data.npz"]
     assert main(["train", "model.py:build", *data, "--epochs", "8", "--lr", "0.05", "--batch", "16",
@@ -180,7 +187,9 @@ OWN = ["model.py:build", "--data", "data.npz", "-o", "net.onnx"]
         ([*OWN, "--measure", "kl"], "--budget must be given with --measure"),
         ([*OWN, "--budget", "terms=60%", "--layer", "0=1hot"], "--layer must not be given"),
         ([*OWN, "--budget", "watts=3"], "Budget must be terms, bits, cycles"),
-        ([*OWN, "--budget", "cycles=60%"], "Budget must be of terms or bits here"),
+        ([*OWN, "--budget", "cycles=60%"], "--engine must be given for a budget of cycles"),
+        ([*OWN, "--budget", "bits=60%", "--engine", "e.json"], "cycles, and for no other"),
+        ([*OWN, "--budget", "cycles=60%", "--engine", "e.json"], "e.json: No such file"),
         ([*OWN, "--budget", "terms=1"], "Budget must be at least"),
         ([*OWN, "--budget", "terms=60%", "--candidates", "1hot,4ht"], "not '4ht'"),
         ([*OWN, "--samples", "0"], "Number of samples must be at least 1"),

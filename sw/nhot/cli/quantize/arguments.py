@@ -22,7 +22,7 @@ DEFAULTS = {
 RECIPES = ("one-stage", "two-stage", "progressive", "from-scratch")
 TRAINING = ("recipe", "distill", "loss", "folder", *DEFAULTS, *COMMON)
 POST_TRAINING = ("bias_correction", "adaptive_rounding")
-MIXED = ("candidates", "measure")
+MIXED = ("candidates", "measure", "engine")
 SETTINGS = ("data", "test", "size", "option", "weights", "layer", "per_layer", "scale", "rule",
             "gradient_schedule", "bits", "activation_terms", "accumulator_bits", "input_range",
             "samples", "budget", *MIXED, *POST_TRAINING, *TRAINING)
@@ -74,13 +74,16 @@ def _add_rounding(parser: ArgumentParser) -> None:
 def _add_mixed(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("a format for each layer")
     group.add_argument("--budget", metavar="COST=AMOUNT",
-                       help="choose the formats of layers for the least harm at a cost: terms=60%% "
-                       "(shifted additions, compared with --format in all layers) or bits=1e6")
+                       help="choose the formats of layers for the least harm at a cost: terms "
+                       "(shifted additions), bits or cycles, as 1e6 or as 60%% of what --format "
+                       "costs in all layers")
     group.add_argument("--candidates", metavar="FORMAT,...",
                        help="to choose from (default: 1hot,2hot,3hot)")
     group.add_argument("--measure", choices=["kl", "error", "hessian"],
                        help="of the harm that a layer does: divergence of the classes, error of "
                        "the output, or curvature of the loss, with labels (default: kl)")
+    group.add_argument("--engine", type=Path, metavar="FILE.json",
+                       help="sizes of an engine with serial lanes, for a budget of cycles")
 
 
 def _add_post_training(parser: ArgumentParser) -> None:

@@ -9,11 +9,13 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nhot.cli.quantize.arguments import DEFAULTS
+from nhot.cli.target import read_config
 from nhot.cli.task import Task
 from nhot.cli.training import augmentation, build_model, pairs, settings
 from nhot.errors import NhotError
 
 if TYPE_CHECKING:
+    from nhot.compiler import EngineConfig
     from nhot.data.dataset import Floats
     from nhot.formats import Format
     from nhot.network import Network
@@ -112,11 +114,15 @@ def _check_formats(args: Namespace) -> None:
         parse(name)
     if args.budget is None:
         return
-    from nhot.quant.mixed import parse_budget
+    from nhot.quant import parse_budget
 
-    if parse_budget(args.budget).cost == "cycles":
-        raise NhotError("Budget must be of terms or bits here, not of cycles: choose_formats of "
-                        "nhot.quant.mixed takes the engine that these need")
+    if (parse_budget(args.budget).cost == "cycles") != (args.engine is not None):
+        raise NhotError("--engine must be given for a budget of cycles, and for no other")
+    _engine(args)
+
+
+def _engine(args: Namespace) -> EngineConfig | None:
+    return None if args.engine is None else read_config(args.engine)
 
 
 def _settings(args: Namespace) -> Settings:
@@ -148,12 +154,13 @@ class _Work:
         args = self.args
         if args.budget is None:
             return pairs(args.layer, "Layer")
-        from nhot.quant.mixed import choose_formats
+        from nhot.quant import choose_formats
 
         measure: Measure = args.measure or ("kl" if self.task.metric == "accuracy" else "error")
         choice = choose_formats(
             self.model, self.samples, budget=args.budget, candidates=_candidates(args),
             measure=measure, labels=self.labels, reference=args.format, seed=args.seed,
+            engine=_engine(args),
         )
         _log.info("%s %s of %s", f"{choice.cost:,}", choice.budget.cost,
                   f"{choice.budget.amount:,.0f}")
@@ -182,7 +189,7 @@ class _Work:
 
     def post_train(self, quantized: QuantModel) -> None:
         """Make up for the rounding, as far as that goes without training."""
-        from nhot.quant.post_training import adapt_rounding, correct_bias, fit_ranges
+        from nhot.quant import adapt_rounding, correct_bias, fit_ranges
 
         args = self.args
         corrected = args.bias_correction is not False
