@@ -29,8 +29,6 @@ SCRATCH = (
     Row(name="signed-binary", format="signed-binary", recipe="from-scratch", note="PLUM"),
 )
 PARTS = (
-    Row(name="2hot-rounded", format="2hot", recipe="rounded", part="ablation",
-        note="no training after rounding"),
     Row(name="2hot+", format="2hot+", recipe="two-stage", part="ablation",
         note="terms are never subtracted"),
     Row(name="2hot-one-stage", format="2hot", recipe="one-stage", part="ablation",
@@ -46,6 +44,18 @@ PARTS = (
     Row(name="signed-binary-tiles", format="signed-binary/8", recipe="from-scratch",
         part="ablation", note="regions of 8 channels"),
 )
+UNTRAINED = (
+    Row(name="2hot-rounded", format="2hot", recipe="rounded", part="post-training"),
+    Row(name="2hot-bias", format="2hot", recipe="bias-corrected", part="post-training",
+        note="ranges fitted, bias corrected"),
+    Row(name="2hot-adaptive", format="2hot", recipe="adaptive", part="post-training",
+        note="adaptive rounding too"),
+    Row(name="1hot-rounded", format="1hot", recipe="rounded", part="post-training"),
+    Row(name="1hot-bias", format="1hot", recipe="bias-corrected", part="post-training",
+        note="ranges fitted, bias corrected"),
+    Row(name="1hot-adaptive", format="1hot", recipe="adaptive", part="post-training",
+        note="adaptive rounding too"),
+)
 FLOAT = Row(name="float", format="", recipe="float")
 
 NARROW = Row(
@@ -53,7 +63,7 @@ NARROW = Row(
     note="as many weights as signed-binary has that are not zero",
 )
 CIFAR10: dict[str, Any] = {
-    "data": "cifar10", "metric": "accuracy", "rows": (FLOAT, *TUNED, *SCRATCH, NARROW, *PARTS),
+    "data": "cifar10", "metric": "accuracy", "rows": (FLOAT, *TUNED, *SCRATCH, NARROW, *PARTS, *UNTRAINED),
     "float_training": {
         "epochs": 12, "lr": 0.2, "batch": 128, "optimizer": "sgd", "weight_decay": 5e-4,
         "schedule": "one-cycle", "precision": "bf16",
@@ -89,7 +99,7 @@ STUDIES = {
         ),
         Study(
             name="digits", title="Digits", network="digits", data="digits", metric="accuracy",
-            rows=(FLOAT, *TUNED, *SCRATCH, *PARTS),
+            rows=(FLOAT, *TUNED, *SCRATCH, *PARTS, *UNTRAINED),
             float_training={
                 "epochs": 20, "lr": 1e-2, "batch": 64, "optimizer": "adam",
                 "schedule": "one-cycle",

@@ -12,7 +12,7 @@ from torch import nn
 from nhot import training
 from nhot.models import build
 from nhot.network.counts import count
-from nhot.quant import QuantModel, quantize, to_network
+from nhot.quant import QuantModel, quantize, quantize_post_training, to_network
 from nhot.quant.recipes import recipe, run_recipe
 from nhot.studies.record import Record
 from nhot.studies.study import Row, Study
@@ -20,6 +20,8 @@ from nhot.studies.task import Task
 from nhot.training import Settings, repeatable
 
 __all__ = ["Runner"]
+
+UNTRAINED = ("rounded", "bias-corrected", "adaptive")
 
 
 class Runner:
@@ -68,8 +70,11 @@ class Runner:
             start, row.format, self.task.samples, input_range=self.task.input_range, **row.options
         )
         stages = {} if scratch else {"rounded": self.task.measure(model)}
-        if row.recipe == "rounded":
-            return self._record(row, seed, stages["rounded"], stages, model, 0)
+        if row.recipe in UNTRAINED:
+            if row.recipe != "rounded":
+                model = self._post_training(start, row, seed)
+                stages[row.recipe] = self.task.measure(model)
+            return self._record(row, seed, stages[row.recipe], stages, model, 0)
         plan = recipe(row.recipe, model.formats, settings)
         parts = _shares(settings.epochs, len(plan.stages))
         plan = replace(plan, stages=tuple(
@@ -82,6 +87,12 @@ class Runner:
         )
         stages |= {stage.name: stage.after for stage in result.stages}
         return self._record(row, seed, result.stages[-1].after, stages, model, settings.epochs)
+
+    def _post_training(self, start: nn.Module, row: Row, seed: int) -> QuantModel:
+        return quantize_post_training(
+            start, row.format, self.task.samples, adaptive=row.recipe == "adaptive", seed=seed,
+            input_range=self.task.input_range,
+        )
 
     def _fit(self, model: nn.Module, settings: Settings, folder: Path, what: str) -> None:
         training.fit(

@@ -10,9 +10,13 @@ from nhot.errors import NhotError
 
 __all__ = ["Recipe", "Row", "Study"]
 
-Recipe = Literal["float", "rounded", "one-stage", "two-stage", "from-scratch"]
-"""How a row is trained: as the float network; from it without training, in one stage or in two; or
-quantised from the first step. The last three are recipes of :mod:`nhot.quant.recipes`."""
+Recipe = Literal[
+    "float", "rounded", "bias-corrected", "adaptive", "one-stage", "two-stage", "from-scratch"
+]
+"""How a row is trained: as the float network; from it without training, as
+:mod:`nhot.quant.post_training` has it, without or with adaptive rounding; from it in one stage or
+in two; or quantised from the first step. The last three are recipes of :mod:`nhot.quant.recipes`.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
