@@ -63,7 +63,8 @@ NARROW = Row(
     note="as many weights as signed-binary has that are not zero",
 )
 CIFAR10: dict[str, Any] = {
-    "data": "cifar10", "metric": "accuracy", "rows": (FLOAT, *TUNED, *SCRATCH, NARROW, *PARTS, *UNTRAINED),
+    "data": "cifar10", "metric": "accuracy",
+    "rows": (FLOAT, *TUNED, *SCRATCH, NARROW, *PARTS, *UNTRAINED),
     "float_training": {
         "epochs": 12, "lr": 0.2, "batch": 128, "optimizer": "sgd", "weight_decay": 5e-4,
         "schedule": "one-cycle", "precision": "bf16",
