@@ -2,9 +2,10 @@
 
     python examples/own_module.py [FOLDER]
 
-Trains a small network on handwritten digits, rounds its weights to 2-hot, fine-tunes it, compiles
-it for the iCEBreaker, and compares torch, the reference and the image integer by integer. Writes
-``own.onnx``, ``own.img`` and one input, ``x.npy``, which the commands of nhot read.
+Trains a small network on handwritten digits, rounds its weights to 2-hot, corrects biases, fine-tunes
+it, compiles it for the iCEBreaker, and compares torch, the reference and the image integer by
+integer. Writes ``own.onnx``, ``own.img`` and one input, ``x.npy``, which the commands of nhot read.
+docs/quantisation.md explains each step, and those that are left out here.
 """
 
 import sys
@@ -17,9 +18,10 @@ from torch import Tensor, nn
 from nhot.compiler import Machine, compile_network
 from nhot.compiler.targets import target
 from nhot.data import load_digits, to_integers
+from nhot.network.counts import count
 from nhot.network.file import save
 from nhot.network.reference import run
-from nhot.quant import accuracy, finetune, fit, quantize, to_network
+from nhot.quant import accuracy, correct_bias, finetune, fit, quantize, to_network
 
 
 class Net(nn.Module):
@@ -52,10 +54,14 @@ def main(folder: Path, *, epochs: int = 6) -> dict[str, float]:
 
     quantized = quantize(model, "2hot", data.train_x, input_range=data.input_range)
     scores["rounded"] = accuracy(quantized, *test)
+    correct_bias(quantized, model, data.train_x[:512])
+    scores["corrected"] = accuracy(quantized, *test)
     finetune(quantized, *train, epochs=epochs)
     scores["finetuned"] = accuracy(quantized, *test)
 
     network = to_network(quantized, "own")
+    counts = count(network)
+    print(f"{counts.bits_per_weight:.2f} bits and {counts.terms_per_weight:.2f} terms a weight")
     image = compile_network(network, target("icebreaker", "2hot").config)
     folder.mkdir(parents=True, exist_ok=True)
     save(network, folder / "own.onnx")
