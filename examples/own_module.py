@@ -2,10 +2,10 @@
 
     python examples/own_module.py [FOLDER]
 
-Trains a small network on handwritten digits, rounds its weights to 2-hot, corrects biases, fine-tunes
-it, compiles it for the iCEBreaker, and compares torch, the reference and the image integer by
-integer. Writes ``own.onnx``, ``own.img`` and one input, ``x.npy``, which the commands of nhot read.
-docs/quantisation.md explains each step, and those that are left out here.
+Trains a small network on handwritten digits, rounds its weights to 2-hot, corrects its biases,
+fine-tunes it, compiles it for the iCEBreaker, and compares torch, the reference and the image
+integer by integer. Writes ``own.onnx``, ``own.img`` and one input, ``x.npy``, which the commands of
+nhot read. docs/quantisation.md explains each step, and others.
 """
 
 import sys
