@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import wave
 
 import numpy as np
 import pytest
@@ -121,6 +122,24 @@ def test_an_autoencoder(files, capsys):
     assert train("--loss", "mean-squares", "--epochs", "1", "--test", "vectors.npz", "--json",
                  model="model.py:coder", data="vectors.npz") == 0
     assert json.loads(capsys.readouterr().out)["loss"] > 0
+
+
+def test_the_autoencoder_on_sounds(files, capsys):
+    pytest.importorskip("scipy")
+    time = np.arange(32_000) / 16_000
+    for name in ("train/normal_id_01_0", "test/normal_id_01_1", "test/anomaly_id_01_0"):
+        path = files / "toy" / f"{name}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(16_000)
+            file.writeframes((1000 * np.sin(500 * time)).astype("<i2").tobytes())
+    toy = ["autoencoder", "--data", "toy", "--json"]
+    assert main(["train", *toy, "--epochs", "1", "--batch", "4", "--lr", "1e-3", "-o", "w.pt"]) == 0
+    loss = json.loads(capsys.readouterr().out)["loss"]
+    assert main(["quantize", *toy, "--weights", "w.pt", "--samples", "4", "-o", "net.onnx"]) == 0
+    assert json.loads(capsys.readouterr().out)["loss"]["float"] == pytest.approx(loss)
 
 
 @pytest.mark.parametrize("kept", [1 << 30, 0])

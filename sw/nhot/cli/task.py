@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from nhot.training.batches import Data
     from nhot.training.loop import Evaluate
 
-__all__ = ["DETECTOR", "Task"]
+__all__ = ["AUTOENCODER", "DETECTOR", "Task"]
 
 DETECTOR = "centernet"
 """The network that finds objects rather than classes."""
+
+AUTOENCODER = "autoencoder"
+"""The network that gives its input back."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +58,7 @@ class Task:
         split = other.held_out(alone=other is not source)
         if args.model == DETECTOR:
             return _detection(source, other, split)
-        if args.loss == "mean-squares":
+        if args.loss == "mean-squares" or (args.loss is None and args.model == AUTOENCODER):
             return _reproduction(source, other, split)
         return _classification(source, other, split)
 

@@ -44,6 +44,7 @@ _log = logging.getLogger("nhot")
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
+    parser.usage = "%(prog)s MODEL --data DATA [options] -o FILE.pt"
     parser.epilog = EXAMPLE
     add_model_arguments(parser)
     add_data_arguments(parser)

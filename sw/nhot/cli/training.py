@@ -46,7 +46,7 @@ _NOT_SETTINGS = {"augment"}
 
 
 def add_model_arguments(parser: ArgumentParser) -> None:
-    """Declare MODEL, ``--option``, ``--weights`` and ``--seed``."""
+    """Declare MODEL, ``--option``, ``--weights``, ``--loss`` and ``--seed``."""
     from nhot.models.catalogue import NAMES
 
     parser.add_argument("model", metavar="MODEL",
@@ -57,21 +57,21 @@ def add_model_arguments(parser: ArgumentParser) -> None:
                        help="an argument of the network's function, as classes=5; repeatable")
     group.add_argument("--weights", type=Path, metavar="FILE.pt",
                        help="a state_dict, or a checkpoint of a training, to begin with")
+    group.add_argument("--loss", choices=["cross-entropy", "mean-squares"],
+                       help="of a network that tells classes, or of one that gives its input back "
+                       "(default: that of the network, or else cross-entropy)")
     group.add_argument("--seed", type=int, default=0, metavar="N",
                        help="of all random numbers (default: %(default)s)")
 
 
 def add_training_arguments(group: _ArgumentGroup, defaults: Mapping[str, Any]) -> None:
     """Declare the settings of a training; ``defaults`` says which there are, and is told."""
-    for name, default in {**COMMON, **defaults}.items():
+    for name, default in {**defaults, **COMMON, **defaults}.items():
         group.add_argument(
             f"--{name.replace('_', '-')}", type=KINDS.get(name, str), choices=CHOICES.get(name),
             metavar=None if name in CHOICES else "N" if KINDS[name] is int else "X",
             help=f"{TEXTS[name]} (default: {default})",
         )
-    group.add_argument("--loss", choices=["cross-entropy", "mean-squares"],
-                       help="of classes, or of the difference to the input, for an autoencoder "
-                       "(default: cross-entropy)")
     group.add_argument("--run", dest="folder", type=Path, metavar="DIR",
                        help="folder for checkpoints and log, from which a training that was "
                        "stopped goes on")
@@ -84,7 +84,7 @@ def settings(args: Namespace, defaults: Mapping[str, Any], **more: Any) -> Setti
 
     values = {
         name: default if getattr(args, name) is None else getattr(args, name)
-        for name, default in {**COMMON, **defaults}.items() if name not in _NOT_SETTINGS
+        for name, default in {**defaults, **COMMON, **defaults}.items() if name not in _NOT_SETTINGS
     }
     values["threads"] = values["threads"] or None
     # Modules of one's own may call view, which that order of memory does not allow.

@@ -30,6 +30,7 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
+    parser.usage = "%(prog)s MODEL [--data DATA] [options] -o FILE.onnx"
     parser.epilog = EXAMPLE
     arguments.add_arguments(parser)
 

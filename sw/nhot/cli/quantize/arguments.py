@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nhot.cli.output import add_json_argument
 from nhot.cli.source import DIGITS, add_data_arguments
-from nhot.cli.task import DETECTOR
+from nhot.cli.task import AUTOENCODER, DETECTOR
 from nhot.cli.training import COMMON, add_model_arguments, add_training_arguments
 from nhot.errors import NhotError
 
@@ -20,10 +20,10 @@ DEFAULTS = {
 """Of fine-tuning, each stage of it."""
 
 RECIPES = ("one-stage", "two-stage", "progressive", "from-scratch")
-TRAINING = ("recipe", "distill", "loss", "folder", *DEFAULTS, *COMMON)
+TRAINING = ("recipe", "distill", "folder", *DEFAULTS, *COMMON)
 POST_TRAINING = ("bias_correction", "adaptive_rounding")
 MIXED = ("candidates", "measure", "engine")
-SETTINGS = ("data", "test", "size", "option", "weights", "layer", "per_layer", "scale", "rule",
+SETTINGS = ("test", "size", "option", "weights", "loss", "layer", "per_layer", "scale", "rule",
             "gradient_schedule", "bits", "activation_terms", "accumulator_bits", "input_range",
             "samples", "budget", *MIXED, *POST_TRAINING, *TRAINING)
 """What the demonstration on digits does not take."""
@@ -133,7 +133,8 @@ def check(args: Namespace) -> None:
             raise NhotError(f"--budget must be given with {name}, which is for choosing formats")
     elif args.layer:
         raise NhotError("--layer must not be given with --budget, which chooses all formats")
-    if args.distill and (args.loss == "mean-squares" or args.model == DETECTOR):
+    others = args.model in {AUTOENCODER, DETECTOR} or args.loss == "mean-squares"
+    if args.distill and others:
         raise NhotError("--distill must be for a network that tells classes, whose outputs it "
                         "compares")
     own = ":" in args.model
