@@ -67,8 +67,9 @@ def run(args: Namespace) -> int:
     from nhot.training.ranks import join
 
     chosen, augment = settings(args, DEFAULTS), augmentation(args)
+    model = build_model(args)
     task = Task.open(args)
-    data, model = task.training(), build_model(args)
+    data = task.training()
     for part in (data, task.held_out):
         if part is not None:
             task.check(model, part)

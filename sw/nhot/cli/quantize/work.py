@@ -69,7 +69,7 @@ def own(args: Namespace) -> Outcome:
     from nhot.training.ranks import join
 
     _check_formats(args)
-    work = _Work(args, Task.open(args))
+    work = _Work(args)
     quantized = work.rounded(work.formats())
     if args.finetune:
         work.finetune(quantized)
@@ -138,12 +138,14 @@ def _candidates(args: Namespace) -> tuple[str, ...]:
 class _Work:
     """The steps, and the scores that they had."""
 
-    def __init__(self, args: Namespace, task: Task):
-        self.args, self.task = args, task
+    def __init__(self, args: Namespace):
+        self.args = args
         self.settings = _settings(args) if args.finetune else None
+        self.augment = augmentation(args)
+        self.model = build_model(args)
+        self.task = task = Task.open(args)
         self.data = task.training() if args.finetune else None
         self.samples, self.labels = task.source.samples(args.samples)
-        self.model = build_model(args)
         for data in ((self.samples,), self.data, task.held_out):
             if data is not None:
                 task.check(self.model, data)
@@ -215,7 +217,7 @@ class _Work:
         result = run_recipe(
             quantized, self.data, plan,
             loss=Distillation(self.model) if args.distill else self.task.loss,
-            augment=augmentation(args), evaluate=self.task.measure, samples=self.samples,
+            augment=self.augment, evaluate=self.task.measure, samples=self.samples,
             run=args.folder,
         )
         if self.task.measure is not None:
