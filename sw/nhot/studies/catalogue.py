@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from nhot.errors import NhotError
@@ -44,6 +45,9 @@ PARTS = (
     Row(name="signed-binary-tiles", format="signed-binary/8", recipe="from-scratch",
         part="ablation", note="regions of 8 channels"),
 )
+ENDS = dict.fromkeys(("conv1", "layer2.0.downsample.0", "layer3.0.downsample.0", "fc"), "int8")
+"""The layers of residual networks that the source of signed-binary does not round: the first, the
+last and the shortcuts. Its code keeps them in float, here they are uniform in eight bits."""
 UNTRAINED = (
     Row(name="2hot-rounded", format="2hot", recipe="rounded", part="post-training"),
     Row(name="2hot-bias", format="2hot", recipe="bias-corrected", part="post-training",
@@ -62,9 +66,23 @@ NARROW = Row(
     name="binary-narrow", format="binary", recipe="from-scratch", network={"width": 10},
     note="as many weights as signed-binary has that are not zero",
 )
+ALL_LAYERS = Row(
+    name="signed-binary-all", format="signed-binary", recipe="from-scratch", part="ablation",
+    note="first, last and shortcuts too",
+)
+
+
+def _with_ends(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """Rows that are trained from random weights, with the layers of :data:`ENDS` in eight bits."""
+    return tuple(
+        replace(row, options={**row.options, "formats": ENDS})
+        if row.recipe == "from-scratch" else row for row in rows
+    )
+
+
 CIFAR10: dict[str, Any] = {
     "data": "cifar10", "metric": "accuracy",
-    "rows": (FLOAT, *TUNED, *SCRATCH, NARROW, *PARTS, *UNTRAINED),
+    "rows": (FLOAT, *TUNED, *_with_ends((*SCRATCH, NARROW, *PARTS)), ALL_LAYERS, *UNTRAINED),
     "float_training": {
         "epochs": 12, "lr": 0.2, "batch": 128, "optimizer": "sgd", "weight_decay": 5e-4,
         "schedule": "one-cycle", "precision": "bf16",
@@ -90,11 +108,12 @@ STUDIES = {
             name="bccd-centernet", title="Blood cells (BCCD), CenterNet on MobileNetV2",
             network="centernet", options={"classes": 3}, data="coco", metric="mAP", rows=DETECTION,
             float_training={
-                "epochs": 100, "lr": 2e-3, "batch": 8, "optimizer": "adamw", "weight_decay": 1e-2,
+                "epochs": 80, "lr": 2e-3, "batch": 8, "optimizer": "adamw", "weight_decay": 1e-2,
                 "schedule": "one-cycle", "precision": "bf16",
             },
             tuning={
-                "epochs": 16, "lr": 5e-4, "batch": 8, "optimizer": "adam", "schedule": "one-cycle",
+                "epochs": 16, "lr": 1e-3, "batch": 16, "optimizer": "adam",
+                "schedule": "one-cycle",
             },
             scratch={},
         ),
