@@ -208,3 +208,9 @@ def test_operands_must_be_integers():
 def test_empty_sum_is_zero():
     empty = np.empty((0, 2), dtype=np.int64)
     assert spec_of("2hot", 2).compute(empty, empty) == 0
+
+
+@pytest.mark.parametrize("name", ["binary", "apot4", "signed-binary/16"])
+def test_formats_without_a_lane_are_refused(name):
+    with pytest.raises(NhotError, match=f"Format must be one that a lane exists for, not {name}"):
+        spec_of(name, 4)

@@ -89,3 +89,9 @@ def test_one_engine_has_one_target_id():
     assert EngineConfig(format="2hot@8") == EngineConfig(format="2hot")
     assert EngineConfig(format="2hot@8").target_id == EngineConfig(format="2hot").target_id
     assert EngineConfig(format="1hot@2").format == "ternary"
+
+
+@pytest.mark.parametrize("name", ["binary", "apot4", "signed-binary/16"])
+def test_formats_without_a_lane_are_refused(name):
+    with pytest.raises(NhotError, match=f"Engine format must be .*, not '{name}', for which"):
+        EngineConfig(format=name)

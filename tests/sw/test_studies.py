@@ -40,7 +40,9 @@ def runner(tmp_path_factory):
     return Runner(SHORT, open_task(SHORT, None), tmp_path_factory.mktemp("runs"))
 
 
-@pytest.mark.parametrize("name", ["float", "2hot", "2hot-rounded", "1hot-bias", "signed-binary", "2hot+"])
+@pytest.mark.parametrize(
+    "name", ["float", "2hot", "2hot-rounded", "1hot-bias", "signed-binary", "2hot+"]
+)
 def test_a_row_is_trained_once(runner, name, monkeypatch):
     first = runner.run(SHORT.row(name), 0)
     assert 0.05 < first.score <= 1

@@ -66,7 +66,7 @@ class LaneSpec:
             raise NhotError(f"Lane style must be 'parallel' or 'serial', not {self.style!r}")
         if self.style == "serial" and not isinstance(self.format, NHot):
             raise NhotError(f"Format of a serial lane must be n-hot, not {self.format.name}")
-        if not isinstance(self.format, (NHot, SignedBinary, Uniform)):
+        if not isinstance(self.format, (NHot, Uniform)) and self.format != SignedBinary():
             raise NhotError(f"Format must be one that a lane exists for, not {self.format.name}")
 
     @property

@@ -9,7 +9,7 @@ from math import gcd
 from typing import Any, Literal
 
 from nhot.errors import NhotError
-from nhot.formats import Format, NHot, parse
+from nhot.formats import Format, NHot, SignedBinary, Uniform, parse
 
 __all__ = ["EngineConfig"]
 
@@ -54,6 +54,12 @@ class EngineConfig:
     def __post_init__(self) -> None:
         # One engine, one name, one target id: "2hot@8" is "2hot".
         object.__setattr__(self, "format", parse(self.format).name)
+        fmt = self.weight_format
+        if not isinstance(fmt, NHot | Uniform) and fmt != SignedBinary():
+            raise NhotError(
+                f"Engine format must be n-hot, signed-binary or uniform, not {self.format!r}, for "
+                "which there is no lane"
+            )
         for what, low, high in (
             ("pixels", 1, 64), ("filters", 1, 256), ("inputs", 1, 64), ("requantisers", 1, 64),
             ("accumulator_bits", 12, 32), ("product_bits", 32, 64),

@@ -41,6 +41,7 @@ class ActivationQuant(nn.Module):
         low, high = fixed or (0.0, 0.0)
         if not (math.isfinite(low) and math.isfinite(high) and low <= 0 <= high):
             raise NhotError(f"Range of an activation must hold 0, not {low} to {high}")
+        self.name = "activation"  # what errors call it; a layer gives it its own
         self.bits = bits
         self.fixed = fixed is not None
         self.calibrating = False
@@ -53,7 +54,7 @@ class ActivationQuant(nn.Module):
             self._observe(x.detach())
         if self.calibrating:
             return x
-        grid = self.tensor("activation", (1, 1, 1))
+        grid = self.tensor(self.name, (1, 1, 1))
         rounded: torch.Tensor = _Round.apply(x, grid)  # type: ignore[no-untyped-call]
         return rounded
 

@@ -71,8 +71,7 @@ def finetune(
 
 def accuracy(model: nn.Module, x: ArrayLike | Tensor, y: ArrayLike | Tensor) -> float:
     """The part of the samples that ``model``, in evaluation mode, classifies as labelled."""
-    samples = as_samples(x)
-    return training.accuracy(model, (samples, as_labels(y, len(samples))))
+    return training.accuracy(model, _checked(model, x, y))
 
 
 def as_labels(y: ArrayLike | Tensor, count: int) -> Tensor:

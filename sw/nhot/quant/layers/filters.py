@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from nhot import network
 from nhot.errors import NhotError
-from nhot.formats import Format
+from nhot.formats import Binary, Format
 from nhot.network import Requant, Window
 from nhot.network.requant import SHIFT
 from nhot.network.tensor import Shape
@@ -105,8 +105,12 @@ class QuantFilters(RoundingLayer):
         # A filter of zeros, or too weak to move the output, keeps its offset on a scale that fits.
         empty = (levels == 0).flatten(1).all(1).numpy()
         weak = empty | (np.abs(scale) < SMALLEST * grid.scale)
-        levels[torch.from_numpy(weak)] = 0
-        requant = self.requant(np.where(weak, grid.scale / 256, scale), grid)
+        if isinstance(self.format, Binary):  # whose levels cannot vanish: as weak as can be
+            stand_in = SMALLEST
+        else:
+            stand_in = 2.0**-8
+            levels[torch.from_numpy(weak)] = 0
+        requant = self.requant(np.where(weak, stand_in * grid.scale, scale), grid)
         # The bias is in units of the multiplier as rounded, so that its error is not the bias's.
         real = offset / grid.scale * 2.0**SHIFT / requant.multiplier
         zero_share = source.zero_point * levels.flatten(1).sum(1).numpy()

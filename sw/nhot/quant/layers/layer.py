@@ -68,6 +68,7 @@ class RoundingLayer(QuantLayer):
         super().__init__(name, sources, shape)
         self.activation: nn.Module = nn.Identity()
         self.rounding = rounding
+        rounding.name = name
 
     def grid(self, *inputs: Grid) -> Grid:
         return self.rounding.tensor(self.name, self.shape)

@@ -116,7 +116,8 @@ class ThresholdWeights(WeightQuant):
             )
         count = active.sum(axes, keepdim=True).clamp_min(1)
         mean = (magnitude * active).sum(axes, keepdim=True) / count
-        return sign * active, torch.where(mean > 0, mean, torch.ones_like(mean)), center
+        # A filter of zeros has next to no scale: with binary weights, its levels are not zero.
+        return sign * active, mean.clamp_min(torch.finfo(mean.dtype).tiny), center
 
 
 def _region_signs(weight: Tensor, tile: int) -> Tensor:
