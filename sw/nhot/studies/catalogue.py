@@ -63,7 +63,7 @@ UNTRAINED = (
 FLOAT = Row(name="float", format="", recipe="float")
 
 NARROW = Row(
-    name="binary-narrow", format="binary", recipe="from-scratch", network={"width": 10},
+    name="binary-narrow", format="binary", recipe="from-scratch", network={"width": 9},
     note="as many weights as signed-binary has that are not zero",
 )
 ALL_LAYERS = Row(
