@@ -45,7 +45,7 @@ def test_finetuning_learns_and_stays_exact(name):
     model = quantize(small(), name, x)
     before = accuracy(model, x, y)
     finetune(model, x, y, epochs=30, lr=0.03, batch=32)
-    assert model.format == parse(name)
+    assert set(model.formats.values()) == {parse(name)}
     assert not model.training
     assert accuracy(model, x, y) > max(before, 0.95)
     network = to_network(model, "blobs")

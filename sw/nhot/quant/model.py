@@ -70,11 +70,6 @@ class QuantModel(nn.Module):
         return [layer for layer in self if isinstance(layer, QuantFilters)]
 
     @property
-    def format(self) -> Format:
-        """The format of the first layer with weights."""
-        return self.filters[0].format
-
-    @property
     def formats(self) -> dict[str, Format]:
         """The formats of the weights by layer name."""
         return {layer.name: layer.format for layer in self.filters}

@@ -25,7 +25,7 @@ def layer_costs(model: QuantModel, cost: Cost, engine: EngineConfig | None = Non
     """
     network = to_network(model, "cost")
     if cost == "cycles":
-        return _cycles(network, model.format.name, engine)
+        return _cycles(network, model.filters[0].format.name, engine)
     counts = [count(network, [layer.name]) for layer in model.filters]
     return [each.shift_adds if cost == "terms" else each.bits for each in counts]
 
