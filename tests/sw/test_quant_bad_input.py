@@ -88,7 +88,7 @@ def test_bad_weights_are_refused(values, message):
     assert message in PAGE
 
 
-@pytest.mark.parametrize("format", (*FORMATS, "binary"))
+@pytest.mark.parametrize("format", [*FORMATS, "binary"])
 @pytest.mark.parametrize("values", [
     {"conv1__weight": 0.0},  # a filter of zeros
     {"conv1__weight_all": 0.0},
@@ -104,7 +104,7 @@ def test_odd_weights_stay_exact(format, values):
     assert_exact(quantize(network(**values), format, samples()))
 
 
-@pytest.mark.parametrize("format", (*FORMATS, "binary"))
+@pytest.mark.parametrize("format", [*FORMATS, "binary"])
 def test_a_filter_of_zeros_is_its_bias(format):
     model = quantize(network(dense__weight=0.0, dense__bias=0.25), format, samples())
     levels, scale = model.filters[-1].weights.integers(model.filters[-1].weight)
