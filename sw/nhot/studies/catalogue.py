@@ -108,12 +108,11 @@ STUDIES = {
             name="bccd-centernet", title="Blood cells (BCCD), CenterNet on MobileNetV2",
             network="centernet", options={"classes": 3}, data="coco", metric="mAP", rows=DETECTION,
             float_training={
-                "epochs": 80, "lr": 2e-3, "batch": 8, "optimizer": "adamw", "weight_decay": 1e-2,
+                "epochs": 100, "lr": 2e-3, "batch": 8, "optimizer": "adamw", "weight_decay": 1e-2,
                 "schedule": "one-cycle", "precision": "bf16",
             },
             tuning={
-                "epochs": 16, "lr": 1e-3, "batch": 16, "optimizer": "adam",
-                "schedule": "one-cycle",
+                "epochs": 16, "lr": 5e-4, "batch": 8, "optimizer": "adam", "schedule": "one-cycle",
             },
             scratch={},
         ),

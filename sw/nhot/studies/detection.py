@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,27 +57,29 @@ def in_memory(coco: Coco) -> tuple[Floats, Floats, Ints]:
 
 @dataclass(frozen=True)
 class Jitter:
-    """Mirror, enlarge, crop and tint photographs at random, and their boxes with them.
+    """Mirror, resize, move and tint photographs at random, and their boxes with them.
 
     Half of all are mirrored along each axis, independently: what is seen from above, as cells are
-    under a microscope, has no side that is up. An enlarged image is cut to its old size anywhere,
-    so that nothing comes in from beyond it: black borders would move the statistics of batch
-    normalisation away from those of whole photographs. Boxes are cut at the edges; of objects that
-    are mostly outside the label becomes :data:`NONE`.
+    under a microscope, has no side that is up. What comes in from beyond an image is black. Boxes
+    are cut at the image's edges; of objects that are mostly outside the label becomes
+    :data:`NONE`.
 
     Parameters
     ----------
     scale : float
-        Images are enlarged by a factor from 1 to 1 + scale.
+        Images are resized by a factor from 1 / (1 + scale) to 1 + scale.
+    shift : float
+        They are moved by up to this part of their width and of their height.
     tint : float
         Each channel is multiplied by a factor from 1 - tint to 1 + tint.
     """
 
-    scale: float = 0.3
-    tint: float = 0.1
+    scale: float = 0.25
+    shift: float = 0.1
+    tint: float = 0.15
 
     def __post_init__(self) -> None:
-        for name in ("scale", "tint"):
+        for name in ("scale", "shift", "tint"):
             value = getattr(self, name)
             if not 0 <= value < 1:
                 raise NhotError(
@@ -91,9 +94,8 @@ class Jitter:
             return 2 * torch.rand(len(images), *shape, generator=generator) - 1
 
         # A point goes from p to factor * p + offset, in halves of the image from its middle.
-        factor = 1 + self.scale * spread(1).abs()
-        offset = (factor - 1) * spread(2)
-        factor = factor * spread(2).sign()
+        factor = torch.exp(spread(1) * math.log1p(self.scale)) * spread(2).sign()
+        offset = 2 * self.shift * spread(2)
         tint = 1 + self.tint * spread(3, 1, 1)
         images = (_moved(images, factor, offset) * tint).clamp_(0, 1)
         height, width = images.shape[2:]
