@@ -22,9 +22,12 @@ FORBIDDEN = {
     "sim": {"tests"},
 }
 # The homes of torch.
-TORCH = ("sw/nhot/quant/", "sw/nhot/models/", "sw/nhot/training/", "sw/nhot/studies/")
+TORCH = (
+    "sw/nhot/quant/", "sw/nhot/models/", "sw/nhot/training/", "sw/nhot/studies/",
+    "sw/nhot/tasks/detection.py",
+)
 # Elsewhere nothing of this comes with a module.
-HEAVY = ("torch", "nhot.quant", "nhot.models", "nhot.training", "nhot.studies.runner")
+HEAVY = ("torch", "nhot.quant", "nhot.models", "nhot.training", "nhot.studies.runner", "nhot.tasks.detection")
 
 
 def name(path: Path) -> str:

@@ -13,8 +13,7 @@ from nhot.studies import STUDIES, Record, load_records, study, table
 from nhot.studies.aims import aims
 from nhot.studies.page import refresh
 from nhot.studies.plot import plot
-from nhot.studies.runner import Runner
-from nhot.studies.task import open_task
+from nhot.studies.runner import Runner, open_study
 
 SHORT = replace(
     study("digits"),
@@ -37,7 +36,7 @@ def record(row, score, seed=0, **values):
 
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory):
-    return Runner(SHORT, open_task(SHORT, None), tmp_path_factory.mktemp("runs"))
+    return Runner(SHORT, open_study(SHORT, None), tmp_path_factory.mktemp("runs"))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +53,7 @@ def test_a_row_is_trained_once(runner, name, monkeypatch):
     if name == "signed-binary":
         assert first.density < 0.6
         assert first.counts["terms"] == first.counts["effectual"]
-    monkeypatch.setattr(runner, "task", None)  # nothing that trains or measures
+    monkeypatch.setattr(runner, "measure", None)  # nothing that trains or measures
     assert runner.run(SHORT.row(name), 0) == first
     assert first in load_records(runner.folder)
 

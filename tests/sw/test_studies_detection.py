@@ -16,9 +16,8 @@ from nhot.models.centernet.loss import detection_loss
 from nhot.network.reference import run
 from nhot.quant import quantize, to_network
 from nhot.studies import load_records, study
-from nhot.studies.detection import NONE, CentreLoss, Jitter, Precision, in_memory
-from nhot.studies.runner import Runner
-from nhot.studies.task import open_task
+from nhot.studies.runner import Runner, open_study
+from nhot.tasks.detection import NONE, CentreLoss, Jitter, Precision, in_memory
 
 Image = pytest.importorskip("PIL.Image")
 pytest.importorskip("pycocotools")
@@ -214,7 +213,7 @@ def test_perfect_maps_are_precise():
 
 
 def test_study_from_files_to_records(folder, tmp_path, monkeypatch):
-    runner = Runner(SHORT, open_task(SHORT, folder), tmp_path)
+    runner = Runner(SHORT, open_study(SHORT, folder), tmp_path)
     names = ("float", "2hot")
     records = {name: runner.run(SHORT.row(name), 0) for name in names}
     assert list(records["2hot"].stages) == ["rounded", "int8", "2hot"]
@@ -224,7 +223,7 @@ def test_study_from_files_to_records(folder, tmp_path, monkeypatch):
     assert not records["float"].counts
     assert (records["2hot"].most_terms, records["2hot"].bits_per_weight) == (2.0, 7.0)
     # What is done is neither trained nor measured again.
-    monkeypatch.setattr(runner, "task", None)
+    monkeypatch.setattr(runner, "measure", None)
     assert {name: runner.run(SHORT.row(name), 0) for name in names} == records
     assert sorted(load_records(tmp_path), key=lambda one: names.index(one.row)) == [
         records[name] for name in names
@@ -232,12 +231,12 @@ def test_study_from_files_to_records(folder, tmp_path, monkeypatch):
 
 
 def test_measured_model_is_the_integer_network(folder):
-    task = open_task(SHORT, folder)
+    runner = Runner(SHORT, open_study(SHORT, folder), folder)
     model = quantize(
-        Runner(SHORT, task, folder)._fresh(0), "2hot", task.samples, input_range=task.input_range
+        runner._fresh(0), "2hot", runner.samples, input_range=runner.input_range
     )
     network = to_network(model, "detector")
-    images = task.measure.images
+    images = runner.measure.images
     integers = run(network, to_integers(network.input, images))
     output = network.output
     values = ((integers - output.zero_point) * output.scale).astype(np.float32)
@@ -248,7 +247,7 @@ def test_measured_model_is_the_integer_network(folder):
 
 def test_mistakes(folder, tmp_path, capsys):
     with pytest.raises(NhotError, match=r"Categories .* must be 5, not 2: red, green"):
-        open_task(replace(SHORT, options={"classes": 5}), folder)
+        open_study(replace(SHORT, options={"classes": 5}), folder)
     arguments = ["study", "bccd-centernet", "-o", str(tmp_path / "runs")]
     for data, text in (
         ([], "--data must name the folder of the data set coco"),

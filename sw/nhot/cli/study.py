@@ -91,14 +91,13 @@ def _renew(path: Path, study: Study, records: list[Record]) -> None:
 
 def _train(args: Namespace) -> list[Record]:
     from nhot.studies import study
-    from nhot.studies.runner import Runner
-    from nhot.studies.task import open_task
+    from nhot.studies.runner import Runner, open_study
 
     chosen = study(args.study)
     names = args.rows.split(",") if args.rows else [row.name for row in chosen.rows]
     rows = [chosen.row(name) for name in names]
     seeds = _seeds(args.seeds)
-    runner = Runner(chosen, open_task(chosen, args.data), args.output)
+    runner = Runner(chosen, open_study(chosen, args.data), args.output)
     records = []
     for seed in seeds:
         for row in rows:

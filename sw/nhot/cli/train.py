@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from nhot.cli.output import add_json_argument, print_json
-from nhot.cli.source import add_data_arguments
-from nhot.cli.task import Task
 from nhot.cli.training import (
+    add_data_arguments,
     add_model_arguments,
     add_training_arguments,
     augmentation,
     build_model,
+    named_task,
     settings,
 )
 from nhot.errors import NhotError
@@ -68,8 +68,8 @@ def run(args: Namespace) -> int:
 
     chosen, augment = settings(args, DEFAULTS), augmentation(args)
     model = build_model(args)
-    task = Task.open(args)
-    data = task.training()
+    task = named_task(args)
+    data = task.data
     for part in (data, task.held_out):
         if part is not None:
             task.check(model, part)

@@ -8,15 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nhot.cli.task import DETECTOR
 from nhot.errors import NhotError
+from nhot.tasks import AUTOENCODER, DETECTOR, Source, open_task
 
 if TYPE_CHECKING:
+    from nhot.tasks import Kind, Task
     from nhot.training import Augment, Settings
 
 __all__ = [
-    "add_model_arguments", "add_training_arguments", "augmentation", "build_model", "pairs",
-    "settings",
+    "add_data_arguments", "add_model_arguments", "add_training_arguments", "augmentation",
+    "build_model", "named_task", "pairs", "settings",
 ]
 
 CHOICES = {
@@ -64,6 +65,21 @@ def add_model_arguments(parser: ArgumentParser) -> None:
                        help="of all random numbers (default: %(default)s)")
 
 
+def add_data_arguments(parser: ArgumentParser) -> _ArgumentGroup:
+    """Declare ``--data``, ``--test`` and ``--size``."""
+    group = parser.add_argument_group("data")
+    group.add_argument("--data", metavar="DATA",
+                       help="folder of a data set, as its publisher has it (CIFAR-10, a folder a "
+                       "class, COCO, Speech Commands, ToyADMOS); an .npz file with arrays x and y; "
+                       "or digits, those of scikit-learn")
+    group.add_argument("--test", metavar="DATA",
+                       help="what to measure with (default: the test split of --data, or else its "
+                       "validation split)")
+    group.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"),
+                       help="what photographs are brought to (default: as the catalogue has it)")
+    return group
+
+
 def add_training_arguments(group: _ArgumentGroup, defaults: Mapping[str, Any]) -> None:
     """Declare the settings of a training; ``defaults`` says which there are, and is told."""
     for name, default in {**defaults, **COMMON, **defaults}.items():
@@ -94,7 +110,7 @@ def settings(args: Namespace, defaults: Mapping[str, Any], **more: Any) -> Setti
 def augmentation(args: Namespace) -> Augment | None:
     """What ``--augment`` names."""
     if args.augment == "jitter":
-        from nhot.studies.detection import Jitter
+        from nhot.tasks.detection import Jitter
 
         if args.model != DETECTOR:
             raise NhotError(f"Augmentation jitter must be for {DETECTOR}, not for {args.model!r}")
@@ -121,6 +137,22 @@ def build_model(args: Namespace) -> Any:
     if args.weights is not None:
         load_weights(model, args.weights)
     return model
+
+
+def named_task(args: Namespace) -> Task:
+    """The task of MODEL on ``--data``, measured on ``--test`` or on what that holds out."""
+    from nhot.models import CATALOGUE
+
+    size = None if args.size is None else (args.size[0], args.size[1])
+    if size is None and args.model in CATALOGUE:
+        size = CATALOGUE[args.model].input_shape[1:]
+    kind: Kind = "classification"
+    if args.model == DETECTOR:
+        kind = "detection"
+    elif args.loss == "mean-squares" or (args.loss is None and args.model == AUTOENCODER):
+        kind = "reproduction"
+    other = None if args.test is None else Source(args.test, size)
+    return open_task(kind, Source(args.data, size), other)
 
 
 def pairs(texts: Sequence[str], what: str) -> dict[str, str]:

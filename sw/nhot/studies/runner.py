@@ -10,18 +10,40 @@ from typing import Any
 from torch import nn
 
 from nhot import training
-from nhot.models import build
+from nhot.errors import NhotError
+from nhot.models import build, entry
 from nhot.network.counts import count
 from nhot.quant import QuantModel, quantize, quantize_post_training, to_network
 from nhot.quant.recipes import recipe, run_recipe
 from nhot.studies.record import Record
 from nhot.studies.study import Row, Study
-from nhot.studies.task import Task
-from nhot.training import Settings, repeatable
+from nhot.tasks import DIGITS, Source, Task, open_task
+from nhot.tasks.detection import Jitter, Precision
+from nhot.training import Augment, CropFlip, Settings, repeatable
 
-__all__ = ["Runner"]
+__all__ = ["Runner", "open_study"]
+
+SAMPLES = {"digits": 512, "cifar10": 512, "coco": 48}
+"""That ranges of activations are taken from; all activations of them are in memory at once."""
+
+AUGMENTS: dict[str, Augment] = {"cifar10": CropFlip(), "coco": Jitter()}
 
 UNTRAINED = ("rounded", "bias-corrected", "adaptive")
+
+
+def open_study(study: Study, data: Path | None) -> Task:
+    """The task of ``study``, its data set read from the folder ``data``."""
+    if study.data == DIGITS:
+        return open_task("classification", Source(DIGITS))
+    if data is None:
+        raise NhotError(f"--data must name the folder of the data set {study.data}")
+    _, height, width = entry(study.network).input_shape
+    source = Source(str(data), (height, width), layout=study.data)
+    classes, expected = source.splits.classes, study.options.get("classes", 10)
+    if len(classes) != expected:
+        raise NhotError(f"Categories of the data set of study {study.name} must be {expected}, "
+                        f"not {len(classes)}: {', '.join(classes)}")
+    return open_task("detection" if study.data == "coco" else "classification", source)
 
 
 class Runner:
@@ -37,6 +59,11 @@ class Runner:
 
     def __init__(self, study: Study, task: Task, folder: Path):
         self.study, self.task, self.folder = study, task, folder
+        assert isinstance(task.data, tuple)
+        self.samples = task.data[0][: SAMPLES[study.data]]
+        self.augment = AUGMENTS.get(study.data)
+        self.input_range = task.source.splits.input_range
+        self.measure = task.measure
 
     def run(self, row: Row, seed: int) -> Record:
         """Train ``row`` unless it has been, and give its record."""
@@ -48,7 +75,7 @@ class Runner:
         if row.recipe == "float":
             model = self._float(seed)
             epochs = int(self.study.float_training["epochs"])
-            record = self._record(row, seed, self.task.measure(model), {}, model, epochs)
+            record = self._record(row, seed, self.measure(model), {}, model, epochs)
         else:
             record = self._quantised(row, seed, folder)
         record.save(path)
@@ -67,13 +94,13 @@ class Runner:
         settings = self._settings(self.study.scratch if scratch else self.study.tuning, seed)
         start = self._fresh(seed, **row.network) if scratch else self._float(seed)
         model = quantize(
-            start, row.format, self.task.samples, input_range=self.task.input_range, **row.options
+            start, row.format, self.samples, input_range=self.input_range, **row.options
         )
-        stages = {} if scratch else {"rounded": self.task.measure(model)}
+        stages = {} if scratch else {"rounded": self.measure(model)}
         if row.recipe in UNTRAINED:
             if row.recipe != "rounded":
                 model = self._post_training(start, row, seed)
-                stages[row.recipe] = self.task.measure(model)
+                stages[row.recipe] = self.measure(model)
             return self._record(row, seed, stages[row.recipe], stages, model, 0)
         plan = recipe(row.recipe, model.formats, settings)
         parts = _shares(settings.epochs, len(plan.stages))
@@ -82,21 +109,21 @@ class Runner:
             for stage, part in zip(plan.stages, parts, strict=True)
         ))
         result = run_recipe(
-            model, self.task.data, plan, loss=self.task.loss, augment=self.task.augment,
-            evaluate=self.task.measure, samples=self.task.samples, run=folder,
+            model, self.task.data, plan, loss=self.task.loss, augment=self.augment,
+            evaluate=self.measure, samples=self.samples, run=folder,
         )
         stages |= {stage.name: stage.after for stage in result.stages}
         return self._record(row, seed, result.stages[-1].after, stages, model, settings.epochs)
 
     def _post_training(self, start: nn.Module, row: Row, seed: int) -> QuantModel:
         return quantize_post_training(
-            start, row.format, self.task.samples, adaptive=row.recipe == "adaptive", seed=seed,
-            input_range=self.task.input_range,
+            start, row.format, self.samples, adaptive=row.recipe == "adaptive", seed=seed,
+            input_range=self.input_range,
         )
 
     def _fit(self, model: nn.Module, settings: Settings, folder: Path, what: str) -> None:
         training.fit(
-            model, self.task.data, settings, loss=self.task.loss, augment=self.task.augment,
+            model, self.task.data, settings, loss=self.task.loss, augment=self.augment,
             run=folder, what=f"{self.study.name} {what}",
         )
 
@@ -120,7 +147,7 @@ class Runner:
         return Record(
             study=self.study.name, row=row.name, seed=seed, metric=self.study.metric, score=score,
             stages=stages, counts=counts, epochs=epochs,
-            facts=self.task.figures(model) if self.task.figures else {},
+            facts=self.measure.figures(model) if isinstance(self.measure, Precision) else {},
         )
 
 

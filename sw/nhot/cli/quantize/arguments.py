@@ -7,10 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nhot.cli.output import add_json_argument
-from nhot.cli.source import DIGITS, add_data_arguments
-from nhot.cli.task import AUTOENCODER, DETECTOR
-from nhot.cli.training import COMMON, add_model_arguments, add_training_arguments
+from nhot.cli.training import (
+    COMMON,
+    add_data_arguments,
+    add_model_arguments,
+    add_training_arguments,
+)
 from nhot.errors import NhotError
+from nhot.tasks import AUTOENCODER, DETECTOR, DIGITS
 
 __all__ = ["DEFAULTS", "add_arguments", "check", "is_demonstration"]
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nhot.cli.quantize.arguments import DEFAULTS
 from nhot.cli.target import read_config
-from nhot.cli.task import Task
-from nhot.cli.training import augmentation, build_model, pairs, settings
+from nhot.cli.training import augmentation, build_model, named_task, pairs, settings
 from nhot.errors import NhotError
 
 if TYPE_CHECKING:
@@ -143,8 +142,8 @@ class _Work:
         self.settings = _settings(args) if args.finetune else None
         self.augment = augmentation(args)
         self.model = build_model(args)
-        self.task = task = Task.open(args)
-        self.data = task.training() if args.finetune else None
+        self.task = task = named_task(args)
+        self.data = task.data if args.finetune else None
         self.samples, self.labels = task.source.samples(args.samples)
         for data in ((self.samples,), self.data, task.held_out):
             if data is not None:

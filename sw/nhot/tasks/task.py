@@ -1,28 +1,31 @@
-"""What a model that a command line names is to do: its data, its loss and its measure."""
+"""What a model is to do: its data, its loss and its measure."""
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Literal
 
-from nhot.cli.source import Source, image_size
 from nhot.errors import NhotError
+from nhot.tasks.source import Source
 
 if TYPE_CHECKING:
     from nhot.training import Loss
     from nhot.training.batches import Data
     from nhot.training.loop import Evaluate
 
-__all__ = ["AUTOENCODER", "DETECTOR", "Task"]
+__all__ = ["AUTOENCODER", "DETECTOR", "Kind", "Task", "open_task"]
 
 DETECTOR = "centernet"
 """The network that finds objects rather than classes."""
 
 AUTOENCODER = "autoencoder"
 """The network that gives its input back."""
+
+
+Kind = Literal["classification", "reproduction", "detection"]
+"""To tell classes, to give back what goes in, or to find objects."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,20 +52,8 @@ class Task:
     measure: Evaluate | None
     held_out: Data | None
 
-    @classmethod
-    def open(cls, args: Namespace) -> Task:
-        """Open the data that ``args`` name; what is to be measured with is read."""
-        size = image_size(args.model, args.size)
-        source = Source(args.data, size)
-        other = source if args.test is None else Source(args.test, size)
-        split = other.held_out(alone=other is not source)
-        if args.model == DETECTOR:
-            return _detection(source, other, split)
-        if args.loss == "mean-squares" or (args.loss is None and args.model == AUTOENCODER):
-            return _reproduction(source, other, split)
-        return _classification(source, other, split)
-
-    def training(self) -> Data:
+    @cached_property
+    def data(self) -> Data:
         """What to train on."""
         return self.read(self.source, "train")
 
@@ -93,6 +84,25 @@ class Task:
             raise NhotError(f"Model must take samples of shape {shape}, but: {text}") from None
 
 
+def open_task(
+    kind: Kind, source: Source, other: Source | None = None
+) -> Task:
+    """The task of this kind; what is to be measured with is read.
+
+    Parameters
+    ----------
+    kind : Kind
+    source : Source
+    other : Source, optional
+        To measure with; without it the held-out split of ``source``.
+    """
+    split = source.held_out() if other is None else other.held_out(alone=True)
+    opened = {
+        "detection": _detection, "reproduction": _reproduction, "classification": _classification,
+    }[kind]
+    return opened(source, other or source, split)
+
+
 def _classification(source: Source, other: Source, split: str | None) -> Task:
     from nhot.training import CrossEntropy, accuracy
 
@@ -118,7 +128,7 @@ def _reproduction(source: Source, other: Source, split: str | None) -> Task:
 
 
 def _detection(source: Source, other: Source, split: str | None) -> Task:
-    from nhot.studies.detection import CentreLoss, Precision
+    from nhot.tasks.detection import CentreLoss, Precision
 
     classes = source.splits.classes
     held_out = _objects(other, split) if split else None
@@ -148,7 +158,7 @@ def _bare(source: Source, split: str) -> Data:
 
 def _objects(source: Source, split: str) -> Any:
     from nhot.data import Coco
-    from nhot.studies.detection import in_memory
+    from nhot.tasks.detection import in_memory
 
     scenes = source.splits.split(split)
     if not isinstance(scenes, Coco):

@@ -1,8 +1,7 @@
-"""Data sets that a command line names: for ranges, to train on and to measure with."""
+"""Data sets by name: for ranges, to train on and to measure with."""
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, _ArgumentGroup
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,11 @@ if TYPE_CHECKING:
     from nhot.formats.format import Ints
     from nhot.training.batches import Data
 
-__all__ = ["Source", "add_data_arguments", "image_size"]
+__all__ = ["DIGITS", "Source"]
 
 DIGITS = "digits"
+"""The data set that needs no folder."""
+
 IN_MEMORY = 1 << 30
 """Bytes up to which a split is kept in memory; a larger one is read anew in every epoch."""
 
@@ -25,32 +26,8 @@ VALUES = 1 << 23
 """Of all samples that ranges are taken from: activations are in memory together."""
 
 
-def add_data_arguments(parser: ArgumentParser) -> _ArgumentGroup:
-    """Declare ``--data``, ``--test`` and ``--size``."""
-    group = parser.add_argument_group("data")
-    group.add_argument("--data", metavar="DATA",
-                       help="folder of a data set, as its publisher has it (CIFAR-10, a folder a "
-                       "class, COCO, Speech Commands, ToyADMOS); an .npz file with arrays x and y; "
-                       "or digits, those of scikit-learn")
-    group.add_argument("--test", metavar="DATA",
-                       help="what to measure with (default: the test split of --data, or else its "
-                       "validation split)")
-    group.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"),
-                       help="what photographs are brought to (default: as the catalogue has it)")
-    return group
-
-
-def image_size(model: str, size: list[int] | None) -> tuple[int, int] | None:
-    """Height and width of the input of ``model``, as given or as the catalogue has it."""
-    from nhot.models import CATALOGUE
-
-    if size is not None:
-        return size[0], size[1]
-    return CATALOGUE[model].input_shape[1:] if model in CATALOGUE else None
-
-
 class Source:
-    """A data set that a command line names.
+    """A data set that a user names.
 
     Parameters
     ----------
@@ -58,13 +35,17 @@ class Source:
         A path, or ``digits``.
     size : (height, width), optional
         For images that have no size in common.
+    layout : str, optional
+        Of :data:`nhot.data.LAYOUTS`, where it must be a certain one.
     """
 
-    def __init__(self, name: str, size: tuple[int, int] | None):
+    def __init__(
+        self, name: str, size: tuple[int, int] | None = None, *, layout: str | None = None
+    ):
         self.name = name
         self.size: tuple[int, int] | None = None
         self.labelled = True
-        self.splits = self._open(size)
+        self.splits = self._open(size, layout)
 
     def samples(self, most: int | None) -> tuple[Floats, Ints | None]:
         """At most so many samples to train on, evenly spread, and their labels if there are any.
@@ -115,7 +96,7 @@ class Source:
             arrays = stack(_Watched(samples, progress))
         return arrays.x, arrays.y
 
-    def _open(self, size: tuple[int, int] | None) -> Splits:
+    def _open(self, size: tuple[int, int] | None, layout: str | None) -> Splits:
         from nhot.data import LAYOUTS, Coco, open_data
 
         path = Path(self.name)
@@ -126,7 +107,7 @@ class Source:
             return splits
         if any(one.sized for one in LAYOUTS.values() if one.fits(path)):
             self.size = size
-        splits = open_data(path, size=self.size)
+        splits = open_data(path, layout=layout, size=self.size)
         self.labelled = not isinstance(splits.train, Coco)
         return splits
 
