@@ -27,7 +27,10 @@ TORCH = (
     "sw/nhot/tasks/detection.py",
 )
 # Elsewhere nothing of this comes with a module.
-HEAVY = ("torch", "nhot.quant", "nhot.models", "nhot.training", "nhot.studies.runner", "nhot.tasks.detection")
+HEAVY = (
+    "torch", "nhot.quant", "nhot.models", "nhot.training", "nhot.studies.runner",
+    "nhot.tasks.detection",
+)
 
 
 def name(path: Path) -> str:

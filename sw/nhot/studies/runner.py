@@ -39,6 +39,7 @@ def open_study(study: Study, data: Path | None) -> Task:
         raise NhotError(f"--data must name the folder of the data set {study.data}")
     _, height, width = entry(study.network).input_shape
     source = Source(str(data), (height, width), layout=study.data)
+    source.splits.split("test")  # a study is not measured on what a user tunes with
     classes, expected = source.splits.classes, study.options.get("classes", 10)
     if len(classes) != expected:
         raise NhotError(f"Categories of the data set of study {study.name} must be {expected}, "
@@ -60,6 +61,7 @@ class Runner:
     def __init__(self, study: Study, task: Task, folder: Path):
         self.study, self.task, self.folder = study, task, folder
         assert isinstance(task.data, tuple)
+        assert task.measure is not None
         self.samples = task.data[0][: SAMPLES[study.data]]
         self.augment = AUGMENTS.get(study.data)
         self.input_range = task.source.splits.input_range
