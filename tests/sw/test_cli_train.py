@@ -144,7 +144,7 @@ def test_the_autoencoder_on_sounds(files, capsys):
 
 @pytest.mark.parametrize("kept", [1 << 30, 0])
 def test_folders_of_images(files, capsys, monkeypatch, kept):
-    monkeypatch.setattr("nhot.cli.source.IN_MEMORY", kept)
+    monkeypatch.setattr("nhot.tasks.source.IN_MEMORY", kept)
     write_folders(files / "colors")
     (files / "mean.py").write_text(MEAN)
     sizes = ["--size", "6", "8", "--epochs", "20", "--batch", "8", "--lr", "1"]
