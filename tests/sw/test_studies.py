@@ -74,6 +74,8 @@ def test_table_has_the_mean_of_the_seeds():
     assert len(lines) == 4
     assert lines[2].startswith("| int8 | 95.00 % | 50.00 % | 7.00 | 2.00 | 1.50 | 0.50 | 0 | 1 |")
     assert "| 85.00 % (80.00 to 90.00) |" in lines[3]
+    detected = table(study("digits"), [record("2hot", 0.5, facts={"AP50": 0.8})], "formats")
+    assert "| 50.00 %, AP50 80.00 % |" in detected
 
 
 def test_picture_is_the_same_for_the_same_records(tmp_path):

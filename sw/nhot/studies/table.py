@@ -39,7 +39,7 @@ def cells(row: Row, records: Sequence[Record]) -> list[str]:
     first = records[0]
     rounded = [one.stages["rounded"] for one in records if "rounded" in one.stages]
     return [
-        row.name, _score([one.score for one in records]),
+        row.name, _score([one.score for one in records]) + _average_precision(records),
         f"{100 * fmean(rounded):.2f} %" if rounded else "",
         _number(first.bits_per_weight), _number(first.most_terms),
         _mean([one.terms_per_weight for one in records]),
@@ -52,6 +52,12 @@ def _score(scores: Sequence[float]) -> str:
     if len(scores) == 1:
         return mean
     return f"{mean} ({100 * min(scores):.2f} to {100 * max(scores):.2f})"
+
+
+def _average_precision(records: Sequence[Record]) -> str:
+    """Of detections at half overlap, which people compare besides the mean over overlaps."""
+    found = [one.facts["AP50"] for one in records if "AP50" in one.facts]
+    return f", AP50 {100 * fmean(found):.2f} %" if found else ""
 
 
 def _mean(values: Sequence[float | None]) -> str:
