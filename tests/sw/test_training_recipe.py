@@ -203,3 +203,14 @@ def test_code_in_the_document(tmp_path, monkeypatch, capsys):
     assert names["history"].metric > 0.9
     assert names["result"].stages[-1].after > 0.9
     assert capsys.readouterr().out.count("hot") == 1
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_statistics_of_normalisation_can_be_kept(frozen):
+    model = quantized()
+    before = {name: value.clone() for name, value in model.named_buffers() if "running_" in name}
+    assert len(before) == 2
+    chosen = settings(freeze_statistics=frozen)
+    run_recipe(model, blobs(), recipe("one-stage", model.formats, chosen))
+    after = dict(model.named_buffers())
+    assert all(torch.equal(value, after[name]) == frozen for name, value in before.items())

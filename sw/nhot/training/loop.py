@@ -148,6 +148,10 @@ class _Training:
 
     def _train_epoch(self, progress: Progress) -> None:
         self.model.train()
+        if self.settings.freeze_statistics:
+            for module in self.model.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
         if self.on_epoch:
             self.on_epoch(self.model, self.epoch / self.settings.epochs)
         began = self.order.get_state()

@@ -42,6 +42,8 @@ class Settings:
         and adamw against the rate, as its source has it (arXiv 1708.07120).
     warmup : float, optional
         The part of all steps that the rate rises in; 0.3 for one-cycle and none for the others.
+    freeze_statistics : bool
+        Keep mean and variance of batch normalisation as they are: for fine-tuning in small batches.
     label_smoothing : float
         Of the cross entropy that is the loss if no other is given.
     seed : int
@@ -71,6 +73,7 @@ class Settings:
     weight_decay: float = 0.0
     schedule: str = "cosine"
     warmup: float | None = None
+    freeze_statistics: bool = False
     label_smoothing: float = 0.0
     seed: int = 0
     precision: str = "fp32"
