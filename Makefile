@@ -34,7 +34,7 @@ test: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(TEST_ENV) $(PYTEST) -m "not slow" $(ARGS)
 
 bench: $(STAMP)
-	@sh scripts/machine.sh iverilog
+	@sh scripts/machine.sh iverilog fst
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(TEST_ENV) $(PYTEST) -m slow $(ARGS)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench reference

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Check that this machine has the programs that no Python package brings.
-# usage: machine.sh [iverilog]    name what the caller cannot do without
+# usage: machine.sh [iverilog] [fst]    name what the caller cannot do without; fst: what traces in
+#                                       that format are compiled with
 #
 # What is missing is installed with apt-get where that needs no password; otherwise the command
 # to run is printed. A missing compiler stops here; Icarus Verilog only where it was asked for.
@@ -9,11 +10,15 @@ wanted=" $* "
 
 say() { printf 'nhot: %s\n' "$*" >&2; }
 has() { command -v "$1" >/dev/null 2>&1; }
+compiles_fst() {
+    printf '#include <lz4.h>\n#include <zlib.h>\n' | g++ -E -x c++ - >/dev/null 2>&1
+}
 absent() {
     list=""
     for program in g++ make perl iverilog; do
         has "$program" || list="$list $program"
     done
+    case "$wanted" in *" fst "*) compiles_fst || list="$list liblz4-dev zlib1g-dev" ;; esac
     echo "${list# }"
 }
 
@@ -42,11 +47,11 @@ fi
 if has apt-get; then
     how="run: sudo apt-get update && sudo apt-get install $missing"
 elif has brew; then
-    how="run: brew install $(echo "$missing" | sed 's/iverilog/icarus-verilog/; s/g++/gcc/')"
+    how="run: brew install $(echo "$missing" | sed 's/iverilog/icarus-verilog/; s/g++/gcc/; s/liblz4-dev/lz4/; s/zlib1g-dev/zlib/')"
 else
     how="install with this system's package manager"
 fi
 case "$wanted:$missing" in
-    *" iverilog "*:* | *:*g++* | *:*make* | *:*perl*) say "missing: $missing; $how"; exit 3 ;;
+    *" iverilog "*:*iverilog* | *:*lz4* | *:*g++* | *:*make* | *:*perl*) say "missing: $missing; $how"; exit 3 ;;
     *) say "note: iverilog is missing, which only the tests need; $how" ;;
 esac
