@@ -15,15 +15,8 @@ __all__ = ["ArgMax", "Clamp", "RoundTerms"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Clamp(Node):
-    """Limit to ``low`` to ``high``; the tensor's scale and zero point stay."""
-
-    low: int
-    high: int
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_range(self.low, self.high)
+class Elementwise(Node):
+    """Base of what changes each integer by itself, on the grid of its input."""
 
     def infer_shape(self, *inputs: Tensor) -> Shape:
         (x,) = inputs
@@ -32,6 +25,18 @@ class Clamp(Node):
     def check(self, *inputs: Tensor) -> None:
         super().check(*inputs)
         self._check_same_type(inputs[0])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Clamp(Elementwise):
+    """Limit to ``low`` to ``high``; the tensor's scale and zero point stay."""
+
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_range(self.low, self.high)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,7 +60,7 @@ class ArgMax(Node):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RoundTerms(Node):
+class RoundTerms(Elementwise):
     """n-hot activations: ``x - zero_point`` to the nearest sum of at most ``n`` powers of two.
 
     Powers have signs, ties go towards zero, and the tensor's type stays: :func:`terms_table`.
@@ -75,11 +80,3 @@ class RoundTerms(Node):
     def table(self) -> Ints:
         """What each integer becomes, from the tensor's lowest on."""
         return terms_table(self.output, self.n)
-
-    def infer_shape(self, *inputs: Tensor) -> Shape:
-        (x,) = inputs
-        return x.shape
-
-    def check(self, *inputs: Tensor) -> None:
-        super().check(*inputs)
-        self._check_same_type(inputs[0])
