@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -36,3 +37,14 @@ def pytest_make_collect_report(collector):
         report.outcome = "failed"
         report.longrepr = f"skipped, which NHOT_NO_SKIP=1 forbids: {report.longrepr[2]}"
     return report
+
+
+@pytest.fixture
+def halves():
+    """Pictures (64, 1, 4, 4), bright on the left (0) or on the right (1), and their labels."""
+    random = np.random.default_rng(5)
+    y = random.integers(0, 2, 64)
+    x = random.uniform(0, 0.4, (64, 1, 4, 4))
+    for picture, label in zip(x, y, strict=True):
+        picture[0, :, 2 * label : 2 * label + 2] += 0.6
+    return x, y

@@ -36,14 +36,11 @@ def build():
 
 
 @pytest.fixture
-def files(tmp_path, monkeypatch):
-    """Pictures of 4 x 4 pixels, bright on the left (0) or on the right (1)."""
+def files(tmp_path, monkeypatch, halves):
+    """A model and pictures, in the folder that commands run in."""
     monkeypatch.chdir(tmp_path)
-    random = np.random.default_rng(5)
-    y = random.integers(0, 2, 64)
-    x = random.uniform(0, 0.4, (64, 1, 4, 4))
-    for picture, label in zip(x, y, strict=True):
-        picture[0, :, 2 * label : 2 * label + 2] += 0.6
+    x, y = halves
+    random = np.random.default_rng(6)
     (tmp_path / "model.py").write_text(MODEL)
     np.savez(tmp_path / "data.npz", x=x.astype(np.float32), y=y)
     np.savez(tmp_path / "bare.npz", x=x)
