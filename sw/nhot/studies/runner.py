@@ -98,8 +98,8 @@ class Runner:
         model = quantize(
             start, row.format, self.samples, input_range=self.input_range, **row.options
         )
-        stages = {} if scratch else {"rounded": self.measure(model)}
         if row.recipe in UNTRAINED:
+            stages = {"rounded": self.measure(model)}
             if row.recipe != "rounded":
                 model = self._post_training(start, row, seed)
                 stages[row.recipe] = self.measure(model)
@@ -110,10 +110,14 @@ class Runner:
             replace(stage, settings=replace(stage.settings, epochs=part))
             for stage, part in zip(plan.stages, parts, strict=True)
         ))
+        # The first of several stages begins in another format than the row's.
+        stages = {"rounded": self.measure(model)} if len(plan.stages) > 1 else {}
         result = run_recipe(
             model, self.task.data, plan, loss=self.task.loss, augment=self.augment,
             evaluate=self.measure, samples=self.samples, run=folder,
         )
+        if not stages and not scratch:
+            stages["rounded"] = result.stages[0].before
         stages |= {stage.name: stage.after for stage in result.stages}
         return self._record(row, seed, result.stages[-1].after, stages, model, settings.epochs)
 

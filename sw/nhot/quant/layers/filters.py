@@ -80,8 +80,8 @@ class QuantFilters(RoundingLayer):
         levels, bias, requant = self.parameters_for(grids[0], grid)
         number = exact_type(levels, grids[0])
         total = self._convolve(values[0].to(number), levels.to(number), grids[0].zero_point).long()
-        total += torch.from_numpy(bias).reshape(1, -1, 1, 1)
-        return finish(total.mul_(channels(requant)), requant)
+        offset = torch.from_numpy(bias * requant.multiplier).reshape(1, -1, 1, 1)
+        return finish(total.mul_(channels(requant)), requant, offset)
 
     def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
         levels, bias, requant = self.parameters_for(grids[0], grid)

@@ -20,8 +20,10 @@ class QuantAdd(RoundingLayer):
 
     def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
         requant = self._requant(grids, grid)
-        left, right = _products(values, grids, requant)
-        return finish(left + right, requant)
+        left, right = requant.multiplier.tolist()
+        total = (values[0] * left).add_(values[1], alpha=right)
+        offset = -grids[0].zero_point * left - grids[1].zero_point * right
+        return finish(total, requant, offset)
 
     def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
         requant = self._requant(grids, grid)
@@ -39,7 +41,11 @@ class QuantConcat(RoundingLayer):
 
     def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
         requant = self._requant(grids, grid)
-        return finish(torch.cat(_products(values, grids, requant), 1), requant)
+        products = [
+            (value - source.zero_point).mul_(multiplier) for value, source, multiplier
+            in zip(values, grids, requant.multiplier.tolist(), strict=True)
+        ]
+        return finish(torch.cat(products, 1), requant)
 
     def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
         requant = self._requant(grids, grid)
@@ -47,11 +53,3 @@ class QuantConcat(RoundingLayer):
 
     def _requant(self, grids: tuple[Grid, ...], grid: Grid) -> Requant:
         return self.requant([source.scale for source in grids], grid)
-
-
-def _products(values: list[Tensor], grids: tuple[Grid, ...], requant: Requant) -> list[Tensor]:
-    """Every operand less its zero point, on the grid of the requantisation."""
-    return [
-        (value - source.zero_point) * int(multiplier)
-        for value, source, multiplier in zip(values, grids, requant.multiplier, strict=True)
-    ]

@@ -108,7 +108,10 @@ def channels(requant: Requant) -> Tensor:
     return torch.from_numpy(requant.multiplier.copy()).reshape(1, -1, 1, 1)
 
 
-def finish(products: Tensor, requant: Requant) -> Tensor:
-    """:meth:`Requant.finish` on tensors, in place."""
-    rounded = products.add_(1 << (SHIFT - 1)).bitwise_right_shift_(SHIFT)
-    return rounded.add_(requant.zero_point).clamp_(requant.low, requant.high)
+def finish(products: Tensor, requant: Requant, offset: Tensor | int = 0) -> Tensor:
+    """:meth:`Requant.finish` of ``products + offset``, in place.
+
+    A zero point that is added before the shift is the same as one after it, in one pass less.
+    """
+    offset = offset + (1 << (SHIFT - 1)) + (requant.zero_point << SHIFT)
+    return products.add_(offset).bitwise_right_shift_(SHIFT).clamp_(requant.low, requant.high)
