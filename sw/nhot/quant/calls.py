@@ -12,14 +12,9 @@ from torch.nn import functional as F
 
 from nhot.errors import NhotError
 from nhot.quant.graph import line
+from nhot.quant.supported import unsupported
 
-__all__ = ["SUPPORTED", "Cat", "Mean", "Sum", "as_module", "operands"]
-
-SUPPORTED = (
-    "Conv2d, ConvTranspose2d, Linear, BatchNorm2d and BatchNorm1d (after one of these), ReLU, "
-    "ReLU6, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, mean over height and width, nearest Upsample, "
-    "the sum of two tensors, cat of channels, Flatten, Dropout, Identity"
-)
+__all__ = ["Cat", "Mean", "Sum", "as_module", "operands"]
 
 
 class Sum(nn.Module):
@@ -86,8 +81,7 @@ def as_module(node: fx.Node, tensors: list[fx.Node]) -> nn.Module:
     what = f"Operation {node.name!r}"
     factory = _CALLS.get(node.target)
     if factory is None:
-        called = getattr(node.target, "__name__", node.target)
-        raise NhotError(f"{what} must be one of {SUPPORTED}, not {called}")
+        raise unsupported(what, str(getattr(node.target, "__name__", node.target)))
     options = [value for value in node.args if option(value)]
     named = {key: value for key, value in node.kwargs.items() if option(value)}
     try:

@@ -13,7 +13,7 @@ from nhot.formats import Format
 from nhot.network import Window
 from nhot.network.tensor import Shape
 from nhot.quant.activations import ActivationQuant
-from nhot.quant.calls import SUPPORTED, Cat, Mean, Sum, as_module, operands
+from nhot.quant.calls import Cat, Mean, Sum, as_module, operands
 from nhot.quant.graph import Shapes, trace
 from nhot.quant.layers import (
     QuantAdd,
@@ -29,9 +29,10 @@ from nhot.quant.layers import (
     QuantUpsample,
     RoundingLayer,
 )
+from nhot.quant.supported import unsupported
 from nhot.quant.weights import WeightSpec
 
-__all__ = ["SUPPORTED", "Tracer", "trace"]
+__all__ = ["Tracer", "trace"]
 
 class Tracer:
     """Turns the nodes of a traced model into layers, one by one.
@@ -102,7 +103,7 @@ class Tracer:
         tensors = [n for n in operands(node) if n in self.shapes]
         module, what = self._module(node, tensors)
         if self.shapes[node] is None:
-            raise NhotError(f"{what} must be one of {SUPPORTED}, not one that gives many tensors")
+            raise unsupported(what, "one that gives many tensors")
         sources = [self._made[source] for source in tensors]
         count = 2 if isinstance(module, Sum | Cat) else 1
         if len(sources) < count or (len(sources) > count and not isinstance(module, Cat)):
@@ -126,9 +127,7 @@ class Tracer:
             case nn.Dropout() | nn.Dropout2d() | nn.Identity():
                 self._pass(node, source)
             case _:
-                raise NhotError(
-                    f"{what} must be one of {SUPPORTED}, not {type(module).__name__}"
-                )
+                raise unsupported(what, type(module).__name__)
 
     def _module(self, node: fx.Node, tensors: list[fx.Node]) -> tuple[nn.Module, str]:
         """The module that a node calls, or the one that its function is, and what to call it."""
