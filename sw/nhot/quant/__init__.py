@@ -18,6 +18,7 @@ from nhot.quant.post_training import (
     adapt_rounding,
     correct_bias,
     fit_ranges,
+    post_train,
     quantize_post_training,
 )
 from nhot.quant.quantize import quantize
@@ -29,6 +30,7 @@ from nhot.quant.weights import WeightSpec
 __all__ = [
     "RECIPES", "SUPPORTED", "Budget", "Choice", "QuantModel", "Recipe", "RecipeResult", "Stage",
     "TrainedDigits", "WeightSpec", "accuracy", "adapt_rounding", "choose_formats", "correct_bias",
-    "finetune", "fit", "fit_ranges", "load_data", "load_model", "parse_budget", "quantize",
-    "quantize_post_training", "recipe", "run_recipe", "stages", "to_network", "train_digits",
+    "finetune", "fit", "fit_ranges", "load_data", "load_model", "parse_budget", "post_train",
+    "quantize", "quantize_post_training", "recipe", "run_recipe", "stages", "to_network",
+    "train_digits",
 ]

@@ -13,7 +13,7 @@ from nhot import training
 from nhot.errors import NhotError
 from nhot.models import build, entry
 from nhot.network.counts import count
-from nhot.quant import QuantModel, quantize, quantize_post_training, to_network
+from nhot.quant import QuantModel, post_train, quantize, to_network
 from nhot.quant.recipes import recipe, run_recipe
 from nhot.studies.record import Record
 from nhot.studies.study import Row, Study
@@ -101,7 +101,8 @@ class Runner:
         if row.recipe in UNTRAINED:
             stages = {"rounded": self.measure(model)}
             if row.recipe != "rounded":
-                model = self._post_training(start, row, seed)
+                adaptive = row.recipe == "adaptive"
+                post_train(model, start, self.samples, adaptive=adaptive, seed=seed)
                 stages[row.recipe] = self.measure(model)
             return self._record(row, seed, stages[row.recipe], stages, model, 0)
         plan = recipe(row.recipe, model.formats, settings)
@@ -120,12 +121,6 @@ class Runner:
             stages["rounded"] = result.stages[0].before
         stages |= {stage.name: stage.after for stage in result.stages}
         return self._record(row, seed, result.stages[-1].after, stages, model, settings.epochs)
-
-    def _post_training(self, start: nn.Module, row: Row, seed: int) -> QuantModel:
-        return quantize_post_training(
-            start, row.format, self.samples, adaptive=row.recipe == "adaptive", seed=seed,
-            input_range=self.input_range,
-        )
 
     def _fit(self, model: nn.Module, settings: Settings, folder: Path, what: str) -> None:
         training.fit(

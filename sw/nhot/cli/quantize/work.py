@@ -190,19 +190,14 @@ class _Work:
 
     def post_train(self, quantized: QuantModel) -> None:
         """Make up for the rounding, as far as that goes without training."""
-        from nhot.quant import adapt_rounding, correct_bias, fit_ranges
+        from nhot.quant import post_train
 
         args = self.args
-        corrected = args.bias_correction is not False
-        if corrected or args.adaptive_rounding:
-            fit_ranges(quantized, self.samples)
-        if args.adaptive_rounding:
-            adapt_rounding(quantized, self.model, self.samples, steps=STEPS, seed=args.seed)
-            fit_ranges(quantized, self.samples)
-            self._measure("adapted", quantized)
-        if corrected:
-            correct_bias(quantized, self.model, self.samples)
-            self._measure("corrected", quantized)
+        post_train(
+            quantized, self.model, self.samples, adaptive=args.adaptive_rounding,
+            corrected=args.bias_correction is not False, steps=STEPS, seed=args.seed,
+            after=lambda stage: self._measure(stage, quantized),
+        )
 
     def finetune(self, quantized: QuantModel) -> None:
         """Train in all stages of the recipe."""

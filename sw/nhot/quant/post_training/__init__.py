@@ -5,8 +5,8 @@ the biases.
 """
 
 from nhot.quant.post_training.bias import correct_bias
-from nhot.quant.post_training.pipeline import quantize_post_training
+from nhot.quant.post_training.pipeline import post_train, quantize_post_training
 from nhot.quant.post_training.ranges import fit_ranges
 from nhot.quant.post_training.rounding import adapt_rounding
 
-__all__ = ["adapt_rounding", "correct_bias", "fit_ranges", "quantize_post_training"]
+__all__ = ["adapt_rounding", "correct_bias", "fit_ranges", "post_train", "quantize_post_training"]

@@ -1,8 +1,8 @@
-"""The whole of post-training quantisation in one call."""
+"""The steps of post-training quantisation in their order."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from nhot.quant.post_training.ranges import fit_ranges
 from nhot.quant.post_training.rounding import adapt_rounding
 from nhot.quant.quantize import quantize
 
-__all__ = ["quantize_post_training"]
+__all__ = ["post_train", "quantize_post_training"]
 
 
 def quantize_post_training(
@@ -25,17 +25,15 @@ def quantize_post_training(
 ) -> QuantModel:
     """Quantise a float model as well as that goes without training: no labels, few samples.
 
-    :func:`nhot.quant.quantize`, then :func:`fit_ranges`, :func:`adapt_rounding` if ``adaptive``,
-    and :func:`correct_bias`. The float model is not changed; the result can be fine-tuned.
+    :func:`nhot.quant.quantize`, then :func:`post_train`. The float model is not changed; the result
+    can be fine-tuned.
 
     Parameters
     ----------
     model, format, samples, bits, formats, accumulator_bits, input_range
         As in :func:`nhot.quant.quantize`.
-    adaptive : bool
-        Whether weights are rounded by what their layer computes, rather than to the nearest level.
-    steps, seed
-        As in :func:`adapt_rounding`.
+    adaptive, steps, seed
+        As in :func:`post_train`.
 
     Raises
     ------
@@ -46,9 +44,40 @@ def quantize_post_training(
         model, format, samples, bits=bits, formats=formats, accumulator_bits=accumulator_bits,
         input_range=input_range,
     )
-    fit_ranges(quantized, samples)
+    post_train(quantized, model, samples, adaptive=adaptive, steps=steps, seed=seed)
+    return quantized
+
+
+def post_train(
+    quantized: QuantModel, model: nn.Module, samples: ArrayLike | Tensor, *,
+    adaptive: bool = False, corrected: bool = True, steps: int = 1000, seed: int = 0,
+    after: Callable[[str], None] | None = None,
+) -> None:
+    """Make up for the rounding of ``model`` as well as that goes without training, in place.
+
+    :func:`fit_ranges`, :func:`adapt_rounding` if ``adaptive``, and :func:`correct_bias` if
+    ``corrected``; nothing if neither.
+
+    Parameters
+    ----------
+    quantized : QuantModel
+        Of ``model``, as :func:`nhot.quant.quantize` gives it.
+    adaptive : bool
+        Whether weights are rounded by what their layer computes, rather than to the nearest level.
+    corrected : bool
+        Whether the mean of each output channel is made that of the float model.
+    steps, seed
+        As in :func:`adapt_rounding`.
+    after : callable, optional
+        Called with "adapted" and "corrected" as these are done.
+    """
+    after = after or (lambda _: None)
+    if adaptive or corrected:
+        fit_ranges(quantized, samples)
     if adaptive:
         adapt_rounding(quantized, model, samples, steps=steps, seed=seed)
         fit_ranges(quantized, samples)
-    correct_bias(quantized, model, samples)
-    return quantized
+        after("adapted")
+    if corrected:
+        correct_bias(quantized, model, samples)
+        after("corrected")
