@@ -89,7 +89,7 @@ def report(outcome: Outcome, folder: Path) -> dict[str, Any]:
             {
                 "name": layer["name"], "operator": layer["operator"], "macs": layer["macs"],
                 "weights": layer["weights"], "terms": layer["terms"],
-                "cycles_estimated": layer["cycles"], "cycles_measured": measured,
+                "cycles_predicted": layer["cycles"], "cycles_measured": measured,
             }
             for layer, measured in zip(image.meta["layers"], outcome.layer_cycles, strict=True)
         ],

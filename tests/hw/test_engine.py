@@ -6,10 +6,13 @@ from amaranth.back import rtlil
 from amaranth.sim import Simulator
 
 from nhot.compiler import EngineConfig, compile_network
+from nhot.compiler.cycles import program_cycles
 from nhot.compiler.pack import term_word
+from nhot.compiler.program import unpack_program
 from nhot.errors import MismatchError
 from nhot.network import Requant
 from nhot.network.reference import run
+from nhot.network.samples import random_input, random_network
 from nhot_hw.engine import Engine, Top
 from nhot_hw.engine.requantiser import Requantiser
 from nhot_sim.engine import EngineSimulation
@@ -29,8 +32,31 @@ def test_network_equals_reference(config, direct):
     assert "answer" in outputs
     for name, values in outputs.items():
         np.testing.assert_array_equal(values, wanted[name][0], err_msg=name)
-    assert simulation.layer_ends == sorted(simulation.layer_ends)
-    assert simulation.layer_ends[-1] < simulation.cycles
+    assert_cycles_are_predicted(simulation)
+
+
+@pytest.mark.parametrize("config", [
+    EngineConfig(
+        pixels=3, filters=8, inputs=2, requantisers=2, format="3hot", lane="serial",
+        weight_words=1024,
+    ),
+    EngineConfig(filters=8, inputs=8, requantisers=4, format="signed-binary", weight_words=1024),
+    EngineConfig(pixels=2, inputs=8, requantisers=4, format="int8", weight_words=1024),
+    EngineConfig(filters=16, requantisers=4, format="1hot", weight_words=1024),
+], ids=lambda config: config.format)
+def test_cycles_are_predicted(config):
+    network = random_network(5, formats=(config.weight_format,), widest=9, argmax=True)
+    simulation = EngineSimulation(compile_network(network, config), direct=True)
+    simulation.run([random_input(network.input, 1, 0)[0]])
+    assert_cycles_are_predicted(simulation)
+
+
+def assert_cycles_are_predicted(simulation):
+    """Of every layer, of the end of the program, and thus of the run."""
+    image = simulation.image
+    predicted = program_cycles(unpack_program(image.program), image.config)
+    assert np.diff([0, *simulation.layer_ends, simulation.cycles]).tolist() == predicted
+    assert [layer["cycles"] for layer in image.meta["layers"]] == predicted[:-1]
 
 
 def test_a_run_without_end_is_reported():

@@ -139,6 +139,18 @@ def test_ii(name, inputs, style, ii):
     assert spec_of(name, inputs, style).ii == ii
 
 
+@pytest.mark.parametrize(("name", "style"), [
+    *((name, style) for name in ("1hot", "2hot", "3hot", "ternary")
+      for style in ("parallel", "serial")),
+    ("signed-binary", "parallel"), ("int8", "parallel"),
+])
+def test_the_compiler_knows_interval_and_latency(name, style):
+    for inputs in (1, 2, 4, 16):
+        config = EngineConfig(filters=16, inputs=inputs, format=name, lane=style)
+        spec = for_config(config)
+        assert (spec.ii, spec.latency) == (config.step_cycles, config.lane_latency)
+
+
 @pytest.mark.parametrize(("name", "style"), [("3hot", "parallel"), ("2hot", "serial")])
 def test_lane_elaborates_twice(name, style):
     spec = spec_of(name, 2, style)

@@ -206,8 +206,10 @@ def test_cycles_are_those_of_serial_lanes(trained):
     model, data = trained
     choice = choose_formats(model, data.train_x[:32], budget="cycles=80%", engine=SERIAL)
     cycles = {(option.layer, option.format.name): option.cost for option in choice.table}
-    assert cycles["conv3", "3hot"] == 3 * cycles["conv3", "1hot"]
-    assert cycles["dense", "2hot"] == cycles["dense", "1hot"]  # requantising takes longer
+    one, two, three = (cycles["conv3", name] for name in ("1hot", "2hot", "3hot"))
+    assert three - two == two - one > 0.9 * one  # another term of all steps
+    # Requantising takes longer, so that only the first steps, and waiting for a step, cost more.
+    assert cycles["dense", "2hot"] < 1.2 * cycles["dense", "1hot"]
     assert choice.cost <= choice.budget.amount
 
 

@@ -24,8 +24,8 @@ REPORT = {
     "accuracy": [{"stage": "float", "correct": 9, "total": 10}],
     "builds": [{"board": "A", "luts": 100, "luts_available": 400, "fmax_mhz": 31.25}],
     "layers": [
-        {"name": "conv", "cycles_estimated": 10, "cycles_measured": 12},
-        {"name": "fc", "cycles_estimated": 5},
+        {"name": "conv", "cycles_predicted": 10, "cycles_measured": 12},
+        {"name": "fc", "cycles_predicted": 5},
     ],
     "levels": [{"layer": "conv", "levels": [-1, 0, 1], "counts": [3, 5, 4]}],
     "misclassified": [{"label": 3, "answer": 8, "pixels": [[0, 16], [8, 4]], "white": 16}],

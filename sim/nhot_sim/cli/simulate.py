@@ -44,8 +44,8 @@ def run(args: Namespace) -> int:
     if args.output is not None:
         write_outputs(args.output, facts["outputs"])
     rows = [
-        (layer["name"], layer["operator"], estimate, measured)
-        for layer, estimate, measured in zip(
+        (layer["name"], layer["operator"], predicted, measured)
+        for layer, predicted, measured in zip(
             image.meta["layers"], [layer["cycles"] for layer in image.meta["layers"]],
             facts["layer_cycles"], strict=True,
         )
@@ -54,7 +54,7 @@ def run(args: Namespace) -> int:
     if args.json:
         print_json(facts)
     else:
-        print_table(("layer", "operator", "cycles estimated", "cycles measured"), rows)
+        print_table(("layer", "operator", "cycles predicted", "cycles measured"), rows)
         print(f"{len(inputs)} inputs, {facts['cycles']:,} cycles each, "
               f"{facts['stalls']:,} of them stalls")
         for index, output in enumerate(facts["outputs"][:8]):

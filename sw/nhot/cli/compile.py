@@ -42,5 +42,5 @@ def run(args: Namespace) -> int:
         logging.getLogger("nhot").info(
             "%-8s %6d of %6d words", section["name"], section["words"], section["depth"]
         )
-    logging.getLogger("nhot").info("about %s cycles an inference", f"{facts['cycles']:,}")
+    logging.getLogger("nhot").info("%s cycles an inference", f"{facts['cycles']:,}")
     return 0

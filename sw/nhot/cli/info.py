@@ -55,6 +55,9 @@ def image_facts(image: Image) -> dict[str, Any]:
     import zlib
     from dataclasses import asdict
 
+    from nhot.compiler.cycles import program_cycles
+    from nhot.compiler.program import unpack_program
+
     config = image.config
     sizes = {
         "program": (4, config.program_words), "requant": (4 * config.requantisers,
@@ -70,7 +73,7 @@ def image_facts(image: Image) -> dict[str, Any]:
         "kind": "image", "name": image.meta["network"], "format": image.meta["format"],
         "target_id": f"{config.target_id:#010x}", "hash": image.content_hash,
         "input": image.meta["input"], "output": image.meta["output"],
-        "cycles": sum(layer["cycles"] for layer in layers),
+        "cycles": sum(program_cycles(unpack_program(image.program), config)),
         "engine": asdict(config), "sections": sections, "layers": layers,
     }
 

@@ -8,13 +8,14 @@ import numpy as np
 
 from nhot.compiler.codes import pack_codes
 from nhot.compiler.config import EngineConfig
+from nhot.compiler.cycles import program_cycles
 from nhot.compiler.image import Image
 from nhot.compiler.layout import Placement
 from nhot.compiler.lower import Layer, lower
 from nhot.compiler.memory_map import Lifetime, place
 from nhot.compiler.pack import check_widths, requant_words, weight_levels
 from nhot.compiler.program import Descriptor, Operation
-from nhot.compiler.schedule import Addresses, descriptor, estimate_cycles
+from nhot.compiler.schedule import Addresses, descriptor
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
 from nhot.network import Network
@@ -44,7 +45,7 @@ def compile_network(network: Network, config: EngineConfig) -> Image:
         program=program,
         requant=np.concatenate(records).astype("<u4").tobytes(),
         weights=pack_codes(codes, config.weight_format.code_bits),
-        meta=_meta(network, layers, widths, config),
+        meta=_meta(network, layers, widths, program_cycles(descriptors, config), config),
     )
 
 
@@ -95,7 +96,8 @@ def _activation_map(
 
 
 def _meta(
-    network: Network, layers: list[Layer], widths: list[int], config: EngineConfig
+    network: Network, layers: list[Layer], widths: list[int], cycles: list[int],
+    config: EngineConfig,
 ) -> dict[str, Any]:
     addresses = _activation_map(network, layers, config)
 
@@ -113,17 +115,17 @@ def _meta(
                 "operator": type(layer.node).__name__,
                 "output": placement(layer.output),
                 "accumulator_bits": bits,
+                "cycles": count,
                 **_work(layer, config),
             }
-            for layer, bits in zip(layers, widths, strict=True)
+            for layer, bits, count in zip(layers, widths, cycles[:-1], strict=True)
         ],
     }
 
 
 def _work(layer: Layer, config: EngineConfig) -> dict[str, int]:
-    """What a layer costs: weights, their terms, multiply-accumulates and estimated cycles."""
-    interval = config.step_cycles
-    work = {"cycles": estimate_cycles(layer, config, interval), "weights": 0, "terms": 0, "macs": 0}
+    """What a layer costs: weights, their terms and multiply-accumulates."""
+    work = {"weights": 0, "terms": 0, "macs": 0}
     if layer.levels is not None:
         height, width, _ = layer.output.shape
         work["weights"] = int(layer.levels.size)

@@ -101,6 +101,15 @@ class EngineConfig:
         return fmt.n if self.lane == "serial" and isinstance(fmt, NHot) else 1
 
     @property
+    def lane_latency(self) -> int:
+        """Cycles from the last step of a sum to the sum: product, adder tree, accumulator."""
+        fmt = self.weight_format
+        tree = (self.inputs - 1).bit_length()
+        if self.lane == "parallel" and isinstance(fmt, NHot):
+            tree += (fmt.n - 1).bit_length()  # over the terms of a weight
+        return 1 + tree + 1
+
+    @property
     def code_bytes(self) -> int:
         """Bytes of one weight word on the wire: P * S dense codes, packed, low bits first."""
         return (self.filters * self.inputs * self.weight_format.code_bits + 7) // 8

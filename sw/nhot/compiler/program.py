@@ -18,7 +18,7 @@ import numpy as np
 
 from nhot.errors import NhotError
 
-__all__ = ["DESCRIPTOR_WORDS", "FIELDS", "Descriptor", "Operation", "Region"]
+__all__ = ["DESCRIPTOR_WORDS", "FIELDS", "Descriptor", "Operation", "Region", "unpack_program"]
 
 
 class Region(IntEnum):
@@ -190,6 +190,12 @@ class Descriptor:
         except ValueError as error:
             raise NhotError(f"Descriptor operation must be a known one: {error}") from None
         return cls(operation=operation, **values)
+
+
+def unpack_program(data: bytes) -> list[Descriptor]:
+    """The descriptors of a program, its END included."""
+    size = 4 * DESCRIPTOR_WORDS
+    return [Descriptor.unpack(data[i : i + size]) for i in range(0, len(data), size)]
 
 
 assert {field.name for field in fields(Descriptor)} == set(FIELDS)

@@ -1,4 +1,4 @@
-"""From a layer to the loops of the engine: the descriptor's counts and jumps, and its cycles."""
+"""From a layer to the loops of the engine: the descriptor's counts and jumps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nhot.compiler.lower import Layer
 from nhot.compiler.program import Descriptor, Operation
 from nhot.errors import NhotError
 
-__all__ = ["Addresses", "descriptor", "estimate_cycles", "steps"]
+__all__ = ["Addresses", "descriptor", "steps"]
 
 _MASK = 0xFFFF
 
@@ -111,21 +111,6 @@ def steps(layer: Layer, config: EngineConfig) -> int:
     """Activation words the array reads for one output tile: the length of its sums."""
     loops = _loops(layer, config, Addresses(inputs=(0, 0), output=0))
     return loops.words * loops.kernel[0] * loops.kernel[1]
-
-
-def estimate_cycles(layer: Layer, config: EngineConfig, interval: int) -> int:
-    """Cycles of a layer: the longer of summing and requantising, pixel group by pixel group.
-
-    ``interval`` is the cycles a step takes. Start, end and pipeline fill are left out.
-    """
-    loops = _loops(layer, config, Addresses(inputs=(0, 0), output=0))
-    step = descriptor(layer, config, Addresses(inputs=(0, 0), output=0))
-    array = layer.operation is Operation.ARRAY
-    groups = (config.filters if array else config.inputs) // config.requantisers
-    drain = (config.pixels if array else 1) * step.records * max(2, layer.terms)
-    summing = loops.words * loops.kernel[0] * loops.kernel[1] * interval
-    a_tile = [max(groups * drain, summing)] * (loops.tiles - 1)
-    return loops.rows * loops.columns * sum([*a_tile, max(step.last_groups * drain, summing)])
 
 
 def _loops(layer: Layer, config: EngineConfig, addresses: Addresses) -> _Loops:

@@ -49,15 +49,15 @@ def levels_chart(
 
 
 def cycles_chart(
-    key: str, names: Sequence[str], estimated: Sequence[int | None],
+    key: str, names: Sequence[str], predicted: Sequence[int | None],
     measured: Sequence[int | None],
 ) -> str:
-    """Cycles of each layer, measured beside estimated."""
+    """Cycles of each layer, measured beside predicted."""
 
     def draw(axes: Any) -> None:
-        both = any(v is not None for v in estimated) and any(v is not None for v in measured)
+        both = any(v is not None for v in predicted) and any(v is not None for v in measured)
         height = 0.36 if both else 0.6
-        series = [("measured", measured, ACCENT), ("estimated", estimated, SECOND)]
+        series = [("measured", measured, ACCENT), ("predicted", predicted, SECOND)]
         series = [entry for entry in series if any(v is not None for v in entry[1])]
         for index, (label, values, colour) in enumerate(series):
             offset = (index - (len(series) - 1) / 2) * height

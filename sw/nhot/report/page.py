@@ -97,8 +97,8 @@ def _builds(report: Report) -> str:
 
 def _layers(report: Report) -> str:
     layers = report.get("layers", [])
-    keys = ("macs", "weights", "terms", "cycles_estimated", "cycles_measured", "stalls")
-    heads = ("layer", "operator", "MACs", "weights", "shift-adds", "estimated cycles",
+    keys = ("macs", "weights", "terms", "cycles_predicted", "cycles_measured", "stalls")
+    heads = ("layer", "operator", "MACs", "weights", "shift-adds", "predicted cycles",
              "measured cycles", "stalls")
     rows = [
         (escape(layer["name"]), escape(layer.get("operator", "")),
@@ -106,10 +106,10 @@ def _layers(report: Report) -> str:
         for layer in layers
     ]
     chart = ""
-    estimated = [layer.get("cycles_estimated") for layer in layers]
+    predicted = [layer.get("cycles_predicted") for layer in layers]
     measured = [layer.get("cycles_measured") for layer in layers]
-    if any(value is not None for value in estimated + measured):
-        chart = cycles_chart("cycles", [layer["name"] for layer in layers], estimated, measured)
+    if any(value is not None for value in predicted + measured):
+        chart = cycles_chart("cycles", [layer["name"] for layer in layers], predicted, measured)
     return section("Layers", chart + table(heads, rows, numeric=range(2, 8)) if rows else "")
 
 

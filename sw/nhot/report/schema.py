@@ -46,7 +46,7 @@ LISTS: dict[str, Fields] = {
     },
     "layers": {
         "name": str, "operator?": str, "macs?": int, "weights?": int, "terms?": int,
-        "cycles_estimated?": int, "cycles_measured?": int, "stalls?": int,
+        "cycles_predicted?": int, "cycles_measured?": int, "stalls?": int,
     },
     # all levels of a layer's format in ascending order, and how many weights lie on each
     "levels": {"layer": str, "format?": str, "levels": list, "counts": list},

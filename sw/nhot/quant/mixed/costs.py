@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nhot.compiler.config import EngineConfig
+from nhot.compiler.cycles import layer_cycles
 from nhot.compiler.lower import lower
 from nhot.compiler.program import Operation
-from nhot.compiler.schedule import estimate_cycles
+from nhot.compiler.schedule import Addresses, descriptor
 from nhot.errors import NhotError
 from nhot.network import Network
 from nhot.network.counts import count
@@ -39,7 +40,8 @@ def _cycles(network: Network, format: str, engine: EngineConfig | None) -> list[
             "on others all formats take the same cycles"
         )
     config = replace(engine, format=format)
+    nowhere = Addresses(inputs=(0, 0), output=0)  # of no influence
     return [
-        estimate_cycles(layer, config, config.step_cycles) for layer in lower(network, config)
-        if layer.operation is Operation.ARRAY
+        layer_cycles(descriptor(layer, config, nowhere), config)
+        for layer in lower(network, config) if layer.operation is Operation.ARRAY
     ]

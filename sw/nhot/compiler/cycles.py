@@ -1,0 +1,67 @@
+"""How long a program takes: exactly the cycles that the engine counts.
+
+docs/engine.md derives the numbers from the engine's pipeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from nhot.compiler.config import EngineConfig
+from nhot.compiler.program import DESCRIPTOR_WORDS, Descriptor, Operation
+
+__all__ = ["layer_cycles", "program_cycles"]
+
+WINDOW_LATENCY = 1
+"""Cycles from the last tap of a pool or an addition to its result."""
+
+
+def program_cycles(program: Sequence[Descriptor], config: EngineConfig) -> list[int]:
+    """Cycles of each descriptor of a program, its END included, from the end of the one before.
+
+    Their sum is what the engine's counter has after a run.
+    """
+    cycles = [
+        _fetch(config) if step.operation is Operation.END else layer_cycles(step, config)
+        for step in program
+    ]
+    # The count starts with the run, and no end of a layer is written before the first.
+    cycles[0] -= 2
+    return cycles
+
+
+def layer_cycles(step: Descriptor, config: EngineConfig) -> int:
+    """Cycles of the layer of ``step``, from the end of a layer before it to its own."""
+    latency = config.lane_latency if step.operation is Operation.ARRAY else WINDOW_LATENCY
+    slot = max(2, step.terms)
+    steps = (step.words + 1) * (step.kernel_x + 1) * (step.kernel_y + 1) * config.step_cycles
+    total = _fetch(config) + steps
+    for count, slots, early in _pixel_groups(step, config, latency):
+        # From the last step of a group to that of the next: its steps, or the slots of the first.
+        gap = max(steps, latency + 3 + (slots - early) * slot + config.step_cycles - 1)
+        total += count * gap
+    # The last group has none after it, but a tail.
+    return total - gap + latency + slots * slot + 10 + step.terms - slot
+
+
+def _fetch(config: EngineConfig) -> int:
+    """The words of a descriptor, what settles after them, start, and two words of timing."""
+    return DESCRIPTOR_WORDS + 4 + config.pixels
+
+
+def _pixel_groups(
+    step: Descriptor, config: EngineConfig, latency: int
+) -> Iterator[tuple[int, int, int]]:
+    """How many pixel groups there are of each kind, the last one in the last kind.
+
+    With each, the slots of its requantisation, and how many of these may still be to come when the
+    next group's sums are completed.
+    """
+    array = step.operation is Operation.ARRAY
+    pixels = config.pixels if array else 1
+    full = (config.filters if array else config.inputs) // config.requantisers
+    rows = step.rows + 1
+    for tiles, groups in ((step.tiles, full), (1, step.last_groups)):
+        early = min((latency + 3) // 4, groups) if array else 1
+        for columns, width in ((step.columns, pixels), (1, step.last_pixels if array else 1)):
+            yield tiles * rows * columns, width * groups * step.records, early
