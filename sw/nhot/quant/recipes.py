@@ -176,6 +176,7 @@ def run_recipe(
     model: QuantModel, data: Data, recipe: Recipe, *, loss: Loss | None = None,
     augment: Augment | None = None, evaluate: Evaluate | None = None,
     samples: ArrayLike | Tensor | None = None, run: str | os.PathLike[str] | None = None,
+    what: str = "",
 ) -> RecipeResult:
     """Train a quantised model in all stages of ``recipe``, in place.
 
@@ -194,6 +195,8 @@ def run_recipe(
     run : path, optional
         A folder with a checkpoint and a log for each stage. Stages that were finished in it are
         not repeated, a half-finished one goes on where it was.
+    what : str
+        Names the training in progress lines.
     """
     folder = None if run is None else make_folder(run)
     for stage in recipe.stages:
@@ -205,7 +208,7 @@ def run_recipe(
     results = []
     for index, stage in enumerate(recipe.stages):
         inner = folder and make_folder(folder / f"{index + 1}-{_folder(stage.name)}")
-        results.append(job.train(stage, inner))
+        results.append(job.train(stage, inner, what))
         log.write("stage", **dataclasses.asdict(results[-1]))
     return RecipeResult(recipe.name, tuple(results))
 
@@ -222,7 +225,7 @@ class _Job:
         self.head = TensorData(*next(in_order(self.data, CALIBRATION)))
         self.samples = self.head.tensors[0] if samples is None else samples
 
-    def train(self, stage: Stage, folder: Path | None) -> StageResult:
+    def train(self, stage: Stage, folder: Path | None, what: str) -> StageResult:
         """Train one stage, or load it if ``folder`` has it finished."""
         if stage.restart:
             restart(self.model, stage.settings.seed)
@@ -235,7 +238,7 @@ class _Job:
             self.model, self.data, stage.settings, loss=self.loss, augment=self.augment,
             evaluate=self.evaluate, on_epoch=_set_progress, run=folder,
             facts={"stage": stage.name, "format": stage.format_name},
-            what=f"fine-tuning {stage.name}",
+            what=f"{what or ('training' if stage.restart else 'fine-tuning')} {stage.name}",
         )
         if known:
             return StageResult(**known)

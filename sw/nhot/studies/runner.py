@@ -116,6 +116,7 @@ class Runner:
         result = run_recipe(
             model, self.task.data, plan, loss=self.task.loss, augment=self.augment,
             evaluate=self.measure, samples=self.samples, run=folder,
+            what=f"{self.study.name} {row.name}, stage",
         )
         if not stages and not scratch:
             stages["rounded"] = result.stages[0].before
