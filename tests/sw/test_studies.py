@@ -126,6 +126,11 @@ def test_aims_are_judged_by_the_records():
     assert lines[3] == "| 1-hot at most 1.5 points below int8 | -2.00 points | missed |"
     assert len(lines) == 4  # nothing is said of rows without records
     assert "| -75.00 % | met |" in aims("bccd-centernet", records)
+    # Differences are those of one seed; a seed that only one of the rows has is left out.
+    records += [record("2hot", 0.91, seed=1), record("int8", 0.92, seed=1),
+                record("int8", 0.5, seed=2)]
+    line = aims("cifar10-resnet8", records).splitlines()[2]
+    assert line.endswith("| -0.60 points (-1.00 to -0.20) | missed |")
 
 
 def test_page_is_renewed_between_its_marks(tmp_path, capsys):

@@ -39,30 +39,36 @@ class Aim:
     unit: str = ""
     scale: float = 1.0
 
-    def measured(self, records: Sequence[Record]) -> float | None:
-        """The mean over seeds, or None where a row has no records."""
-        value = self._mean(records, self.row)
+    def measured(self, records: Sequence[Record]) -> list[float]:
+        """The figure, or the difference, of each seed that all rows it needs have records of."""
+        values = self._by_seed(records, self.row)
         if not self.beside:
-            return value
-        other = self._mean(records, self.beside)
-        return None if value is None or other is None else value - other
+            return list(values.values())
+        others = self._by_seed(records, self.beside)
+        return [value - others[seed] for seed, value in values.items() if seed in others]
 
     def line(self, records: Sequence[Record]) -> str:
         """A row of the Markdown table; empty if it was not measured."""
-        value = self.measured(records)
-        if value is None:
+        values = self.measured(records)
+        if not values:
             return ""
-        met = (self.least is None or value >= self.least) and (
-            self.most is None or value <= self.most
+        mean = fmean(values)
+        met = (self.least is None or mean >= self.least) and (
+            self.most is None or mean <= self.most
         )
-        sign = "+" if self.beside else ""
-        shown = f"{self.scale * value:{sign}.2f}{self.unit}"
+        shown = f"{self._number(mean)}{self.unit}"
+        if max(values) > min(values):
+            shown += f" ({self._number(min(values))} to {self._number(max(values))})"
         return f"| {self.text} | {shown} | {'met' if met else 'missed'} |"
 
-    def _mean(self, records: Sequence[Record], row: str) -> float | None:
-        values = [self.figure(record) for record in records if record.row == row]
-        known = [value for value in values if value is not None]
-        return fmean(known) if known else None
+    def _number(self, value: float) -> str:
+        return f"{self.scale * value:{'+' if self.beside else ''}.2f}"
+
+    def _by_seed(self, records: Sequence[Record], row: str) -> dict[int, float]:
+        return {
+            one.seed: value for one in sorted(records, key=lambda one: one.seed)
+            if one.row == row and (value := self.figure(one)) is not None
+        }
 
 
 def score(record: Record) -> float | None:
