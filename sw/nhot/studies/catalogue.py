@@ -89,16 +89,14 @@ CIFAR10: dict[str, Any] = {
     },
     "tuning": {"epochs": 2, "lr": 1e-3, "batch": 128, "optimizer": "adam", "schedule": "one-cycle"},
     "scratch": {
-        "epochs": 10, "lr": 1e-2, "batch": 128, "optimizer": "adam", "schedule": "one-cycle",
+        "epochs": 10, "lr": 3e-2, "batch": 128, "optimizer": "adam", "schedule": "one-cycle",
     },
 }
 DETECTION = (
     FLOAT,
-    Row(name="int8", format="int8", recipe="one-stage"),
-    Row(name="2hot", format="2hot", recipe="two-stage"),
-    Row(name="1hot", format="1hot", recipe="two-stage", note="powers of two in four bits"),
-    Row(name="2hot-one-stage", format="2hot", recipe="one-stage", part="ablation",
-        note="one stage instead of two"),
+    *(row for row in (*TUNED, *PARTS) if row.name in {
+        "int8", "2hot", "1hot", "2hot+", "2hot-one-stage", "2hot-per-layer",
+    }),
 )
 STUDIES = {
     one.name: one for one in (
@@ -113,6 +111,7 @@ STUDIES = {
             },
             tuning={
                 "epochs": 16, "lr": 5e-4, "batch": 8, "optimizer": "adam", "schedule": "one-cycle",
+                "freeze_statistics": True,
             },
             scratch={},
         ),
