@@ -131,7 +131,7 @@ def test_formats_within_a_budget(files, capsys):
 
 def test_cycles_of_an_engine(files, capsys):
     (files / "e.json").write_text('{"lane": "serial", "format": "2hot"}')
-    assert quantize("--budget", "cycles=90%", "--engine", "e.json", "--json") == 0
+    assert quantize("--budget", "cycles=95%", "--engine", "e.json", "--json") == 0
     formats = [layer["format"] for layer in json.loads(capsys.readouterr().out)["layers"]]
     assert "1hot" in formats
 
@@ -185,7 +185,7 @@ OWN = ["model.py:build", "--data", "data.npz", "-o", "net.onnx"]
         ([*OWN, "--budget", "watts=3"], "Budget must be terms, bits, cycles"),
         ([*OWN, "--budget", "cycles=60%"], "--engine must be given for a budget of cycles"),
         ([*OWN, "--budget", "bits=60%", "--engine", "e.json"], "cycles, and for no other"),
-        ([*OWN, "--budget", "cycles=60%", "--engine", "e.json"], "e.json: No such file"),
+        ([*OWN, "--budget", "cycles=95%", "--engine", "e.json"], "e.json: No such file"),
         ([*OWN, "--budget", "terms=1"], "Budget must be at least"),
         ([*OWN, "--budget", "terms=60%", "--candidates", "1hot,4ht"], "not '4ht'"),
         ([*OWN, "--samples", "0"], "Number of samples must be at least 1"),
