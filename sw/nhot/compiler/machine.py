@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from nhot.compiler.config import EngineConfig
 from nhot.compiler.image import Image
 from nhot.compiler.layout import Placement
-from nhot.compiler.program import DESCRIPTOR_WORDS, Descriptor, Operation
+from nhot.compiler.program import Descriptor, Operation, unpack_program
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
 from nhot.network.requant import SHIFT
@@ -41,11 +41,7 @@ class Machine:
     def __init__(self, image: Image) -> None:
         config = self.config = image.config
         self.image = image
-        size = 4 * DESCRIPTOR_WORDS
-        self.program = [
-            Descriptor.unpack(image.program[i : i + size])
-            for i in range(0, len(image.program), size)
-        ]
+        self.program = unpack_program(image.program)
         self.requant = np.frombuffer(image.requant, "<u4").reshape(-1, config.requantisers)
         levels = image.weight_levels()
         self.inverted = config.weight_format.inverted_terms(levels)
