@@ -27,6 +27,6 @@ ADVICE = {
 
 def unsupported(what: str, name: str) -> NhotError:
     """The refusal of ``what``, a module or operation in words, which is a ``name``."""
-    kind = name.lower().replace("_", "").strip()
+    kind = name.lower().replace("_", "")
     advice = next((f"; {text}" for text, kinds in ADVICE.items() if kind in kinds), "")
     return NhotError(f"{what} must be one of {SUPPORTED}, not {name}{advice}")
