@@ -92,6 +92,18 @@ def test_signed_binary_follows_its_source():
     assert far.grad.tolist() == [[0, 0, 1, 1]] * 2  # clipped at one
 
 
+def test_threshold_of_signed_binary():
+    weight = torch.tensor([[1.0, 0.24, 0.25, -0.6], [1.0, -0.24, -0.25, -0.6]])
+    quant = weight_quant(spec("signed-binary", threshold=0.25), weight)
+    assert quant.integers(weight)[0].tolist() == [[1, 0, 1, 0], [0, 0, -1, -1]]
+    # Without one, a weight of zero is zero still.
+    weight[0, 1] = 0
+    quant = weight_quant(spec("signed-binary", threshold=0), weight)
+    assert quant.integers(weight)[0].tolist() == [[1, 0, 1, 0], [0, -1, -1, -1]]
+    mixed = spec("signed-binary", threshold=0.25).with_format(parse("int8"))
+    assert mixed == spec("int8")
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_integers_are_what_training_multiplies(name):
     torch.manual_seed(1)
@@ -262,6 +274,9 @@ def test_gradient_schedule(name):
 
 @pytest.mark.parametrize(("name", "options", "text"), [
     ("2hot", {"rule": "twn"}, "Rule of weights must be 'nearest' unless they are ternary"),
+    ("2hot", {"threshold": 0.1}, "Threshold must be for signed-binary weights, not 2hot"),
+    ("signed-binary", {"threshold": 1}, "Threshold of weights must be at least 0 and below 1"),
+    ("signed-binary", {"threshold": float("nan")}, "must be at least 0 and below 1, not nan"),
     ("2hot", {"schedule": True}, "Gradient schedule must be for binary or signed-binary"),
     ("2hot", {"scale": "best"}, "Scale of weights must be one of learned, searched, power-of-two"),
     ("ternary", {"rule": "best"}, "Rule of weights must be one of nearest, twn, least-squares"),

@@ -12,7 +12,7 @@ from nhot.errors import NhotError
 from nhot.formats import Format, parse
 from nhot.quant.model import QuantModel, as_samples
 from nhot.quant.tracing import Tracer, trace
-from nhot.quant.weights import Rule, Scale, WeightSpec
+from nhot.quant.weights import THRESHOLD, Rule, Scale, WeightSpec
 
 __all__ = ["quantize"]
 
@@ -20,9 +20,9 @@ __all__ = ["quantize"]
 def quantize(
     model: nn.Module, format: Format | str, samples: ArrayLike | Tensor, *, bits: int = 8,
     per_channel: bool = True, scale: Scale = "learned", rule: Rule = "nearest",
-    schedule: bool = False, formats: Mapping[str, Format | str] | None = None,
-    accumulator_bits: int | None = None, activation_terms: int | None = None,
-    input_range: tuple[float, float] | None = None,
+    threshold: float = THRESHOLD, schedule: bool = False,
+    formats: Mapping[str, Format | str] | None = None, accumulator_bits: int | None = None,
+    activation_terms: int | None = None, input_range: tuple[float, float] | None = None,
 ) -> QuantModel:
     """Round the weights of a float model to ``format`` and its activations to ``bits``.
 
@@ -38,7 +38,7 @@ def quantize(
         Inputs that activation ranges are taken from: as the network will see them, some hundred.
     bits : int
         Of every activation, 2 to 8.
-    per_channel, scale, rule, schedule
+    per_channel, scale, rule, threshold, schedule
         How weights are rounded: see :class:`nhot.quant.WeightSpec`.
     formats : dict, optional
         Formats of single layers, by the names of their modules.
@@ -59,7 +59,8 @@ def quantize(
         finite, an activation is zero on all samples, or options do not fit together.
     """
     spec = WeightSpec(
-        format=_parsed(format), per_channel=per_channel, scale=scale, rule=rule, schedule=schedule
+        format=_parsed(format), per_channel=per_channel, scale=scale, rule=rule,
+        threshold=threshold, schedule=schedule,
     )
     special = {name: _parsed(chosen) for name, chosen in (formats or {}).items()}
     inputs = as_samples(samples)

@@ -76,6 +76,11 @@ def score(record: Record) -> float | None:
     return record.score
 
 
+def density(record: Record) -> float | None:
+    """Part of the weights that is not zero."""
+    return record.density
+
+
 def shift_adds(record: Record) -> float | None:
     """Shifted additions of a multiply-accumulate, as parts of the eight of uniform weights."""
     most = record.most_terms
@@ -97,7 +102,15 @@ CLASSIFICATION = (
         row="signed-binary", beside="binary-narrow", figure=score, least=0.0,
         unit=" points", scale=100),
     Aim(text="density of signed-binary at most 0.36", row="signed-binary",
-        figure=lambda record: record.density, most=0.36),
+        figure=density, most=0.36),
+    Aim(text="signed-binary-tiles above binary-width-10, as many weights that are not zero",
+        row="signed-binary-tiles", beside="binary-width-10", figure=score, least=0.0,
+        unit=" points", scale=100),
+    Aim(text="signed-binary-sparse above binary-narrow, as many weights that are not zero",
+        row="signed-binary-sparse", beside="binary-narrow", figure=score, least=0.0,
+        unit=" points", scale=100),
+    Aim(text="density of signed-binary-sparse at most 0.36", row="signed-binary-sparse",
+        figure=density, most=0.36),
 )
 DETECTION = (
     Aim(text="2-hot in two stages at most 0.3 points of mAP below int8", row="2hot", beside="int8",

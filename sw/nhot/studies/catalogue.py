@@ -44,6 +44,8 @@ PARTS = (
         options={"schedule": True}, part="ablation", note="gradient schedule"),
     Row(name="signed-binary-tiles", format="signed-binary/8", recipe="from-scratch",
         part="ablation", note="regions of 8 channels"),
+    Row(name="signed-binary-sparse", format="signed-binary/8", recipe="from-scratch",
+        options={"threshold": 0.1}, part="ablation", note="regions of 8 channels, threshold 0.1"),
 )
 ENDS = dict.fromkeys(("conv1", "layer2.0.downsample.0", "layer3.0.downsample.0", "fc"), "int8")
 """The layers of residual networks that the source of signed-binary does not round: the first, the
@@ -66,6 +68,10 @@ NARROW = Row(
     name="binary-narrow", format="binary", recipe="from-scratch", network={"width": 9},
     note="as many weights as signed-binary has that are not zero",
 )
+WIDER = Row(
+    name="binary-width-10", format="binary", recipe="from-scratch", network={"width": 10},
+    part="ablation", note="as many weights as signed-binary-tiles has that are not zero",
+)
 ALL_LAYERS = Row(
     name="signed-binary-all", format="signed-binary", recipe="from-scratch", part="ablation",
     note="first, last and shortcuts too",
@@ -82,7 +88,7 @@ def _with_ends(rows: tuple[Row, ...]) -> tuple[Row, ...]:
 
 CIFAR10: dict[str, Any] = {
     "data": "cifar10", "metric": "accuracy",
-    "rows": (FLOAT, *TUNED, *_with_ends((*SCRATCH, NARROW, *PARTS)), ALL_LAYERS, *UNTRAINED),
+    "rows": (FLOAT, *TUNED, *_with_ends((*SCRATCH, NARROW, *PARTS, WIDER)), ALL_LAYERS, *UNTRAINED),
     "float_training": {
         "epochs": 12, "lr": 0.2, "batch": 128, "optimizer": "sgd", "weight_decay": 5e-4,
         "schedule": "one-cycle", "precision": "bf16",

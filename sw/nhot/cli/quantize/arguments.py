@@ -28,8 +28,8 @@ TRAINING = ("recipe", "distill", "folder", *DEFAULTS, *COMMON)
 POST_TRAINING = ("bias_correction", "adaptive_rounding")
 MIXED = ("candidates", "measure", "engine")
 SETTINGS = ("test", "size", "option", "weights", "loss", "layer", "per_layer", "scale", "rule",
-            "gradient_schedule", "bits", "activation_terms", "accumulator_bits", "input_range",
-            "samples", "budget", *MIXED, *POST_TRAINING, *TRAINING)
+            "threshold", "gradient_schedule", "bits", "activation_terms", "accumulator_bits",
+            "input_range", "samples", "budget", *MIXED, *POST_TRAINING, *TRAINING)
 """What the demonstration on digits does not take."""
 
 
@@ -62,6 +62,9 @@ def _add_rounding(parser: ArgumentParser) -> None:
                        help="where the scale of weights comes from (default: learned)")
     group.add_argument("--rule", choices=["nearest", "twn", "least-squares"],
                        help="which level a ternary weight takes (default: nearest)")
+    group.add_argument("--threshold", type=float, metavar="PART",
+                       help="of the largest magnitude of a filter, below which signed-binary "
+                       "weights are zero (default: 0.05)")
     group.add_argument("--gradient-schedule", action="store_true", default=None,
                        help="sharpen the gradient of binary and signed-binary weights over time")
     group.add_argument("--bits", type=int, metavar="N",

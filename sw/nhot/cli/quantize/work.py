@@ -175,8 +175,9 @@ class _Work:
         limits = args.input_range
         chosen = {
             "bits": args.bits, "scale": args.scale, "rule": args.rule,
-            "schedule": args.gradient_schedule, "activation_terms": args.activation_terms,
-            "accumulator_bits": args.accumulator_bits, "per_channel": not args.per_layer,
+            "threshold": args.threshold, "schedule": args.gradient_schedule,
+            "activation_terms": args.activation_terms, "accumulator_bits": args.accumulator_bits,
+            "per_channel": not args.per_layer,
         }
         quantized = quantize(
             self.model, args.format, self.samples, formats=formats,

@@ -4,10 +4,10 @@ from nhot.quant.weights.grid import GridWeights
 from nhot.quant.weights.rounding import nearest, toward_zero
 from nhot.quant.weights.search import search_scale
 from nhot.quant.weights.spec import Rule, Scale, WeightSpec, weight_quant
-from nhot.quant.weights.threshold import ThresholdWeights
+from nhot.quant.weights.threshold import THRESHOLD, ThresholdWeights
 from nhot.quant.weights.weights import WeightQuant
 
 __all__ = [
-    "GridWeights", "Rule", "Scale", "ThresholdWeights", "WeightQuant", "WeightSpec", "nearest",
-    "search_scale", "toward_zero", "weight_quant",
+    "THRESHOLD", "GridWeights", "Rule", "Scale", "ThresholdWeights", "WeightQuant", "WeightSpec",
+    "nearest", "search_scale", "toward_zero", "weight_quant",
 ]

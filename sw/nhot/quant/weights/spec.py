@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, get_args
 
 import torch
@@ -11,7 +12,15 @@ from torch import Tensor
 from nhot.errors import NhotError
 from nhot.formats import Binary, Format, NHot, SignedBinary
 from nhot.quant.weights.grid import GridWeights
-from nhot.quant.weights.threshold import ThresholdWeights
+from nhot.quant.weights.threshold import (
+    THRESHOLD,
+    Threshold,
+    ThresholdWeights,
+    least_squares,
+    nothing,
+    share_of_largest,
+    share_of_mean,
+)
 from nhot.quant.weights.weights import WeightQuant
 
 __all__ = ["Rule", "Scale", "WeightSpec", "weight_quant"]
@@ -37,6 +46,8 @@ class WeightSpec:
     rule : {"nearest", "twn", "least-squares"}
         Which level a ternary weight takes: the nearest one, or by a threshold that follows the
         weights. Binary and signed-binary have rules of their own, and a scale for each filter.
+    threshold : float
+        Below this part of the largest magnitude of their filter signed-binary weights are zero.
     schedule : bool
         Whether the gradient of binary and signed-binary weights follows a schedule.
     """
@@ -45,6 +56,7 @@ class WeightSpec:
     per_channel: bool = True
     scale: Scale = "learned"
     rule: Rule = "nearest"
+    threshold: float = THRESHOLD
     schedule: bool = False
 
     def __post_init__(self) -> None:
@@ -62,6 +74,14 @@ class WeightSpec:
                 f"Rule of weights must be 'nearest' unless they are ternary, not {self.rule!r} "
                 f"for {self.format.name}"
             )
+        if not 0 <= self.threshold < 1:
+            raise NhotError(
+                f"Threshold of weights must be at least 0 and below 1, not {self.threshold}"
+            )
+        if self.threshold != THRESHOLD and not isinstance(self.format, SignedBinary):
+            raise NhotError(
+                f"Threshold must be for signed-binary weights, not {self.format.name}"
+            )
         if self.schedule and not isinstance(self.format, Binary | SignedBinary):
             raise NhotError(
                 "Gradient schedule must be for binary or signed-binary weights, "
@@ -73,26 +93,28 @@ class WeightSpec:
         signs = isinstance(format, Binary | SignedBinary)
         return replace(
             self, format=format, rule=self.rule if format == TERNARY else "nearest",
+            threshold=self.threshold if isinstance(format, SignedBinary) else THRESHOLD,
             schedule=self.schedule and signs,
         )
-
-    @property
-    def threshold(self) -> str:
-        """The name of the threshold that chooses the levels, empty where the nearest are taken."""
-        if isinstance(self.format, SignedBinary):
-            return "plum"
-        if isinstance(self.format, Binary):
-            return "binary"
-        return "" if self.rule == "nearest" else self.rule
 
 
 def weight_quant(spec: WeightSpec, weight: Tensor) -> WeightQuant:
     """The quantiser that ``spec`` says for a layer that starts with ``weight`` (filters, ...)."""
     if not bool(torch.isfinite(weight).all()):
         raise NhotError("Weights must be finite numbers, not NaN or infinite")
-    if spec.threshold:
-        return ThresholdWeights(spec.format, spec.threshold, schedule=spec.schedule)
+    threshold = _threshold(spec)
+    if threshold is not None:
+        return ThresholdWeights(spec.format, threshold, schedule=spec.schedule)
     return GridWeights(
         spec.format, weight, per_channel=spec.per_channel, learned=spec.scale == "learned",
         power_of_two=spec.scale == "power-of-two",
     )
+
+
+def _threshold(spec: WeightSpec) -> Threshold | None:
+    """What chooses the levels; None where the nearest are taken."""
+    if isinstance(spec.format, SignedBinary):
+        return partial(share_of_largest, share=spec.threshold)
+    if isinstance(spec.format, Binary):
+        return nothing
+    return {"twn": share_of_mean, "least-squares": least_squares}.get(spec.rule)

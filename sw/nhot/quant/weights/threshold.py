@@ -14,15 +14,22 @@ from nhot.quant.weights.accumulator import strongest
 from nhot.quant.weights.rounding import straight_through
 from nhot.quant.weights.weights import WeightQuant
 
-__all__ = ["THRESHOLDS", "Threshold", "ThresholdWeights"]
+__all__ = [
+    "THRESHOLD", "Threshold", "ThresholdWeights", "least_squares", "nothing", "share_of_largest",
+    "share_of_mean",
+]
 
 Threshold = Callable[[Tensor], Tensor]
 """From magnitudes (filters, weights) to (filters, 1), at and above which a weight is not zero."""
 
 
-def share_of_largest(magnitude: Tensor) -> Tensor:
-    """A twentieth of the largest weight. Source: PLUM, arXiv 2312.01581, its code."""
-    return 0.05 * magnitude.amax(1, keepdim=True)
+THRESHOLD = 0.05
+"""Of the largest weight of a filter. Source: PLUM, arXiv 2312.01581, its code."""
+
+
+def share_of_largest(magnitude: Tensor, share: float = THRESHOLD) -> Tensor:
+    """A part of the largest weight."""
+    return share * magnitude.amax(1, keepdim=True)
 
 
 def share_of_mean(magnitude: Tensor) -> Tensor:
@@ -47,12 +54,6 @@ def nothing(magnitude: Tensor) -> Tensor:
     return torch.zeros_like(magnitude[:, :1])
 
 
-THRESHOLDS: dict[str, Threshold] = {
-    "plum": share_of_largest, "twn": share_of_mean, "least-squares": least_squares,
-    "binary": nothing,
-}
-
-
 class ThresholdWeights(WeightQuant):
     """Level 0 below a threshold, else the sign of the weight, or zero if the region has the other.
 
@@ -71,14 +72,14 @@ class ThresholdWeights(WeightQuant):
     ----------
     format : Format
         Binary, ternary or signed-binary.
-    threshold : str
-        One of :data:`THRESHOLDS`.
+    threshold : callable
+        One of those above.
     schedule : bool
     """
 
-    def __init__(self, format: Format, threshold: str, *, schedule: bool = False):
+    def __init__(self, format: Format, threshold: Threshold, *, schedule: bool = False):
         super().__init__(format)
-        self.threshold = THRESHOLDS[threshold]
+        self.threshold = threshold
         self.schedule = schedule
 
     def forward(self, weight: Tensor) -> Tensor:
