@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from torch import fx, nn
 
 from nhot.errors import NhotError
 from nhot.formats import Format
-from nhot.network import Window
 from nhot.network.tensor import Shape
 from nhot.quant.activations import ActivationQuant
 from nhot.quant.calls import Cat, Mean, Sum, as_module, operands
@@ -31,8 +29,10 @@ from nhot.quant.layers import (
 )
 from nhot.quant.supported import unsupported
 from nhot.quant.weights import WeightSpec
+from nhot.quant.windows import pool_window
 
 __all__ = ["Tracer", "trace"]
+
 
 class Tracer:
     """Turns the nodes of a traced model into layers, one by one.
@@ -203,7 +203,7 @@ class Tracer:
     def _pool(
         self, node: fx.Node, module: nn.Module, source: str, before: Shape, what: str
     ) -> QuantLayer:
-        window = _pool_window(module, before, what)
+        window = pool_window(module, before, what)
         name, shape = self._name(node), self._shape(node)
         if window.output_size(*before[:2]) != shape[:2]:
             raise NhotError(f"{what} must not use ceil_mode: it would leave the padded input")
@@ -288,42 +288,3 @@ class Tracer:
             f"Tensor {node.name!r} must have shape (batch, channels, height, width) or "
             f"(batch, features), not {self.shapes[node]}"
         )
-
-
-def _pool_window(module: nn.Module, before: Shape, what: str) -> Window:
-    """The window of a pool over an input of shape ``before``."""
-    height, width, _ = before
-    match module:
-        case Mean():
-            dims = module.dim if isinstance(module.dim, tuple | list) else (module.dim,)
-            if None in dims or sorted(d % 4 for d in dims) != [2, 3]:
-                raise NhotError(f"{what} must be over height and width (2, 3), not {module.dim}")
-            return Window(kernel=(height, width))
-        case nn.AdaptiveAvgPool2d():
-            sizes = _pair(module.output_size)
-            counts = [size or whole for size, whole in zip(sizes, (height, width), strict=True)]
-            if height % counts[0] or width % counts[1]:
-                raise NhotError(f"{what} must divide its input {height} x {width}, not {sizes}")
-            kernel = (height // counts[0], width // counts[1])
-            return Window(kernel=kernel, stride=kernel)
-        case nn.AvgPool2d():
-            y, x = _pair(module.padding)
-            if (y or x) and not module.count_include_pad:
-                raise NhotError(f"{what} must count its padding (count_include_pad)")
-            if module.divisor_override is not None:
-                raise NhotError(f"{what} must not override the divisor")
-            dilation = (1, 1)
-        case nn.MaxPool2d():
-            y, x = _pair(module.padding)
-            dilation = _pair(module.dilation)
-        case _:
-            raise TypeError(f"Pool must be one of torch's, not {module!r}")
-    stride = module.kernel_size if module.stride is None else module.stride
-    return Window(
-        kernel=_pair(module.kernel_size), stride=_pair(stride), padding=(y, x, y, x),
-        dilation=dilation,
-    )
-
-
-def _pair(value: Any) -> tuple[Any, Any]:
-    return (value[0], value[1]) if isinstance(value, tuple | list) else (value, value)

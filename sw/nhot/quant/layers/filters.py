@@ -19,6 +19,7 @@ from nhot.network.tensor import Shape
 from nhot.quant.activations import ActivationQuant
 from nhot.quant.layers.layer import Grid, RoundingLayer, channels, finish
 from nhot.quant.weights import WeightQuant, WeightSpec, weight_quant
+from nhot.quant.windows import conv_window
 
 __all__ = ["QuantFilters", "exact_type"]
 
@@ -52,7 +53,7 @@ class QuantFilters(RoundingLayer):
             self.window, self.groups = Window(kernel=(height, width)), 1
         else:
             self.weight = nn.Parameter(module.weight.detach().clone())
-            self.window, self.groups = _conv_window(name, module), module.groups
+            self.window, self.groups = conv_window(name, module), module.groups
         bias = torch.zeros(shape[2]) if module.bias is None else module.bias.detach().clone()
         self.bias = nn.Parameter(bias)
         self.spec = spec
@@ -157,21 +158,3 @@ def exact_type(levels: Tensor, grid: Grid) -> torch.dtype:
     """
     largest = max(abs(grid.low), abs(grid.high)) * int(levels.abs().flatten(1).sum(1).max())
     return torch.float32 if DIRECT and largest < 2**24 else torch.float64
-
-
-def _conv_window(name: str, conv: nn.Conv2d) -> Window:
-    """The window of a convolution; padding that is not zeros is refused."""
-    if conv.padding_mode != "zeros":
-        raise NhotError(f"Padding of {name!r} must be with zeros, not {conv.padding_mode!r}")
-    kernel, dilation = conv.kernel_size, conv.dilation
-    if isinstance(conv.padding, str):
-        same = conv.padding == "same"
-        total = [d * (k - 1) * same for d, k in zip(dilation, kernel, strict=True)]
-        top, left = (size // 2 for size in total)
-        bottom, right = total[0] - top, total[1] - left
-    else:
-        top, left = bottom, right = conv.padding[0], conv.padding[1]
-    return Window(
-        kernel=(kernel[0], kernel[1]), stride=(conv.stride[0], conv.stride[1]),
-        padding=(top, left, bottom, right), dilation=(dilation[0], dilation[1]),
-    )
