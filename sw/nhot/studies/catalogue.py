@@ -45,7 +45,7 @@ PARTS = (
     Row(name="signed-binary-tiles", format="signed-binary/8", recipe="from-scratch",
         part="ablation", note="regions of 8 channels"),
     Row(name="signed-binary-sparse", format="signed-binary/8", recipe="from-scratch",
-        options={"threshold": 0.1}, part="ablation", note="regions of 8 channels, threshold 0.1"),
+        options={"threshold": 0.12}, part="ablation", note="regions of 8 channels, threshold 0.12"),
 )
 ENDS = dict.fromkeys(("conv1", "layer2.0.downsample.0", "layer3.0.downsample.0", "fc"), "int8")
 """The layers of residual networks that the source of signed-binary does not round: the first, the
