@@ -191,7 +191,7 @@ OWN = ["model.py:build", "--data", "data.npz", "-o", "net.onnx"]
         ([*OWN, "--samples", "0"], "Number of samples must be at least 1"),
         ([*OWN, "--bits", "9"], "Bits of an activation must be 2 to 8"),
         ([*OWN, "--rule", "twn"], "Rule of weights must be 'nearest'"),
-        ([*OWN, "--threshold", "0.1"], "Threshold must be for signed-binary"),
+        ([*OWN, "--threshold", "0.1"], "unless they are signed-binary, not 0.1 for 2hot"),
         ([*OWN, "--gradient-schedule"], "Gradient schedule must be for binary"),
         ([*OWN, "--accumulator-bits", "3"], "Layer '0':"),
         ([*OWN, "--weights", "no.pt"], "Weights 'no.pt' could not be read"),

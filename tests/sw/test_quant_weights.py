@@ -274,7 +274,7 @@ def test_gradient_schedule(name):
 
 @pytest.mark.parametrize(("name", "options", "text"), [
     ("2hot", {"rule": "twn"}, "Rule of weights must be 'nearest' unless they are ternary"),
-    ("2hot", {"threshold": 0.1}, "Threshold must be for signed-binary weights, not 2hot"),
+    ("2hot", {"threshold": 0.1}, "unless they are signed-binary, not 0.1 for 2hot"),
     ("signed-binary", {"threshold": 1}, "Threshold of weights must be at least 0 and below 1"),
     ("signed-binary", {"threshold": float("nan")}, "must be at least 0 and below 1, not nan"),
     ("2hot", {"schedule": True}, "Gradient schedule must be for binary or signed-binary"),

@@ -80,7 +80,8 @@ class WeightSpec:
             )
         if self.threshold != THRESHOLD and not isinstance(self.format, SignedBinary):
             raise NhotError(
-                f"Threshold must be for signed-binary weights, not {self.format.name}"
+                f"Threshold of weights must be {THRESHOLD} unless they are signed-binary, "
+                f"not {self.threshold} for {self.format.name}"
             )
         if self.schedule and not isinstance(self.format, Binary | SignedBinary):
             raise NhotError(
