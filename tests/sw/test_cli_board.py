@@ -133,10 +133,11 @@ def _arguments(port):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["load", "x.npy", "--port", "COM3"], 2, "Image magic must be"),
-        (["load", "no.img", "--port", "COM3"], 2, "no.img: No such file or directory"),
+        (["load", "x.npy", "--port", "COM3"], 2, "must be a memory image"),
+        (["load", "no.img", "--port", "COM3"], 2, "'no.img' could not be read: No such file"),
         (["load", "net.img"], 2, "required: --port"),
-        (["run", "net.img", "--port", "COM3", "--input", "net.img"], 2, ".npy file of numbers"),
+        (["run", "net.img", "--port", "COM3", "--input", "net.img"], 2,
+         "must be an array of integers (.npy), not a memory image"),
     ],
 )
 def test_wrong_files_never_reach_the_board(files, board, capsys, arguments, code, message):
@@ -180,5 +181,5 @@ def test_other_arrays_are_refused(tmp_path, kind):
             np.savez(file, a=np.zeros((8, 8, 1)))
         else:
             np.save(file, np.array([None]), allow_pickle=True)
-    with pytest.raises(NhotError, match=r"must be one array|\.npy file of numbers"):
+    with pytest.raises(NhotError, match=r"must be an array|\.npy file of numbers"):
         read_inputs(path, (8, 8, 1))

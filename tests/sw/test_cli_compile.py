@@ -67,7 +67,7 @@ def test_boards_compile_for_their_engine(files, board, capsys):
         (["--board", "ulx3s"], "did you mean ulx3s-85f?"),
         (["--board", "ulx3s-85f", "--configuration", "3hot"], "not '3hot'"),
         (["--config", "missing.json"], "missing.json: No such file or directory"),
-        (["--config", "net.onnx"], "must be JSON"),
+        (["--config", "net.onnx"], "an engine configuration (.json), not a network file"),
         (["--config", "list.json"], "must be a JSON object"),
         (["--config", "typo.json"], "not 'filter'"),
         (["--config", "engine.json", "--configuration", "2hot"], "not allowed with"),
@@ -126,7 +126,8 @@ def test_info_prints_text(files, capsys, name):
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [(b"NHOT", "must have"), (b"{", "must be JSON"), (b"\x89PNG\r\n", "must be ONNX"), (b"", "")],
+    [(b"NHOT", "must have"), (b"{", "must be JSON"), (b"\x89PNG\r\n", "not a picture (PNG)"),
+     (b"", "not an empty file")],
 )
 def test_info_refuses_other_files(tmp_path, capsys, data, message):
     (tmp_path / "file").write_bytes(data)

@@ -37,7 +37,7 @@ def run(args: Namespace) -> int:
     from nhot.files import check_folders
 
     check_folders(args.output, args.trace)
-    image = Image.from_bytes(args.image.read_bytes())
+    image = Image.read(args.image)
     inputs = read_inputs(args.input, tuple(image.meta["input"]["shape"]))
     simulate = _in_verilator if args.engine == "verilator" else _in_amaranth
     facts = simulate(image, inputs, args.trace)

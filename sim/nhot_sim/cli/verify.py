@@ -39,7 +39,7 @@ def run(args: Namespace) -> int:
     path = args.network or args.image.with_suffix(".onnx")
     if not path.exists():
         raise NhotError(f"Network {path} must exist; name the one compiled with --network")
-    image = Image.from_bytes(args.image.read_bytes())
+    image = Image.read(args.image)
     network = load(path)
     if args.input is None:
         inputs = extreme_inputs(network)

@@ -38,11 +38,14 @@ def run(args: Namespace) -> int:
 
 def describe(path: Path) -> dict[str, Any]:
     """What the file at ``path`` holds, as plain data; ``kind`` says what it is."""
+    from nhot.filetype import expect
+
+    expect(path, "network", "image", "manifest")
     data = path.read_bytes()
     if data[:4] == b"NHOT":
         from nhot.compiler.image import Image
 
-        return image_facts(Image.from_bytes(data))
+        return image_facts(Image.read(path))
     if data.lstrip()[:1] == b"{":
         return manifest_facts(path, data)
     from nhot.network.file import load

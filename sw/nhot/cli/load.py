@@ -23,7 +23,7 @@ def run(args: Namespace) -> int:
     """Load the image."""
     from nhot.compiler import Image
 
-    image = Image.from_bytes(args.image.read_bytes())
+    image = Image.read(args.image)
     with open_board(args, image.config) as board:
         start = time.monotonic()
         load_image(args, board, image)

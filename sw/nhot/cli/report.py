@@ -20,8 +20,10 @@ def run(args: Namespace) -> int:
     """Render the report."""
     from nhot.errors import NhotError
     from nhot.files import write_atomically
+    from nhot.filetype import expect
     from nhot.report import render
 
+    expect(args.report, "report")
     try:
         data = json.loads(args.report.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -40,7 +40,7 @@ def run(args: Namespace) -> int:
     from nhot.files import check_folders
 
     check_folders(args.output)
-    image = Image.from_bytes(args.image.read_bytes())
+    image = Image.read(args.image)
     inputs = read_inputs(args.input, tuple(image.meta["input"]["shape"]))
     with open_board(args, image.config) as board:
         load_image(args, board, image)
@@ -65,7 +65,9 @@ def read_inputs(path: Path, shape: tuple[int, ...]) -> Ints:
     import numpy as np
 
     from nhot.errors import NhotError
+    from nhot.filetype import expect
 
+    expect(path, "array")
     try:
         array = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
     except (ValueError, EOFError):

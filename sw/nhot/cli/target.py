@@ -41,7 +41,9 @@ def engine_config(args: Namespace) -> EngineConfig:
 def read_config(path: Path) -> EngineConfig:
     """The sizes in a JSON file; a field that is left out has its default."""
     from nhot.compiler import EngineConfig
+    from nhot.filetype import expect
 
+    expect(path, "config")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "add_data_arguments", "add_model_arguments", "add_training_arguments", "augmentation",
-    "build_model", "named_task", "pairs", "settings",
+    "build_model", "check_model", "named_task", "pairs", "settings",
 ]
 
 CHOICES = {
@@ -125,12 +125,22 @@ def augmentation(args: Namespace) -> Augment | None:
     return CropFlip()
 
 
+def check_model(spec: str) -> None:
+    """Refuse a file as MODEL that is none in Python, by what it is."""
+    from nhot.filetype import expect
+    from nhot.models import NAMES
+
+    if spec not in NAMES:
+        expect(spec, "model")
+
+
 def build_model(args: Namespace) -> Any:
     """The float network, a module of torch, with the weights of ``--weights`` if there are any."""
     from nhot.quant.loading import load_model
     from nhot.quant.weights_file import load_weights
     from nhot.training import repeatable
 
+    check_model(args.model)
     options = {name: _value(text) for name, text in pairs(args.option, "Option").items()}
     with repeatable(args.seed):
         model = load_model(args.model, **options)

@@ -21,10 +21,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 import zlib
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,7 @@ import numpy as np
 from nhot.compiler.codes import pack_codes, unpack_codes
 from nhot.compiler.config import EngineConfig
 from nhot.errors import NhotError
+from nhot.filetype import expect
 from nhot.formats.format import Ints
 
 __all__ = ["MAGIC", "VERSION", "Image", "ImageError", "Section"]
@@ -132,6 +135,19 @@ class Image:
         length = _HEADER.size + len(body)
         fields = (MAGIC, VERSION, 0, self.config.target_id, len(sections), length, digest)
         return _HEADER.pack(*fields) + body
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Image:
+        """The image in a file; any other file is refused by what it is."""
+        expect(path, "image")
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise NhotError(f"File {str(path)!r} could not be read: {error.strerror}") from None
+        try:
+            return cls.from_bytes(data)
+        except ImageError as error:
+            raise ImageError(f"File {str(path)!r}: {error}") from None
 
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview) -> Image:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import nhot
 from nhot.errors import NhotError
 from nhot.files import write_atomically
+from nhot.filetype import expect
 from nhot.network.manifest import Arrays, from_manifest, to_manifest
 from nhot.network.network import Network
 from nhot.network.qdq import to_graph
@@ -49,6 +50,7 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
 
 def load(path: str | os.PathLike[str]) -> Network:
     """Read a network that :func:`save` wrote; anything else is refused, naming the file."""
+    expect(path, "network")
     try:
         data = Path(path).read_bytes()
     except OSError as error:

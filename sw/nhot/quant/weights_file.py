@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nhot.errors import NhotError
 from nhot.files import write_atomically
+from nhot.filetype import expect
 from nhot.training.checkpoint import DIGEST, MAGIC
 
 __all__ = ["load_weights", "save_weights"]
@@ -56,6 +57,7 @@ def save_weights(model: nn.Module, path: str | Path) -> None:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
+    expect(path, "weights")
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -12,6 +12,7 @@ from nhot.cli.training import (
     add_data_arguments,
     add_model_arguments,
     add_training_arguments,
+    check_model,
 )
 from nhot.errors import NhotError
 from nhot.tasks import AUTOENCODER, DETECTOR, DIGITS
@@ -144,6 +145,7 @@ def check(args: Namespace) -> None:
     if args.distill and others:
         raise NhotError("--distill must be for a network that tells classes, whose outputs it "
                         "compares")
+    check_model(args.model)
     own = ":" in args.model
     if not own and args.weights is None and args.recipe != "from-scratch":
         raise NhotError(f"--weights must be given for {args.model!r}, which has none of its own: "
