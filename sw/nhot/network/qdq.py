@@ -225,14 +225,18 @@ class _Builder(GraphBuilder):
             self.opset = max(self.opset, 21)
         magnitude = np.abs(_real(node.requant))
         scale = np.where(magnitude > 0, magnitude, _NO_SCALE) * node.output.scale / x.scale
+        zeros = np.zeros(node.filters, weights.dtype)  # onnxruntime wants them to be exact
         values = []
         names = self.initializers[node.name] = []
-        for what, array, real in (("weights", weights, scale), ("bias", bias, scale * x.scale)):
+        for what, array, real, zero in (
+            ("weights", weights, scale, [zeros]), ("bias", bias, scale * x.scale, []),
+        ):
             name = self.constant(array, f"{node.name}/{what}")
             names.append(name)
-            unit = self.constant(real.astype(np.float32), f"{name}/scale")
+            grid = [self.constant(real.astype(np.float32), f"{name}/scale")]
+            grid += [self.constant(values, f"{name}/zero_point") for values in zero]
             values.append(
-                self.add("DequantizeLinear", [name, unit], f"{name}/dequantized", axis=0)
+                self.add("DequantizeLinear", [name, *grid], f"{name}/dequantized", axis=0)
             )
         return values
 
