@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 
 from nhot.errors import NhotError
@@ -38,8 +36,8 @@ def accumulator_bound(node: Node, tensor: Tensor) -> tuple[Ints, Ints]:
             return _transposed_bound(node, levels, tensor)
         return sum_bound(levels, tensor.low, tensor.high)
     if isinstance(node, AvgPool):
-        ones = np.ones((1, node.window.taps), dtype=np.int64)
-        return sum_bound(ones, tensor.low - tensor.zero_point, tensor.high - tensor.zero_point)
+        taps, zero = node.window.taps, tensor.zero_point
+        return np.array([taps * (tensor.low - zero)]), np.array([taps * (tensor.high - zero)])
     raise NhotError(
         f"Layer {node.name!r}: operator must have an accumulator, "
         f"{type(node).__name__} has none"
@@ -47,21 +45,28 @@ def accumulator_bound(node: Node, tensor: Tensor) -> tuple[Ints, Ints]:
 
 
 def _transposed_bound(node: ConvTranspose2d, levels: Ints, tensor: Tensor) -> tuple[Ints, Ints]:
-    """Of all output phases: the taps of one meet pixels, the rest zero points between them."""
+    """Of all output phases: the taps of one meet pixels, the rest zero points between them.
+
+    A phase without taps is within the others: all its inputs are zero points.
+    """
     window = node.window
-    phases = [
-        np.arange(kernel) * dilation % stride
+    rows, columns = (
+        np.unique(np.arange(kernel) * dilation % stride, return_inverse=True)[1]
         for kernel, dilation, stride in zip(
             window.kernel, window.dilation, window.stride, strict=True
         )
-    ]
-    bounds = []
-    for row, column in product(*(range(stride) for stride in window.stride)):
-        met = (phases[0] == row)[:, None] & (phases[1] == column)
-        rest = tensor.zero_point * levels[:, ~met].reshape(len(levels), -1).sum(axis=1)
-        bounds.append([rest + end for end in sum_bound(levels[:, met], tensor.low, tensor.high)])
-    lows, highs = zip(*bounds, strict=True)
-    return np.min(lows, axis=0), np.max(highs, axis=0)
+    )
+    phases = (rows[:, None] * window.kernel[1] + columns).reshape(-1)  # of each tap
+    order = np.argsort(phases, kind="stable")
+    starts = np.unique(phases[order], return_index=True)[1]
+    taps = levels.reshape(len(levels), len(phases), -1)
+    zero, bounds = tensor.zero_point, []
+    for least, greatest in ((tensor.low, tensor.high), (tensor.high, tensor.low)):
+        # what a tap adds to zero points alone when it meets the worst pixels
+        more = (np.maximum(taps, 0) * (least - zero) + np.minimum(taps, 0) * (greatest - zero))
+        bounds.append(np.add.reduceat(more.sum(axis=2)[:, order], starts, axis=1))
+    rest = zero * taps.reshape(len(levels), -1).sum(axis=1)
+    return rest + bounds[0].min(axis=1), rest + bounds[1].max(axis=1)
 
 
 def accumulator_bits(node: Node, tensor: Tensor) -> int:

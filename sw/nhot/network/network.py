@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from nhot.errors import NhotError
+from nhot.network.names import check_name, listed
 from nhot.network.operators import Node
 from nhot.network.tensor import Tensor
 
@@ -13,7 +16,7 @@ __all__ = ["Network"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Network:
-    """An integer network, checked when it is built.
+    """An integer network, checked when it is built; looking a tensor or a layer up takes no search.
 
     Parameters
     ----------
@@ -40,6 +43,7 @@ class Network:
     def __post_init__(self) -> None:
         if not isinstance(self.nodes, tuple) or not all(isinstance(n, Node) for n in self.nodes):
             raise TypeError("Nodes of a network must be a tuple of Node")
+        check_name(self.name, "a network")
         if not self.nodes:
             raise NhotError(f"Network {self.name!r} must have at least one layer")
         if self.input.bits > 8:
@@ -55,8 +59,8 @@ class Network:
             tensors[node.name] = node.output
         self.tensor(self.output_name)
 
-    @property
-    def tensors(self) -> dict[str, Tensor]:
+    @cached_property
+    def tensors(self) -> Mapping[str, Tensor]:
         """All tensors by name, the input first, then in the order they are made."""
         return {self.input.name: self.input, **{node.name: node.output for node in self.nodes}}
 
@@ -70,17 +74,14 @@ class Network:
         try:
             return self.tensors[name]
         except KeyError:
-            raise NhotError(
-                f"Tensor must be one of {', '.join(self.tensors)}, not {name!r}"
-            ) from None
+            raise NhotError(f"Tensor must be one of {listed(self.tensors)}, not {name!r}") from None
 
     def node(self, name: str) -> Node:
         """The layer that makes the tensor called ``name``."""
-        for node in self.nodes:
-            if node.name == name:
-                return node
-        names = ", ".join(node.name for node in self.nodes)
-        raise NhotError(f"Layer must be one of {names}, not {name!r}")
+        try:
+            return self._makers[name]
+        except KeyError:
+            raise NhotError(f"Layer must be one of {listed(self._makers)}, not {name!r}") from None
 
     def inputs(self, node: Node) -> tuple[Tensor, ...]:
         """The tensors that ``node`` reads."""
@@ -88,7 +89,19 @@ class Network:
 
     def consumers(self, name: str) -> tuple[Node, ...]:
         """The layers that read the tensor called ``name``, in order."""
-        return tuple(node for node in self.nodes if name in node.inputs)
+        return self._readers.get(name, ())
+
+    @cached_property
+    def _makers(self) -> Mapping[str, Node]:
+        return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def _readers(self) -> Mapping[str, tuple[Node, ...]]:
+        readers: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for name in dict.fromkeys(node.inputs):
+                readers.setdefault(name, []).append(node)
+        return {name: tuple(nodes) for name, nodes in readers.items()}
 
 
 def _check_names(node: Node, tensors: dict[str, Tensor]) -> None:
@@ -97,6 +110,6 @@ def _check_names(node: Node, tensors: dict[str, Tensor]) -> None:
     for name in node.inputs:
         if name not in tensors:
             raise node.error(
-                f"input must be the network's or an earlier layer's ({', '.join(tensors)}), "
+                f"input must be the network's or an earlier layer's ({listed(tensors)}), "
                 f"not {name!r}"
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from nhot.errors import NhotError
+from nhot.network.names import check_name
 from nhot.network.requant import Requant
 from nhot.network.tensor import Shape, Tensor
 
@@ -31,6 +32,8 @@ class Node(ABC):
                 f"Inputs and output of a layer must be a tuple of names and a Tensor, "
                 f"not {self.inputs!r} and {self.output!r}"
             )
+        for name in self.inputs:
+            check_name(name, f"an input of layer {self.name!r}")
         self._check_count()
 
     @property

@@ -12,7 +12,7 @@ from nhot.errors import NhotError
 from nhot.formats.format import Ints
 from nhot.formats.terms import naf_weight
 
-__all__ = ["LARGEST", "MAX_TERMS", "SHIFT", "Requant", "short_sum"]
+__all__ = ["LARGEST", "MAX_TERMS", "SHIFT", "Requant", "sealed_integers", "short_sum"]
 
 SHIFT = 24
 """The right shift of every requantisation: multipliers are integers on a grid of 2**-24."""
@@ -46,6 +46,18 @@ def short_sum(value: float, terms: int = MAX_TERMS) -> int:
     return result
 
 
+def sealed_integers(values: ArrayLike, what: str) -> Ints:
+    """A read-only copy in 64 bits; what is no integer, or does not fit, is refused as ``what``."""
+    array = np.array(values)
+    if not np.issubdtype(array.dtype, np.integer):
+        raise TypeError(f"{what} must be integers, not {array.dtype}")
+    if array.dtype == np.uint64 and array.size and array.max() >> 63:
+        raise NhotError(f"{what} must be below 2^63, not {array.max()}")
+    integers: Ints = array.astype(np.int64)
+    integers.flags.writeable = False
+    return integers
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Requant:
     """``y = clamp(zero_point + ((v * multiplier + 2**(SHIFT-1)) >> SHIFT), low, high)``.
@@ -71,11 +83,7 @@ class Requant:
     def __post_init__(self) -> None:
         for what in ("zero_point", "low", "high"):
             object.__setattr__(self, what, index(getattr(self, what)))
-        multiplier = np.atleast_1d(np.array(self.multiplier))
-        if not np.issubdtype(multiplier.dtype, np.integer):
-            raise TypeError(f"Multipliers must be integers, not {multiplier.dtype}")
-        multiplier = multiplier.astype(np.int64)
-        multiplier.flags.writeable = False
+        multiplier = sealed_integers(np.atleast_1d(self.multiplier), "Multipliers")
         object.__setattr__(self, "multiplier", multiplier)
         if self.multiplier.ndim != 1:
             raise NhotError(

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from operator import index
 
 import numpy as np
 
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
+from nhot.network.names import check_name
 
-__all__ = ["Shape", "Tensor"]
+__all__ = ["MOST", "Shape", "Tensor"]
 
 Shape = tuple[int, int, int]
+
+MOST = 1 << 31
+"""Elements of a tensor."""
+
+_SMALLEST, _LARGEST = 2.0**-126, 2.0**127  # normal numbers of single precision, as files have them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +37,8 @@ class Tensor:
     signed : bool
         Two's complement, or unsigned.
     scale : float
-        Real value of one unit; documentation for people and float tools, never used in arithmetic.
+        Real value of one unit, 2^-126 to 2^127; for people and float tools, never used in
+        arithmetic.
     zero_point : int
         The integer that stands for real zero.
     """
@@ -43,18 +51,28 @@ class Tensor:
     zero_point: int = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name:
-            raise TypeError(f"Name of a tensor must be a text, not {self.name!r}")
-        object.__setattr__(self, "shape", tuple(int(size) for size in self.shape))
+        check_name(self.name, "a tensor")
+        object.__setattr__(self, "shape", tuple(index(size) for size in self.shape))
+        for what in ("bits", "zero_point"):
+            object.__setattr__(self, what, index(getattr(self, what)))
+        if not isinstance(self.signed, bool | np.bool_):
+            raise TypeError(f"Signed of tensor {self.name!r} must be a bool, not {self.signed!r}")
         if len(self.shape) != 3 or any(size < 1 for size in self.shape):
             raise NhotError(
                 f"Shape of tensor {self.name!r} must be (height, width, channels), "
                 f"each at least 1, not {self.shape}"
             )
+        if self.size > MOST:
+            raise NhotError(
+                f"Shape of tensor {self.name!r} must have at most {MOST} elements, not {self.shape}"
+            )
         if not 2 <= self.bits <= 16:
             raise NhotError(f"Bits of tensor {self.name!r} must be 2 to 16, not {self.bits}")
-        if not (math.isfinite(self.scale) and self.scale > 0):
-            raise NhotError(f"Scale of tensor {self.name!r} must be above 0, not {self.scale}")
+        if not _SMALLEST <= self.scale <= _LARGEST:
+            raise NhotError(
+                f"Scale of tensor {self.name!r} must be 2^-126 to 2^127, not {self.scale}"
+            )
+        object.__setattr__(self, "scale", float(self.scale))
         if not self.low <= self.zero_point <= self.high:
             raise NhotError(
                 f"Zero point of tensor {self.name!r} must be {self.low} to {self.high}, "

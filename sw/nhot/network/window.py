@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import index
+
+import numpy as np
 
 from nhot.errors import NhotError
 
-__all__ = ["Window"]
+__all__ = ["LARGEST", "Window"]
+
+LARGEST = 1 << 16
+"""Of a window's kernel, stride, padding and dilation: far beyond any tensor that has a use here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +28,12 @@ class Window:
         for what, length, least in (
             ("kernel", 2, 1), ("stride", 2, 1), ("padding", 4, 0), ("dilation", 2, 1),
         ):
-            value = tuple(int(size) for size in getattr(self, what))
+            value = tuple(index(size) for size in getattr(self, what))
             object.__setattr__(self, what, value)
-            if len(value) != length or any(size < least for size in value):
+            if len(value) != length or not all(least <= size <= LARGEST for size in value):
                 raise NhotError(
-                    f"Window {what} must be {length} numbers, each at least {least}, not {value}"
+                    f"Window {what} must be {length} numbers, each {least} to {LARGEST}, "
+                    f"not {value}"
                 )
 
     @property
@@ -75,12 +82,20 @@ class Window:
         top, left, _, _ = self.padding
         counts = self.output_size(height, width)
         return all(
-            all(
-                any(0 <= at * stride + tap * dilation - before < size for tap in range(kernel))
-                for at in range(count)
-            )
-            for count, stride, dilation, before, kernel, size in zip(
+            _sees(*axis) for axis in zip(
                 counts, self.stride, self.dilation, (top, left), self.kernel, (height, width),
                 strict=True,
             )
         )
+
+
+def _sees(count: int, stride: int, dilation: int, before: int, kernel: int, size: int) -> bool:
+    """The same along one axis, in time that depends on the padding before it alone."""
+    last = (count - 1) * stride - before
+    if last >= size:
+        return False
+    # Windows that start in the padding: their first tap beyond it is the one that may see the
+    # input. Windows that start in the input see it.
+    starts = np.arange(-before, min(last, -1) + 1, stride)
+    first = starts % dilation
+    return bool(((first < size) & (starts + (kernel - 1) * dilation >= first)).all())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from operator import index
 from typing import ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from nhot.errors import NhotError
 from nhot.formats.format import Format, Ints
 from nhot.network.node import Node
-from nhot.network.requant import Requant
+from nhot.network.requant import Requant, sealed_integers
 from nhot.network.tensor import Shape, Tensor
 from nhot.network.window import Window
 
@@ -54,7 +55,7 @@ class Filters(Node):
             raise self.error(
                 f"bias must be one a filter ({self.filters}), not of shape {self.bias.shape}"
             )
-        if np.abs(self.bias).max() >= 2**31:
+        if not -(2**31) < self.bias.min() <= self.bias.max() < 2**31:
             raise self.error("bias must have at most 32 bits")
         try:
             self.format.fold_signs(self.weights)
@@ -82,12 +83,10 @@ class Filters(Node):
         return int(self.weights.size) * height * width
 
     def _integers(self, what: str) -> Ints:
-        array = np.array(getattr(self, what))
-        if not np.issubdtype(array.dtype, np.integer):
-            raise TypeError(f"{what.capitalize()} must be integers, not {array.dtype}")
-        array = array.astype(np.int64)
-        array.flags.writeable = False
-        return array
+        try:
+            return sealed_integers(getattr(self, what), what.capitalize())
+        except NhotError as error:
+            raise self.error(str(error)) from None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -163,7 +162,7 @@ class ConvTranspose2d(Convolution):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        extra = tuple(int(size) for size in self.output_padding)
+        extra = tuple(index(size) for size in self.output_padding)
         object.__setattr__(self, "output_padding", extra)
         stride = self.window.stride
         if len(extra) != 2 or not all(0 <= extra[axis] < stride[axis] for axis in (0, 1)):

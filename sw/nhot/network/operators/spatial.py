@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import index
 
 from nhot.errors import NhotError
 from nhot.network.node import Node
@@ -58,7 +59,7 @@ class Upsample(Node):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "factors", tuple(int(factor) for factor in self.factors))
+        object.__setattr__(self, "factors", tuple(index(factor) for factor in self.factors))
         if len(self.factors) != 2 or any(factor < 1 for factor in self.factors):
             raise self.error(f"factors must be 2 numbers, each at least 1, not {self.factors}")
 
