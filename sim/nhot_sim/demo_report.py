@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from nhot import __version__
+from nhot.bitstream import Manifest
 from nhot.cli.output import print_table
 from nhot.compiler import Image
 from nhot.compiler.targets import board, target
 from nhot.data import load_digits
 from nhot.network import Conv2d, Linear
 from nhot.network.file import load
-from nhot_hw.build.manifest import Manifest
 from nhot_sim.demo import BOARD, Outcome
 
 __all__ = ["manifests", "print_summary", "report"]

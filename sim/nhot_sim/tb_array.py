@@ -21,7 +21,7 @@ class Bench:
     def __init__(self, dut: Any):
         parameters = bench_parameters()
         self.dut = dut
-        self.config = EngineConfig.from_dict(parameters["config"])
+        self.config = EngineConfig(**parameters["config"])
         self.lane = for_config(self.config)
         self.rng = np.random.default_rng(parameters["seed"])
 

@@ -1,4 +1,4 @@
-"""Writing files so that no reader ever sees half of one."""
+"""Reading whole files, and writing them so that no reader ever sees half of one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nhot.errors import NhotError
 
-__all__ = ["check_folders", "write_atomically"]
+__all__ = ["check_folders", "read_file", "write_atomically"]
 
 
 def check_folders(*paths: str | os.PathLike[str] | None) -> None:
@@ -19,6 +19,22 @@ def check_folders(*paths: str | os.PathLike[str] | None) -> None:
     for path in paths:
         if path is not None and not Path(path).resolve().parent.is_dir():
             raise NhotError(f"Folder of {str(path)!r} must exist before it can be written to")
+
+
+def read_file(path: str | os.PathLike[str], what: str, most_bytes: int | None = None) -> bytes:
+    """All bytes of a file; one that cannot be read or has more than ``most_bytes`` is refused.
+
+    ``what`` is what errors call it. No more than ``most_bytes`` are read of a pipe or a device.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(-1 if most_bytes is None else most_bytes + 1)
+    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise NhotError(f"{what} {str(path)!r} could not be read: {reason}") from None
+    if most_bytes is not None and len(data) > most_bytes:
+        raise NhotError(f"{what} {str(path)!r} must have at most {most_bytes:,} bytes, not more")
+    return data
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:

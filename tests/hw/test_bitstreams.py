@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from nhot.bitstream import Manifest
 from nhot.compiler.targets import BOARDS, Target, target
 from nhot_hw.build.flow import build
-from nhot_hw.build.manifest import Manifest
 from nhot_hw.build.plan import plan_build
 
 FOLDER = Path(__file__).parents[2] / "bitstreams"

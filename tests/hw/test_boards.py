@@ -157,7 +157,7 @@ def test_sources_are_written_the_same_twice(tmp_path):
         assert one.read_bytes() == other.read_bytes()
     assert "/" not in re.sub(r"/\*.*?\*/", "", first[0].read_text())
     engine = json.loads(first[2].read_text())
-    assert EngineConfig.from_dict(engine) == chosen.config
+    assert EngineConfig(**engine) == chosen.config
 
 
 def test_register_map_has_every_region_and_its_size():

@@ -12,13 +12,13 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from nhot.bitstream import Clock, Manifest, Resource
 from nhot.compiler.targets import target
 from nhot.errors import BuildError, MissingToolError, NhotError
 from nhot_hw.build import flow, tools
 from nhot_hw.build.flow import build_plan
-from nhot_hw.build.manifest import Manifest
 from nhot_hw.build.plan import plan_build
-from nhot_hw.build.reports import Clock, Resource, read_cells, read_clocks, read_json
+from nhot_hw.build.reports import read_cells, read_clocks, read_json
 from nhot_hw.build.tools import find_tool, misfit, run_tool
 
 REPORT = {
@@ -244,15 +244,28 @@ def test_clock_that_the_tools_do_not_know_is_an_error(tmp_path, fake_tools, monk
 
 
 def test_manifest_of_another_kind_is_refused(tmp_path, fake_tools):
-    values = build_plan(plan(), tmp_path).manifest.to_dict()
-    assert Manifest.from_dict(values).to_dict() == values
-    with pytest.raises(NhotError, match="version must be 1, not 2"):
-        Manifest.from_dict({**values, "version": 2})
+    path = build_plan(plan(), tmp_path).manifest_path
+    values = json.loads(path.read_text())
+    assert Manifest.read(path).to_dict() == values
+    for change, message in (
+        ({"version": 2}, "version must be 1, not 2; it needs a newer nhot"),
+        ({"macs_per_step": 7}, "macs_per_step must be .*, which follows from the rest, not 7"),
+        ({"seed": "1"}, "seed must be a whole number, not '1'"),
+        ({"bytes": 0}, "Bitstream bytes must be at least 1, not 0"),
+        ({"clocks": {}}, "must have a clock of 12 MHz, not none"),
+        ({"resources": {"lut4": {"used": -1, "available": 2}}}, "lut4: Cells must be 0 or more"),
+        ({"clocks": {"a": {"fmax_mhz": 1e300, "target_mhz": 12}}}, "Clock fmax_mhz must be above"),
+        ({"config": {"pixels": 99}}, "config: Engine pixels must be 1 to 64, not 99"),
+        ({"colour": "red"}, "must have the fields board, .*, not 'colour'"),
+    ):
+        path.write_text(json.dumps({**values, **change}))
+        with pytest.raises(NhotError, match=message):
+            Manifest.read(path)
     del values["seed"]
+    path.write_text(json.dumps(values))
     with pytest.raises(NhotError, match="must have the field 'seed'"):
-        Manifest.from_dict(values)
-    path = tmp_path / "broken.json"
-    for text, message in (("{", "must be JSON"), ("[]", "must be a JSON object")):
+        Manifest.read(path)
+    for text, message in (("{", "must be JSON"), ("[]", "must be an object")):
         path.write_text(text)
         with pytest.raises(NhotError, match=message):
             Manifest.read(path)

@@ -185,7 +185,7 @@ OWN = ["model.py:build", "--data", "data.npz", "-o", "net.onnx"]
         ([*OWN, "--budget", "watts=3"], "Budget must be terms, bits, cycles"),
         ([*OWN, "--budget", "cycles=60%"], "--engine must be given for a budget of cycles"),
         ([*OWN, "--budget", "bits=60%", "--engine", "e.json"], "cycles, and for no other"),
-        ([*OWN, "--budget", "cycles=95%", "--engine", "e.json"], "e.json: No such file"),
+        ([*OWN, "--budget", "cycles=95%", "--engine", "e.json"], "could not be read: No such"),
         ([*OWN, "--budget", "terms=1"], "Budget must be at least"),
         ([*OWN, "--budget", "terms=60%", "--candidates", "1hot,4ht"], "not '4ht'"),
         ([*OWN, "--samples", "0"], "Number of samples must be at least 1"),

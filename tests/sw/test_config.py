@@ -8,6 +8,7 @@ import pytest
 from nhot.compiler.config import EngineConfig
 from nhot.errors import NhotError
 from nhot.formats import NHot
+from nhot.schema import check_values
 
 
 def test_derived_sizes():
@@ -64,12 +65,12 @@ def test_format_must_be_a_name():
 
 def test_json_reads_back():
     config = EngineConfig(pixels=4, filters=16, inputs=8, format="3hot", lane="serial")
-    assert EngineConfig.from_dict(json.loads(config.to_json())) == config
+    assert EngineConfig(**json.loads(config.to_json())) == config
 
 
 def test_unknown_fields_are_named():
-    with pytest.raises(NhotError, match=r"must have the fields pixels, .*, not 'colour'"):
-        EngineConfig.from_dict({"pixels": 1, "colour": "red"})
+    with pytest.raises(NhotError, match=r"Engine must have the fields pixels, .*, not 'colour'"):
+        check_values(EngineConfig, {"pixels": 1, "colour": "red"}, "Engine")
 
 
 def test_target_id_tells_engines_apart():

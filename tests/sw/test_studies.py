@@ -88,9 +88,28 @@ def test_picture_is_the_same_for_the_same_records(tmp_path):
 
 def test_records_that_are_none(tmp_path):
     path = tmp_path / "record.json"
-    for text in ("", "[]", '{"study": "digits"}'):
+    for text, message in (
+        ("", "must be JSON"), ("[]", "must be an object"),
+        ('{"study": "digits"}', "must have the field"),
+    ):
         path.write_text(text)
-        with pytest.raises(NhotError, match="must be one of a study"):
+        with pytest.raises(NhotError, match=rf"Record '.*record\.json' {message}"):
+            load_records(tmp_path)
+    record("2hot", 0.5).save(path)
+    values = json.loads(path.read_text())
+    for change, message in (
+        ({"score": 1e300}, "Record score must be -1 to 1, not 1e.300"),
+        ({"score": "1"}, "score must be a number, not '1'"),
+        ({"stages": {"rounded": 2}}, "Record rounded must be -1 to 1, not 2"),
+        ({"facts": {"AP50": {}}}, "Record AP50 must be a number"),
+        ({"facts": {"AP50": [1]}}, "facts.AP50 must be a number or be an object, not"),
+        ({"counts": {"weights": 1}}, "Record counts must be weights, effectual, .*, not 'weights'"),
+        ({"counts": {**COUNTS, "macs": 0}}, "weights and macs 1 or more, not 10, 5, 70, 15, 0"),
+        ({"counts": {**COUNTS, "terms": -1}}, "Record counts must be 0 or more"),
+        ({"row": "a\ud800"}, "must be JSON"),
+    ):
+        path.write_text(json.dumps({**values, **change}))
+        with pytest.raises(NhotError, match=message):
             load_records(tmp_path)
     with pytest.raises(NhotError, match="Folder of records must exist"):
         load_records(tmp_path / "nothing")

@@ -9,13 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from nhot.bitstream import Manifest, Resource
 from nhot.compiler.targets import Target
 from nhot.errors import BuildError
 from nhot.files import write_atomically
-from nhot_hw.build.manifest import Manifest
 from nhot_hw.build.plan import NAME, BuildPlan, plan_build
 from nhot_hw.build.reports import (
-    Resource,
     read_cells,
     read_clocks,
     read_json,

@@ -1,34 +1,13 @@
 """What the tools report about a design: cells by type, resources used, clock frequencies."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nhot.bitstream import Clock, Resource
 from nhot.errors import BuildError
 
-__all__ = ["Clock", "Resource", "read_cells", "read_clocks", "read_json", "read_resources"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Resource:
-    """How much of one kind of cell a design takes."""
-
-    used: int
-    available: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Clock:
-    """One clock of a placed and routed design, frequencies in MHz."""
-
-    fmax_mhz: float
-    target_mhz: float
-
-    @property
-    def margin(self) -> float:
-        """Part of the target by which the achieved frequency exceeds it; negative: too slow."""
-        return self.fmax_mhz / self.target_mhz - 1
+__all__ = ["read_cells", "read_clocks", "read_json", "read_resources"]
 
 
 def read_json(path: Path) -> dict[str, Any]:

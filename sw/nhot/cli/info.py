@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +46,7 @@ def describe(path: Path) -> dict[str, Any]:
 
         return image_facts(Image.read(path))
     if data.lstrip()[:1] == b"{":
-        return manifest_facts(path, data)
+        return manifest_facts(path)
     from nhot.network.file import load
 
     return network_facts(load(path))
@@ -95,15 +94,11 @@ def network_facts(network: Network) -> dict[str, Any]:
     }
 
 
-def manifest_facts(path: Path, data: bytes) -> dict[str, Any]:
+def manifest_facts(path: Path) -> dict[str, Any]:
     """What a bitstream's manifest holds."""
-    from nhot.errors import NhotError
+    from nhot.bitstream import Manifest
 
-    try:
-        facts = json.loads(data)
-    except ValueError as error:
-        raise NhotError(f"Manifest {path} must be JSON: {error}") from None
-    return {"kind": "manifest", "name": path.stem, **facts}
+    return {"kind": "manifest", "name": path.stem, **Manifest.read(path).to_dict()}
 
 
 def _layer(node: Node, *inputs: Tensor) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,12 +41,7 @@ def read_config(path: Path) -> EngineConfig:
     """The sizes in a JSON file; a field that is left out has its default."""
     from nhot.compiler import EngineConfig
     from nhot.filetype import expect
+    from nhot.schema import read_json
 
     expect(path, "config")
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise NhotError(f"Configuration {path} must be JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise NhotError(f"Configuration {path} must be a JSON object, not {values!r}")
-    return EngineConfig.from_dict(values)
+    return read_json(EngineConfig, path, "Configuration")

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from math import gcd
-from typing import Any, Literal
+from typing import Literal
 
 from nhot.errors import NhotError
 from nhot.formats import Format, NHot, SignedBinary, Uniform, parse
@@ -153,14 +153,3 @@ class EngineConfig:
     def to_json(self) -> str:
         """Canonical JSON, the same bytes for the same engine."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> EngineConfig:
-        """Build from plain values, as a JSON file has them; an unknown name is refused."""
-        unknown = sorted(set(values) - set(cls.__dataclass_fields__))
-        if unknown:
-            raise NhotError(
-                f"Engine configuration must have the fields {', '.join(cls.__dataclass_fields__)}, "
-                f"not {unknown[0]!r}"
-            )
-        return cls(**values)

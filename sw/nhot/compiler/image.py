@@ -36,6 +36,7 @@ from nhot.compiler.config import EngineConfig
 from nhot.errors import NhotError
 from nhot.filetype import expect
 from nhot.formats.format import Ints
+from nhot.schema import parse_json
 
 __all__ = ["MAGIC", "VERSION", "Image", "ImageError", "Section"]
 
@@ -256,9 +257,9 @@ def _split(data: bytes) -> dict[Section, bytes]:
 
 def _read_config(data: bytes) -> EngineConfig:
     try:
-        return EngineConfig.from_dict(_read_object(data, "config"))
-    except (ValueError, TypeError) as error:
-        raise ImageError(f"Image config: {error}") from None
+        return parse_json(EngineConfig, data, "Image config")
+    except NhotError as error:
+        raise ImageError(str(error)) from None
 
 
 def _read_object(data: bytes, what: str) -> dict[str, Any]:

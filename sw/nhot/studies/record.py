@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
 from nhot.errors import NhotError
 from nhot.files import write_atomically
+from nhot.network.counts import Counts
+from nhot.printable import shortened
+from nhot.schema import read_json
 
 __all__ = ["Record", "load_records"]
 
@@ -44,7 +46,21 @@ class Record:
     stages: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     epochs: int = 0
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, float | dict[str, dict[str, float]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        figures = {"score": self.score, **self.stages, "AP50": self.average_precision or 0.0}
+        for name, value in figures.items():
+            if not -1 <= value <= 1:  # -1: nothing to find
+                raise NhotError(f"Record {name} must be -1 to 1, not {shortened(value)}")
+        names = [one.name for one in fields(Counts)]
+        if self.counts and sorted(self.counts) != sorted(names):
+            raise NhotError(f"Record counts must be {', '.join(names)}, "
+                            f"not {shortened(', '.join(self.counts))}")
+        if self.counts and (min(self.counts.values()) < 0 or not self.counts["weights"]
+                            or not self.counts["macs"]):
+            raise NhotError(f"Record counts must be 0 or more, of weights and macs 1 or more, "
+                            f"not {', '.join(map(str, self.counts.values()))}")
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the record, whole or not at all."""
@@ -54,13 +70,15 @@ class Record:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Record:
         """Read a record; a file that is none is refused by name."""
-        try:
-            values = json.loads(Path(path).read_bytes())
-            return cls(**values)
-        except OSError as error:
-            raise NhotError(f"Record {str(path)!r} could not be read: {error.strerror}") from None
-        except (ValueError, TypeError) as error:
-            raise NhotError(f"Record {str(path)!r} must be one of a study: {error}") from None
+        return read_json(cls, path, "Record")
+
+    @property
+    def average_precision(self) -> float | None:
+        """Of detections at half overlap, if the record has it."""
+        value = self.facts.get("AP50")
+        if isinstance(value, dict):
+            raise NhotError(f"Record AP50 must be a number, not {shortened(value)}")
+        return value
 
     @property
     def density(self) -> float | None:

@@ -56,7 +56,7 @@ def _score(scores: Sequence[float]) -> str:
 
 def _average_precision(records: Sequence[Record]) -> str:
     """Of detections at half overlap, which people compare besides the mean over overlaps."""
-    found = [one.facts["AP50"] for one in records if "AP50" in one.facts]
+    found = [one.average_precision for one in records if one.average_precision is not None]
     return f", AP50 {100 * fmean(found):.2f} %" if found else ""
 
 
