@@ -47,9 +47,15 @@ def describe(path: Path) -> dict[str, Any]:
         return image_facts(Image.read(path))
     if data.lstrip()[:1] == b"{":
         return manifest_facts(path)
-    from nhot.network.file import load
+    from nhot.network.file import OPTION, read
 
-    return network_facts(load(path))
+    network, version = read(path)
+    facts = network_facts(network)
+    layers = facts.pop("layers")
+    hint = "file of an older nhot: load it and save it again before it is run there"
+    if version > 1:
+        hint = f"add_session_config_entry{OPTION} for exact sums on x86-64 without VNNI"
+    return {**facts, "onnxruntime": hint, "layers": layers}
 
 
 def image_facts(image: Image) -> dict[str, Any]:
@@ -103,14 +109,15 @@ def manifest_facts(path: Path) -> dict[str, Any]:
 
 def _layer(node: Node, *inputs: Tensor) -> dict[str, Any]:
     from nhot.network import Filters
+    from nhot.network.counts import count_layer
 
     facts: dict[str, Any] = {
         "name": node.name, "operator": type(node).__name__, "output": list(node.output.shape),
     }
     if isinstance(node, Filters):
-        facts |= {"format": node.format.name, "weights": int(node.weights.size),
-                  "terms": int(node.format.cost(node.weights).sum()),
-                  "macs": node.macs(*inputs)}
+        counts = count_layer(node, *inputs)
+        facts |= {"format": node.format.name, "weights": counts.weights, "terms": counts.terms,
+                  "macs": counts.macs}
     return facts
 
 

@@ -15,48 +15,69 @@ network that :func:`save` was given:
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
 
 import nhot
 from nhot.errors import NhotError
-from nhot.files import write_atomically
+from nhot.files import read_file, write_atomically
 from nhot.filetype import expect
-from nhot.network.manifest import Arrays, from_manifest, to_manifest
+from nhot.network.manifest import Arrays, Manifest, from_manifest, parse_manifest, to_manifest
 from nhot.network.network import Network
+from nhot.network.onnx_content import constants_of, digest, parse_model, properties_of
 from nhot.network.qdq import to_graph
 from nhot.network.qdq_builder import import_onnx
 from nhot.network.qdq_filters import filters_from_onnx
-from nhot.network.requant import Requant
-from nhot.network.tensor import Tensor
 
-if TYPE_CHECKING:
-    import onnx
+__all__ = ["MOST_BYTES", "OPTION", "VERSION", "NetworkFile", "from_bytes", "load", "read", "save",
+           "to_bytes"]
 
-__all__ = ["VERSION", "from_bytes", "load", "save", "to_bytes"]
+VERSION = 2
+"""Since 2 the weights have zero points. Files of version 1 are read, too."""
 
-VERSION = 1
+OPTION = ("session.x64quantprecision", "1")
+"""The entry of onnxruntime's session options that makes its sums exact.
+
+Where an x86-64 processor has AVX2 or AVX-512 without VNNI, onnxruntime adds pairs of products in 16
+bits, which saturate; this makes it widen them. Other processors are not touched by it. It takes the
+zero points of weights, which files of version 1 do not have.
+"""
+
+MOST_BYTES = 1 << 30
+"""A file is refused beyond, so that an endless one (a device, a pipe) ends."""
 
 _IR_VERSIONS = {17: 8, 19: 9, 21: 10}  # the oldest that may carry each opset
 
 
+class NetworkFile(NamedTuple):
+    """A network, and the version of the layout of the file that it was read from."""
+
+    network: Network
+    version: int
+
+
 def save(network: Network, path: str | os.PathLike[str]) -> None:
-    """Write ``network`` to an ONNX file; the same bytes for the same network."""
+    """Write ``network`` to an ONNX file; the same bytes for the same network.
+
+    To run it in onnxruntime, add :data:`OPTION` to the session's options.
+    """
     write_atomically(path, to_bytes(network))
 
 
 def load(path: str | os.PathLike[str]) -> Network:
     """Read a network that :func:`save` wrote; anything else is refused, naming the file."""
+    return read(path).network
+
+
+def read(path: str | os.PathLike[str]) -> NetworkFile:
+    """As :func:`load`, with the version of the file."""
     expect(path, "network")
+    data = read_file(path, "File", MOST_BYTES)
     try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise NhotError(f"File {str(path)!r} could not be read: {error.strerror}") from None
-    try:
-        return from_bytes(data)
+        return _read(data)
     except NhotError as error:
         if error.exit_code != NhotError.exit_code:
             raise  # a missing package is not the file's fault
@@ -79,7 +100,7 @@ def to_bytes(network: Network) -> bytes:
         {
             "nhot.version": str(VERSION),
             "nhot.network": manifest,
-            "nhot.digest": _digest(graph.proto, manifest),
+            "nhot.digest": digest(graph.proto, constants_of(graph.proto), manifest),
         },
     )
     data: bytes = model.SerializeToString(deterministic=True)
@@ -88,85 +109,54 @@ def to_bytes(network: Network) -> bytes:
 
 def from_bytes(data: bytes) -> Network:
     """The network in the bytes of a network file."""
-    model = _parse(data)
-    properties = {str(entry.key): entry.value for entry in model.metadata_props}
+    return _read(data).network
+
+
+def _read(data: bytes) -> NetworkFile:
+    model = parse_model(data)
+    properties = properties_of(model)
     if "nhot.version" not in properties:
         raise NhotError("Network file must have been written by nhot; it has no nhot metadata")
-    version = properties["nhot.version"]
-    if version != str(VERSION):
-        version = str(version)
-        newer = version.isdecimal() and len(version) < 9 and int(version) > VERSION
-        hint = "; this file needs a newer nhot" if newer else ""
-        raise NhotError(f"Network file version must be {VERSION}, not {version[:20]!r}{hint}")
+    version = _version(properties["nhot.version"])
     for key in ("nhot.network", "nhot.digest"):
         if key not in properties:
             raise NhotError(f"Network file must have the metadata {key!r}")
-        if not isinstance(properties[key], str):  # what protobuf gives for broken UTF-8
-            raise NhotError(f"Network file metadata {key!r} must be text")
-    manifest = properties["nhot.network"]
-    if _digest(model.graph, manifest) != properties["nhot.digest"]:
+    text, constants = properties["nhot.network"], constants_of(model.graph)
+    if digest(model.graph, constants, text) != properties["nhot.digest"]:
         raise NhotError(
             "Network file must match its digest; it was changed after nhot wrote it, or damaged"
         )
-    return _network(manifest, model.graph)
+    manifest = parse_manifest(text)
+    return NetworkFile(from_manifest(manifest, _arrays(manifest, constants)), version)
 
 
-def _parse(data: bytes) -> Any:
-    onnx = import_onnx()
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-
-    try:
-        return onnx.load_model_from_string(data)
-    except (DecodeError, ValueError):
-        raise NhotError("Network file must be ONNX; it is something else, or truncated") from None
+def _version(text: str) -> int:
+    number = int(text) if text.isdecimal() and len(text) < 9 else 0
+    if not 1 <= number <= VERSION:
+        hint = "; this file needs a newer nhot" if number > VERSION else ""
+        raise NhotError(f"Network file version must be 1 to {VERSION}, not {text[:20]!r}{hint}")
+    return number
 
 
-def _network(manifest: str, graph: onnx.GraphProto) -> Network:
-    try:
-        values = json.loads(manifest)
-        arrays = _arrays(values, graph)
-    except NhotError:
-        raise
-    except KeyError as error:
-        raise NhotError(f"Network file must have {error}") from None
-    except (TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise NhotError(f"Network file must describe a network: {error}") from None
-    return from_manifest(values, arrays)
-
-
-def _arrays(values: dict[str, Any], graph: onnx.GraphProto) -> Arrays:
-    onnx = import_onnx()
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    shapes = {node["output"]["name"]: node["output"] for node in values["nodes"]}
-    shapes[values["input"]["name"]] = values["input"]
-    arrays: Arrays = {}
-    for node in values["nodes"]:
-        if "format" not in node:
+def _arrays(manifest: Manifest, constants: dict[str, NDArray[Any]]) -> Arrays:
+    """Weights and biases by layer; each constant is one layer's alone."""
+    tensors = {layer.output.name: layer.output for layer in manifest.nodes}
+    tensors[manifest.input.name] = manifest.input
+    left, arrays = dict(constants), {}
+    for layer in manifest.nodes:
+        if layer.format is None:
             continue
-        name = node["output"]["name"]
-        weights, bias = (
-            onnx.numpy_helper.to_array(constants[key]) for key in values["initializers"][name]
-        )
-        x = Tensor(**shapes[node["inputs"][0]])
-        requant = Requant(**node["requant"])
-        arrays[name] = filters_from_onnx(node["operator"], weights, bias, requant, x)
-    return arrays
-
-
-def _digest(graph: onnx.GraphProto, manifest: str) -> str:
-    """SHA-256 of what the graph says, however its protobuf is written."""
-    onnx = import_onnx()
-    digest = hashlib.sha256(manifest.encode())
-    for tensor in graph.initializer:
+        name = layer.output.name
+        found = [left.pop(key, None) for key in manifest.initializers.get(name, ())]
+        weights, bias = found if len(found) == 2 else (None, None)
+        x = tensors.get(next(iter(layer.inputs), ""))
+        if weights is None or bias is None or layer.requant is None or x is None:
+            raise NhotError(f"Layer {name!r}: it must have weights, a bias, a requantisation and "
+                            "an input, each its own")
         try:
-            array = onnx.numpy_helper.to_array(tensor)
-        except (TypeError, ValueError, KeyError) as error:
-            raise NhotError(f"Network file must have sound initialisers: {error}") from None
-        digest.update(f"{tensor.name} {array.dtype} {array.shape}\n".encode())
-        digest.update(array.tobytes())
-    for node in graph.node:
-        digest.update(f"{node.op_type} {list(node.input)} {list(node.output)}\n".encode())
-        for attribute in sorted(node.attribute, key=lambda attribute: str(attribute.name)):
-            value = onnx.helper.get_attribute_value(attribute)
-            digest.update(f"{attribute.name} {value!r}\n".encode())
-    return digest.hexdigest()
+            arrays[name] = filters_from_onnx(
+                layer.operator, weights, bias, layer.requantisation(), x
+            )
+        except NhotError as error:
+            raise NhotError(f"Layer {name!r}: {error}") from None
+    return arrays

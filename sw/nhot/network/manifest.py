@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from nhot.errors import NhotError
@@ -28,18 +28,77 @@ from nhot.network.operators import (
 from nhot.network.requant import Requant
 from nhot.network.tensor import Tensor
 from nhot.network.window import Window
+from nhot.printable import shortened
+from nhot.schema import parse_json
 
-__all__ = ["Arrays", "from_manifest", "to_manifest"]
+__all__ = ["Arrays", "Layer", "Manifest", "from_manifest", "parse_manifest", "to_manifest"]
 
 Arrays = dict[str, tuple[Ints, Ints]]
 """Weights and biases by layer name."""
 
-_OPERATORS = {
+_OPERATORS: dict[str, type[Node]] = {
     kind.__name__: kind for kind in (
         Conv2d, ConvTranspose2d, Linear, MaxPool, AvgPool, Upsample, Add, Concat, Clamp, RoundTerms,
         ArgMax,
     )
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requantisation:
+    """A :class:`Requant` with its multipliers as a list."""
+
+    multiplier: tuple[int, ...]
+    zero_point: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A layer; which fields there are depends on its operator, by the names of its class."""
+
+    operator: str
+    inputs: tuple[str, ...]
+    output: Tensor
+    requant: Requantisation | None = None
+    format: str | None = None
+    window: Window | None = None
+    groups: int | None = None
+    output_padding: tuple[int, int] | None = None
+    factors: tuple[int, int] | None = None
+    n: int | None = None
+    low: int | None = None
+    high: int | None = None
+
+    def requantisation(self) -> Requant:
+        """The multipliers, zero point and limits of this layer, which has some."""
+        assert self.requant is not None
+        try:
+            return Requant(**asdict(self.requant))
+        except (NhotError, TypeError) as error:  # numbers beyond 64 bits are no integers of numpy
+            raise NhotError(f"Layer {self.output.name!r}: {error}") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """All of a network but its weights and biases.
+
+    Parameters
+    ----------
+    name, output : str
+        Of the network, and of the tensor that it gives.
+    input : Tensor
+    nodes : tuple of Layer
+    initializers : dict
+        What the constants of each layer's weights and bias are called.
+    """
+
+    name: str
+    input: Tensor
+    output: str
+    nodes: tuple[Layer, ...]
+    initializers: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def to_manifest(network: Network) -> dict[str, Any]:
@@ -52,21 +111,17 @@ def to_manifest(network: Network) -> dict[str, Any]:
     }
 
 
-def from_manifest(values: dict[str, Any], arrays: Arrays) -> Network:
-    """Build the network that :func:`to_manifest` described; anything else is refused."""
-    try:
-        return Network(
-            name=str(values["name"]),
-            input=_tensor(values["input"]),
-            nodes=tuple(_from_values(node, arrays) for node in values["nodes"]),
-            output_name=str(values["output"]),
-        )
-    except NhotError:
-        raise
-    except KeyError as error:
-        raise NhotError(f"Network metadata must have a {error}") from None
-    except (TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise NhotError(f"Network metadata must describe a network: {error}") from None
+def parse_manifest(text: str) -> Manifest:
+    """What the JSON of :func:`to_manifest` says; anything else is refused."""
+    return parse_json(Manifest, text.encode(), "Network metadata")
+
+
+def from_manifest(manifest: Manifest, arrays: Arrays) -> Network:
+    """Build the network that ``manifest`` describes; one that cannot be is refused."""
+    return Network(
+        name=manifest.name, input=manifest.input, output_name=manifest.output,
+        nodes=tuple(_node(layer, arrays) for layer in manifest.nodes),
+    )
 
 
 def _to_values(node: Node) -> dict[str, Any]:
@@ -98,23 +153,35 @@ def _to_values(node: Node) -> dict[str, Any]:
     return values
 
 
-def _from_values(values: dict[str, Any], arrays: Arrays) -> Node:
-    values = dict(values)
-    operator = values.pop("operator")
-    if operator not in _OPERATORS:
-        raise NhotError(f"Operator must be one of {', '.join(_OPERATORS)}, not {operator!r}")
-    values["output"] = _tensor(values["output"])
-    values["inputs"] = tuple(values["inputs"])
-    if "requant" in values:
-        values["requant"] = Requant(**values["requant"])
-    if "format" in values:
-        values["format"] = parse(values["format"])
-        values["weights"], values["bias"] = arrays[values["output"].name]
-    if "window" in values:
-        values["window"] = Window(**values["window"])
-    node: Node = _OPERATORS[operator](**values)
-    return node
+def _node(layer: Layer, arrays: Arrays) -> Node:
+    where = f"Layer {layer.output.name!r}:"
+    if layer.operator not in _OPERATORS:
+        raise NhotError(f"{where} operator must be one of {', '.join(_OPERATORS)}, "
+                        f"not {shortened(layer.operator)}")
+    kind = _OPERATORS[layer.operator]
+    values: dict[str, Any] = {
+        one.name: getattr(layer, one.name) for one in fields(layer)
+        if one.name != "operator" and getattr(layer, one.name) is not None
+    }
+    _check_fields(where, kind, values)
+    if layer.requant is not None:
+        values["requant"] = layer.requantisation()
+    if layer.format is not None:
+        try:
+            values["format"] = parse(layer.format)
+        except NhotError as error:
+            raise NhotError(f"{where} {error}") from None
+        values["weights"], values["bias"] = arrays[layer.output.name]
+    return kind(**values)
 
 
-def _tensor(values: dict[str, Any]) -> Tensor:
-    return Tensor(**{**values, "shape": tuple(values["shape"])})
+def _check_fields(where: str, kind: type[Node], values: dict[str, Any]) -> None:
+    """Refuse a layer that has not what its operator has, or has more."""
+    known = [one.name for one in fields(kind) if one.name not in {"weights", "bias"}]
+    for name in known:
+        if name not in values:
+            raise NhotError(f"{where} {kind.__name__} must have {name!r}, which is missing")
+    for name in values:
+        if name not in known:
+            raise NhotError(f"{where} {kind.__name__} must have {', '.join(known)} alone, "
+                            f"not {name!r}")

@@ -182,7 +182,9 @@ class _Builder(GraphBuilder):
             pads = self.constant(np.array([0, 0, top, left, 0, 0, bottom, right]), "pads")
             constant = self.constant(np.float32(fill), "fill")
             value = self.add("Pad", [value, pads, constant], f"{x.name}/padded")
-            attributes["pads"] = [0, 0, 0, 0]
+            # Not as pads of zero: onnxruntime would fold the Pad into them and refuse the sum.
+            del attributes["pads"]
+            attributes["auto_pad"] = "VALID"
         return value, attributes
 
     def upsample(self, node: Upsample, x: Tensor) -> str:

@@ -36,10 +36,17 @@ def filters_from_onnx(
 ) -> tuple[Ints, Ints]:
     """Weights and biases of a layer from what :func:`filters_to_onnx` gave."""
     sign = _signs(requant)
+    if weights.dtype not in {np.dtype(np.int8), np.dtype(np.int16)} or bias.dtype != np.int32:
+        raise NhotError("weights must have 8 or 16 bits and its bias 32, "
+                        f"not {weights.dtype} and {bias.dtype}")
     if weights.shape[:1] != sign.shape or bias.shape != sign.shape:
-        raise NhotError("Weights and bias must have one row a multiplier")
+        raise NhotError("weights and bias must have one row a multiplier")
+    dense = operator == "Linear"
+    if weights.ndim != (2 if dense else 4) or (dense and weights.shape[1] != x.size):
+        needed = f"({len(sign)}, {x.size})" if dense else "4 axes"
+        raise NhotError(f"weights must have {needed}, not {weights.shape}")
     levels = weights.astype(np.int64) * _column(sign, weights.ndim)
-    if operator == "Linear":
+    if dense:
         height, width, channels = x.shape
         levels = levels.reshape(-1, channels, height, width).transpose(0, 2, 3, 1)
         levels = levels.reshape(len(sign), -1)

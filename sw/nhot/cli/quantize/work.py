@@ -98,11 +98,12 @@ def write(args: Namespace, outcome: Outcome) -> None:
     """Write the network, and the inputs if they are wanted."""
     from nhot.cli.run import write_outputs
     from nhot.data import to_integers
-    from nhot.network.file import save
+    from nhot.network.file import OPTION, save
 
     if args.inputs is not None:
         write_outputs(args.inputs, to_integers(outcome.network.input, outcome.samples))
     save(outcome.network, args.output)
+    _log.info("to run it in onnxruntime, set %s to %s: exact sums on every processor", *OPTION)
 
 
 def _check_formats(args: Namespace) -> None:
