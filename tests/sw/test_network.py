@@ -234,7 +234,7 @@ def test_nothing_computes_with_an_index():
         ({"name": ""}, NhotError, "Name of a tensor must be 1 to 255 visible characters, not ''"),
         ({"name": "a\x1b[2Jb"}, NhotError, r"visible characters, not 'a\\x1b\[2Jb'"),
         ({"name": "\udcff"}, NhotError, r"visible characters, not '\\udcff'"),
-        ({"name": "a" * 256}, NhotError, r"visible characters, not 'a{40}'\.\.\. of 256"),
+        ({"name": "a" * 256}, NhotError, r"visible characters, not 'a+\.\.\.a+'"),
         ({"shape": (3, 3)}, NhotError, "each at least 1"),
         ({"shape": (3, 0, 3)}, NhotError, "each at least 1"),
         ({"shape": (1 << 16, 1 << 15, 2)}, NhotError, "must have at most 2147483648 elements"),

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from nhot.errors import NhotError
+from nhot.printable import shortened
 
 __all__ = ["LONGEST", "check_name", "listed"]
 
@@ -28,8 +29,9 @@ def check_name(name: str, what: str) -> None:
     if not isinstance(name, str):
         raise TypeError(f"Name of {what} must be a text, not {name!r}")
     if not 0 < len(name) <= LONGEST or not name.isprintable():
-        shown = ascii(name) if len(name) <= LONGEST else f"{name[:40]!a}... of {len(name)}"
-        raise NhotError(f"Name of {what} must be 1 to {LONGEST} visible characters, not {shown}")
+        raise NhotError(
+            f"Name of {what} must be 1 to {LONGEST} visible characters, not {shortened(name)}"
+        )
 
 
 def listed(names: Iterable[str]) -> str:
