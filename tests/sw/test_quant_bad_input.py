@@ -20,7 +20,10 @@ from nhot.quant.weights_file import load_weights, save_weights
 from nhot.training import Settings, fit
 
 PAGE = (Path(__file__).parents[2] / "docs" / "quantisation.md").read_text()
-SHAPES = "Samples must have shape (samples, channels, height, width) or (samples, features)"
+SHAPES = (
+    "Samples must have shape (samples, channels, height, width), (samples, channels, length) "
+    "or (samples, features)"
+)
 FORMATS = ("1hot", "2hot", "ternary", "signed-binary", "int8")
 
 
@@ -132,7 +135,7 @@ def test_a_scale_is_never_zero():
     (samples() * np.inf, "Samples must be finite numbers, not NaN or infinite"),
     (samples() * 0, "Activations of 'input' must not all be zero on the calibration samples"),
     (samples()[:0], f"{SHAPES}, not (0, 3, 8, 8)"),
-    (samples()[0], f"{SHAPES}, not (3, 8, 8)"),
+    (samples()[0, 0, 0], f"{SHAPES}, not (8,)"),
 ])
 def test_bad_samples_are_refused(x, message):
     with pytest.raises(NhotError) as caught:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
-from nhot.network.tensor import Tensor
+from nhot.network.tensor import Shape, Tensor
 
 __all__ = ["Dataset", "Floats", "to_integers"]
 
@@ -39,17 +39,25 @@ class Dataset:
     classes: tuple[str, ...] = ()
 
 
+def sample_shapes(shape: Shape) -> list[tuple[int, ...]]:
+    """What one sample may be in torch, for an input of ``shape`` (height, width, channels)."""
+    height, width, channels = shape
+    flat = [(channels, width)] * (height == 1) + [(channels,)] * (height == width == 1)
+    return [(channels, height, width), *flat]
+
+
 def to_integers(tensor: Tensor, x: ArrayLike) -> Ints:
     """Round real samples half up to the integers of an input tensor; beyond its range: saturate.
 
-    ``x`` is (samples, channels, height, width) or (samples, features), as torch has it; the result
-    is (samples, height, width, channels), as networks and boards have it.
+    ``x`` is (samples, channels, height, width), (samples, channels, length) or (samples, features),
+    as torch has it; the result is (samples, height, width, channels), as networks and boards have
+    it, with a height of 1 where there is none.
     """
     values = np.asarray(x, dtype=np.float64)
     height, width, channels = tensor.shape
-    if values.ndim == 2 and height == width == 1:
-        values = values[:, :, None, None]
-    if values.shape[1:] != (channels, height, width):
+    if values.shape[1:] in sample_shapes(tensor.shape):
+        values = values.reshape(-1, channels, height, width)
+    else:
         raise NhotError(
             f"Samples must have shape (samples, {channels}, {height}, {width}), not {values.shape}"
         )

@@ -2,42 +2,55 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
 from nhot.errors import NhotError
+from nhot.quant.aliases import Aliases
 
-__all__ = ["Shapes", "line", "trace"]
+__all__ = ["Traced", "line", "trace"]
 
-Shapes = dict[fx.Node, tuple[int, ...] | None]
-"""The shape of every tensor in a graph; None for a step that gives several."""
-
-_LEAVES = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+_SEED = 0
+"""While tracing; what a model draws is not the same elsewhere."""
 
 
-def trace(model: nn.Module, sample: Tensor) -> tuple[fx.GraphModule, Shapes]:
-    """The graph of ``model``, as it runs on ``sample``, and the shape of every tensor in it.
+@dataclass(frozen=True, kw_only=True)
+class Traced:
+    """A graph without operations in place, and what each of its steps gave on the samples."""
+
+    graph: fx.GraphModule
+    sample: Tensor
+    values: dict[fx.Node, Any]
+
+
+def trace(model: nn.Module, sample: Tensor) -> Traced:
+    """The graph of ``model``, as it runs on ``sample``.
 
     Sizes are numbers while tracing: a model may check them, compute with them and decide by them.
-    Decisions by the values of tensors are refused.
+    So are parameters and buffers, and what is computed from them alone. Decisions by the values of
+    other tensors are refused. What a model writes in place is read by all later steps from the
+    step that wrote it; where that cannot be told in a graph, the step is refused.
     """
-    if isinstance(model, _LEAVES):
+    if _Recorder.is_operator(model):
         model = nn.Sequential(model)  # fx looks into the outermost module, whatever it is
-    recorder = _Recorder(sample)
+    recorder = _Recorder(sample.clone())
     try:
-        with torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(_SEED)
             graph = fx.GraphModule(model, recorder.trace(model))
-        graph.graph.eliminate_dead_code()
+        graph.graph.eliminate_dead_code(lambda node: node.op in {"placeholder", "output"})
     except NhotError:
         raise
     except AssertionError as error:  # one of the model's own
         raise recorder.failure(error) from error
     except Exception as error:
         raise NhotError(f"Model must be traceable by torch.fx, but: {line(error)}") from error
-    return graph, recorder.shapes
+    return Traced(graph=graph, sample=sample, values=recorder.values)
 
 
 def line(error: Exception) -> str:
@@ -52,11 +65,30 @@ class _Recorder(fx.Tracer):
         super().__init__()
         self.sample = sample
         self.values: dict[fx.Node, Any] = {}
-        self.shapes: Shapes = {}
+        self.aliases = Aliases()
         self.computing = False
+
+    @staticmethod
+    def is_operator(module: nn.Module) -> bool:
+        """Whether ``module`` runs what torch has written, so that its class says what it does."""
+        kinds = type(module).__mro__
+        written = ("forward", "__call__", "_conv_forward")
+        first = min(
+            (i for i, kind in enumerate(kinds) if any(name in vars(kind) for name in written)),
+        )
+        home = kinds[first].__module__
+        return home.startswith("torch.nn.modules.") and not isinstance(module, nn.Sequential)
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return self.is_operator(m)
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
         return _Value(node, self)
+
+    def create_arg(self, a: Any) -> Any:
+        if isinstance(a, fx.Proxy):
+            return self._present(a.node)
+        return super().create_arg(a)
 
     def create_proxy(
         self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
@@ -66,11 +98,10 @@ class _Recorder(fx.Tracer):
             return args[0]  # an argument with a default keeps it
         proxy = super().create_proxy(kind, target, args, kwargs, *options, **named)
         node = proxy.node
-        self.values[node] = value = self._compute(node)
-        if isinstance(value, Tensor):
-            self.shapes[node] = tuple(value.shape)
-        elif isinstance(value, tuple | list) and any(isinstance(part, Tensor) for part in value):
-            self.shapes[node] = None
+        value = self._compute(node)
+        self.aliases.add(node, value)
+        self.values[node] = _copied(value)
+        _without_target(node)
         return proxy
 
     def call_module(
@@ -82,24 +113,45 @@ class _Recorder(fx.Tracer):
         return super().call_module(m, forward, args, kwargs)
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, fx.Proxy]) -> Any:
-        if self.computing:
-            return attr_val
-        return super().getattr(attr, attr_val, parameter_proxy_cache)
+        return attr_val  # parameters are constants, and as such become part of steps
 
     def failure(self, error: Exception) -> NhotError:
         """What to tell of an error on the samples."""
         shape = tuple(self.sample.shape)
         return NhotError(f"Model must run on samples of shape {shape}, but: {line(error)}")
 
+    def live(self, node: fx.Node) -> Any:
+        """What ``node`` gave, as later steps have left it."""
+        if node.op == "get_attr" and node not in self.values:
+            value = operator.attrgetter(str(node.target))(self.root)
+            self.aliases.add(node, value)
+            self.values[node] = _copied(value)
+        return self.aliases.live[node]
+
+    def _present(self, node: fx.Node) -> fx.Node:
+        """The node that gives what the tensor of ``node`` holds by now."""
+        writer, same = self.aliases.writer(node)
+        if writer is None:
+            return node
+        if not same:
+            raise NhotError(
+                f"Operation {writer.name!r} must not work in place on a part of {node.name!r}, "
+                "which is read after it"
+            )
+        shape = tuple(self.live(node).shape)
+        if tuple(self.live(writer).shape) == shape:
+            return writer
+        viewed = self.create_proxy("call_method", "reshape", (self.proxy(writer), *shape), {})
+        found: fx.Node = viewed.node
+        return found
+
     def _compute(self, node: fx.Node) -> Any:
-        args, kwargs = fx.node.map_arg((node.args, node.kwargs), self.values.__getitem__)
+        args, kwargs = fx.node.map_arg((node.args, node.kwargs), self.live)
         self.computing = True
         try:
             match node.op:
                 case "placeholder":
                     return self.sample
-                case "get_attr":
-                    return self._attribute(str(node.target))
                 case "call_module":
                     return self.root.get_submodule(str(node.target)).forward(*args, **kwargs)
                 case "call_method":
@@ -113,15 +165,33 @@ class _Recorder(fx.Tracer):
             self.computing = False
         return None
 
-    def _attribute(self, target: str) -> Any:
-        value: Any = self.root
-        for name in target.split("."):
-            value = getattr(value, name)
-        return value
+
+def _copied(value: Any) -> Any:
+    """A value that nothing in place changes any more."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, tuple | list):
+        return [_copied(part) for part in value]
+    return value
+
+
+def _without_target(node: fx.Node) -> None:
+    """Drop what a step writes into, now that its result stands for that."""
+    if "out" in node.kwargs:
+        node.kwargs = {name: value for name, value in node.kwargs.items() if name != "out"}
+    if node.target == "copy_":
+        node.args = node.args[1:]
 
 
 def _known(name: str) -> property:
     return property(lambda self: getattr(self.value, name))
+
+
+def _in_place(function: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: _Value, other: Any) -> Any:
+        return self.tracer.create_proxy("call_function", function, (self, other), {})
+
+    return method
 
 
 class _Value(fx.Proxy):
@@ -129,12 +199,22 @@ class _Value(fx.Proxy):
 
     shape, ndim, dtype, device = map(_known, ("shape", "ndim", "dtype", "device"))
     size, dim, numel, ndimension = map(_known, ("size", "dim", "numel", "ndimension"))
+    __iadd__, __isub__, __imul__, __itruediv__ = map(
+        _in_place, (operator.iadd, operator.isub, operator.imul, operator.itruediv)
+    )
 
     @property
     def value(self) -> Any:
         """What it is on the samples."""
         assert isinstance(self.tracer, _Recorder)
-        return self.tracer.values[self.node]
+        return self.tracer.live(self.node)
 
     def __len__(self) -> int:
         return len(self.value)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        parts = key if isinstance(key, tuple) else (key,)
+        if all(part is Ellipsis or part == slice(None) for part in parts):
+            self.tracer.create_proxy("call_method", "copy_", (self, value), {})
+        else:
+            self.tracer.create_proxy("call_function", operator.setitem, (self, key, value), {})

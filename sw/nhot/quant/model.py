@@ -10,13 +10,15 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from nhot.data.dataset import sample_shapes
 from nhot.errors import NhotError
 from nhot.formats import Format
 from nhot.network import Network
+from nhot.network.tensor import Shape
 from nhot.quant.activations import ActivationQuant
 from nhot.quant.layers import Grid, QuantFilters, QuantLayer, RoundingLayer
 
-__all__ = ["QuantModel", "as_samples", "batches", "to_network"]
+__all__ = ["QuantModel", "as_maps", "as_samples", "batches", "to_network"]
 
 BATCH = 256
 
@@ -33,8 +35,9 @@ class QuantModel(nn.Module):
     layers : iterable of QuantLayer
     output : str
         Name of the layer whose values the model gives.
-    flat : bool
-        Whether these are (batch, features) rather than (batch, channels, height, width).
+    axes : int
+        How many they have: 4 (batch, channels, height, width), 3 (batch, channels, length) or
+        2 (batch, features).
     accumulator_bits : int, optional
         Width that no sum of a filter may overflow.
     """
@@ -43,13 +46,13 @@ class QuantModel(nn.Module):
     """Training in bfloat16 would move what is rounded; :func:`nhot.training.fit` refuses it."""
 
     def __init__(
-        self, layers: Iterable[QuantLayer], output: str, *, flat: bool,
+        self, layers: Iterable[QuantLayer], output: str, *, axes: int = 4,
         accumulator_bits: int | None = None,
     ):
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.output = output
-        self.flat = flat
+        self.axes = axes
         self.accumulator_bits = accumulator_bits
         self._calibrating = False
         self._limit_accumulators()
@@ -117,12 +120,12 @@ class QuantModel(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width) or (batch, features) float -> the model's output."""
         if self.training or self._calibrating:
-            result = self._fake(self._shaped(x))
+            result = self.floats(x)[self.output]
         else:
             grid = self.grids()[self.output]
             integers = self.integers(x)[self.output]
             result = (integers - grid.zero_point).double().mul(grid.scale).float()
-        return result.flatten(1) if self.flat else result
+        return result if self.axes == 4 else result.flatten(self.axes - 1)
 
     @torch.no_grad()
     def integers(self, x: Tensor) -> dict[str, Tensor]:
@@ -155,21 +158,15 @@ class QuantModel(nn.Module):
                 self(batch)
         self.grids()
 
-    def _fake(self, x: Tensor) -> Tensor:
-        values: dict[str, Tensor] = {self.input.name: self.input(x)}
+    def floats(self, x: Tensor) -> dict[str, Tensor]:
+        """The values of every layer by name, (batch, channels, height, width), as in training."""
+        values: dict[str, Tensor] = {self.input.name: self.input(self._shaped(x))}
         for layer in list(self)[1:]:
             values[layer.name] = layer(*(values[name] for name in layer.sources))
-        return values[self.output]
+        return values
 
     def _shaped(self, x: Tensor) -> Tensor:
-        height, width, channels = self.input.shape
-        expected = (channels, height, width)
-        if tuple(x.shape[1:]) == expected:
-            return x
-        if x.dim() == 2 and x.shape[1:] == (channels,) and height == width == 1:
-            return x[:, :, None, None]
-        raise NhotError(f"Input must have shape (batch, {channels}, {height}, {width}), "
-                        f"not {tuple(x.shape)}")
+        return as_maps(x, self.input.shape, "Input must have shape (batch")
 
     def _roundings(self) -> list[ActivationQuant]:
         return [module for module in self.modules() if isinstance(module, ActivationQuant)]
@@ -208,14 +205,26 @@ def to_network(model: QuantModel, name: str) -> Network:
 def as_samples(samples: ArrayLike | Tensor) -> Tensor:
     """Samples as a float tensor; none, or one that is not finite, is refused."""
     tensor = torch.as_tensor(samples if isinstance(samples, Tensor) else np.asarray(samples))
-    if tensor.dim() not in {2, 4} or not len(tensor):
+    if tensor.dim() not in {2, 3, 4} or not len(tensor):
         raise NhotError(
-            "Samples must have shape (samples, channels, height, width) or (samples, features), "
+            "Samples must have shape (samples, channels, height, width), "
+            "(samples, channels, length) or (samples, features), "
             f"not {tuple(tensor.shape)}"
         )
     if not bool(torch.isfinite(tensor).all()):
         raise NhotError("Samples must be finite numbers, not NaN or infinite")
     return tensor.float()
+
+
+def as_maps(x: Tensor, shape: Shape, what: str = "Samples must have shape (samples") -> Tensor:
+    """Samples as (samples, channels, height, width), which must be of ``shape``.
+
+    ``what`` begins the error.
+    """
+    height, width, channels = shape
+    if tuple(x.shape[1:]) not in sample_shapes(shape):
+        raise NhotError(f"{what}, {channels}, {height}, {width}), not {tuple(x.shape)}")
+    return x.reshape(-1, channels, height, width)
 
 
 def batches(*tensors: Tensor, size: int = BATCH) -> Iterator[tuple[Tensor, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 
 from numpy.typing import ArrayLike
@@ -10,8 +9,11 @@ from torch import Tensor, nn
 
 from nhot.errors import NhotError
 from nhot.formats import Format, parse
+from nhot.quant.exact import check_layers
+from nhot.quant.graph import trace
 from nhot.quant.model import QuantModel, as_samples
-from nhot.quant.tracing import Tracer, trace
+from nhot.quant.prepare import prepare
+from nhot.quant.tracing import Tracer
 from nhot.quant.weights import THRESHOLD, Rule, Scale, WeightSpec
 
 __all__ = ["quantize"]
@@ -66,18 +68,20 @@ def quantize(
     inputs = as_samples(samples)
     if not isinstance(model, nn.Module):
         raise TypeError(f"Model must be a torch.nn.Module, not {type(model).__name__}")
-    model = copy.deepcopy(model).cpu().float().eval()
+    traced = trace(prepare(model), inputs[:2])
     tracer = Tracer(
-        *trace(model, inputs[:2]), spec=spec, formats=special, bits=bits, input_range=input_range,
+        traced, spec=spec, formats=special, bits=bits, input_range=input_range,
         activation_terms=activation_terms,
     )
     tracer.run()
     quantized = QuantModel(
-        tracer.layers.values(), tracer.output, flat=tracer.flat, accumulator_bits=accumulator_bits
+        tracer.built.layers.values(), tracer.output, axes=tracer.axes,
+        accumulator_bits=accumulator_bits,
     )
     if not quantized.filters:
         raise NhotError("Model must have at least one Conv2d or Linear")
     quantized.check_names(special)
+    check_layers(quantized, traced, tracer.built.ends, prepare(model), inputs)
     quantized.eval().calibrate(inputs)
     return quantized
 

@@ -7,26 +7,38 @@ from nhot.errors import NhotError
 __all__ = ["SUPPORTED", "unsupported"]
 
 SUPPORTED = (
-    "Conv2d, ConvTranspose2d, Linear, BatchNorm2d and BatchNorm1d (after one of these), ReLU, "
-    "ReLU6, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, mean over height and width, nearest Upsample, "
+    "Conv2d, Conv1d, ConvTranspose2d, ConvTranspose1d, Linear, BatchNorm2d, BatchNorm1d, "
+    "sums, differences, products and quotients with constants, ReLU, ReLU6, Hardtanh, clamp, "
+    "MaxPool2d, MaxPool1d, AvgPool2d, AvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool1d, "
+    "mean over height and width, nearest Upsample, zero padding, "
     "the sum of two tensors, cat of channels, Flatten, Dropout, Identity"
 )
 
+_LAST = "as the last step it can be left out, as the order of the scores is the same without it"
+
 ADVICE = {
-    "as the last step it can be left out, as the order of the scores is the same without it":
-        ("softmax", "logsoftmax", "sigmoid"),
-    "ReLU or ReLU6 can be trained in its place":
-        ("silu", "gelu", "elu", "leakyrelu", "prelu", "hardswish", "hardtanh", "tanh"),
-    "BatchNorm2d can be trained in its place": ("groupnorm", "layernorm", "instancenorm2d"),
-    "constants can be part of the samples, or of the weights before or after":
-        ("sub", "mul", "div", "truediv"),
-    "the padding can be that of the Conv2d after it": ("pad", "zeropad2d"),
+    "ReLU or ReLU6 can be trained in its place": (
+        "silu", "gelu", "elu", "celu", "selu", "mish", "softplus", "hardswish", "leakyrelu",
+        "prelu", "rrelu", "threshold",
+    ),
+    "Hardtanh can be trained in its place": ("tanh", "softsign"),
+    "Hardtanh(0, 1) can be trained in its place": ("sigmoid", "hardsigmoid"),
+    "BatchNorm2d can be trained in its place": (
+        "groupnorm", "layernorm", "rmsnorm", "instancenorm1d", "instancenorm2d",
+        "localresponsenorm",
+    ),
+    "MaxPool2d can be trained in its place": ("lppool2d", "fractionalmaxpool2d"),
 }
 """What a user can do, and instead of what."""
 
 
-def unsupported(what: str, name: str) -> NhotError:
-    """The refusal of ``what``, a module or operation in words, which is a ``name``."""
-    kind = name.lower().replace("_", "")
+def unsupported(what: str, name: str, *, last: bool = False) -> NhotError:
+    """The refusal of ``what``, a module or operation in words, which is a ``name``.
+
+    ``last`` says that nothing of the model comes after it.
+    """
+    kind = name.lower().strip("_").replace("_", "")
     advice = next((f"; {text}" for text, kinds in ADVICE.items() if kind in kinds), "")
+    if last and kind in {"softmax", "logsoftmax", "sigmoid", "logsigmoid"}:
+        advice = f"; {_LAST}"
     return NhotError(f"{what} must be one of {SUPPORTED}, not {name}{advice}")

@@ -2,49 +2,52 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Mapping
+from typing import Any
 
-from torch import fx, nn
+import torch
+from torch import Tensor, fx, nn
 
 from nhot.errors import NhotError
 from nhot.formats import Format
-from nhot.network.tensor import Shape
 from nhot.quant.activations import ActivationQuant
-from nhot.quant.calls import Cat, Mean, Sum, as_module, operands
-from nhot.quant.graph import Shapes, trace
+from nhot.quant.built import Built
+from nhot.quant.calls import as_module, operands
+from nhot.quant.convert import activation, joined, pooled, takes_frame, upsampled
+from nhot.quant.frozen import FrozenNorm, gain_and_offset, scale_norm
+from nhot.quant.graph import Traced
 from nhot.quant.layers import (
-    QuantAdd,
-    QuantAvgPool,
     QuantClamp,
-    QuantConcat,
     QuantConvTranspose,
     QuantFilters,
     QuantInput,
-    QuantLayer,
-    QuantMaxPool,
     QuantRoundTerms,
-    QuantUpsample,
     RoundingLayer,
 )
+from nhot.quant.made import Made
+from nhot.quant.steps import Affine, Cat, Mean, Pad, Sum, limits
 from nhot.quant.supported import unsupported
-from nhot.quant.weights import WeightSpec
-from nhot.quant.windows import pool_window
+from nhot.quant.weights import WeightSpec, weight_quant
+from nhot.quant.widen import axes_of, widened
+from nhot.quant.windows import check_mean, frame_of, framed, zeros_around
 
-__all__ = ["Tracer", "trace"]
+__all__ = ["Tracer"]
+
+_PASSED = (nn.modules.dropout._DropoutNd, nn.Identity)
 
 
 class Tracer:
     """Turns the nodes of a traced model into layers, one by one.
 
     A node that only passes values on (Flatten), or that is fused into the layer before it (batch
-    normalisation, ReLU), stands for that layer.
+    normalisation, ReLU), stands for that layer. Constant factors and offsets, and zeros around a
+    map, wait until it is known what reads them: they become part of its weights or its window
+    where that is exact, and otherwise a 1x1 convolution of their own, one weight a channel.
 
     Parameters
     ----------
-    graph : GraphModule
-    shapes : dict
-        Of every tensor in the graph, from :func:`trace`.
+    traced : Traced
     spec : WeightSpec
         Of all weights,
     formats : dict
@@ -54,237 +57,263 @@ class Tracer:
     activation_terms : int, optional
         Most signed powers of two in what a layer with weights reads, input included. Residual sums
         and other readers keep all bits.
+
+    Attributes
+    ----------
+    built : Built
+        The layers,
+    output : str
+        the one that gives the output,
+    axes : int
+        and how many axes that has in torch.
     """
 
     def __init__(
-        self, graph: fx.GraphModule, shapes: Shapes, *, spec: WeightSpec,
-        formats: Mapping[str, Format], bits: int, input_range: tuple[float, float] | None,
-        activation_terms: int | None = None,
+        self, traced: Traced, *, spec: WeightSpec, formats: Mapping[str, Format], bits: int,
+        input_range: tuple[float, float] | None, activation_terms: int | None = None,
     ):
-        self.graph = graph
-        self.shapes = shapes
+        self.traced = traced
         self.spec = spec
         self.formats = formats
         self.bits = bits
         self.input_range = input_range
         self.activation_terms = activation_terms
-        self.layers: dict[str, QuantLayer] = {}
+        self.built = Built(traced)
         self.output = ""
-        self.flat = False
-        self._made: dict[fx.Node, str] = {}  # the layer that a node stands for
-        self._shared: set[str] = set()  # layers that more than one node reads
+        self.axes = 0
 
     def run(self) -> None:
         """Build all layers."""
-        for node in self.graph.graph.nodes:
+        for node in self.traced.graph.graph.nodes:
             if node.op == "placeholder":
                 self._input(node)
             elif node.op == "output":
                 self._output(node)
-            elif node in self.shapes:
+            elif node.op != "get_attr":
                 self._layer(node)
 
     def _input(self, node: fx.Node) -> None:
-        if self.layers:
+        if self.built.layers:
             raise NhotError(f"Model must have one input, not a second one {node.name!r}")
         rounding = ActivationQuant(self.bits, fixed=self.input_range)
-        self._add(node, QuantInput("input", (), self._shape(node), rounding))
+        self.built.add(node, QuantInput("input", (), self.built.shape(node), rounding))
 
     def _output(self, node: fx.Node) -> None:
         result = node.args[0]
-        if not isinstance(result, fx.Node) or self._made.get(result, "input") == "input":
+        if not isinstance(result, fx.Node) or result not in self.built:
             raise NhotError("Model must give one tensor that it computed")
-        self.output = self._made[result]
-        self.flat = self._rank(result) == 2
+        self.output, self.axes = self._source(self.built[result]), self.built.axes(result)
+        if self.output == "input":
+            raise NhotError("Model must give one tensor that it computed")
 
     def _layer(self, node: fx.Node) -> None:
-        if node.op == "get_attr":
-            raise NhotError(f"Tensor {node.target!r} must be the weight or bias of a module")
-        tensors = [n for n in operands(node) if n in self.shapes]
-        module, what = self._module(node, tensors)
-        if self.shapes[node] is None:
+        tensors = [source for source in operands(node) if source in self.built]
+        module, what = self._module(node)
+        if not isinstance(self.traced.values[node], Tensor):
             raise unsupported(what, "one that gives many tensors")
-        sources = [self._made[source] for source in tensors]
         count = 2 if isinstance(module, Sum | Cat) else 1
-        if len(sources) < count or (len(sources) > count and not isinstance(module, Cat)):
+        if len(tensors) < count or (len(tensors) > count and not isinstance(module, Cat)):
             raise NhotError(f"{what} must work on the tensors of layers, not on a constant")
-        source, before = sources[0], self.layers[sources[0]].shape
-        match module:
-            case nn.Conv2d() | nn.ConvTranspose2d() | nn.Linear():
-                self._add(node, self._filters(node, module, self._terms(source), before))
-            case nn.BatchNorm2d() | nn.BatchNorm1d():
-                self._fold(node, module, source, what)
-            case nn.ReLU() | nn.ReLU6():
-                self._activate(node, module, source)
-            case nn.MaxPool2d() | nn.AvgPool2d() | nn.AdaptiveAvgPool2d() | Mean():
-                self._add(node, self._pool(node, module, source, before, what))
-            case nn.Upsample():
-                self._add(node, self._upsample(node, module, source, before, what))
-            case Sum() | Cat():
-                self._add(node, self._join(node, module, sources, what))
-            case nn.Flatten():
-                self._flatten(node, source, before, what)
-            case nn.Dropout() | nn.Dropout2d() | nn.Identity():
-                self._pass(node, source)
-            case _:
-                raise unsupported(what, type(module).__name__)
+        self._check_axes(module, tensors[0], what)
+        self._build(node, widened(module), [self.built[source] for source in tensors], what)
 
-    def _module(self, node: fx.Node, tensors: list[fx.Node]) -> tuple[nn.Module, str]:
+    def _build(self, node: fx.Node, module: nn.Module, sources: list[Made], what: str) -> None:
+        made = sources[0]
+        match module:
+            case nn.Conv2d() | nn.Linear():
+                self._filters(node, module, made)
+            case nn.ConvTranspose2d():
+                self._transposed(node, module, made)
+            case nn.BatchNorm2d() | nn.BatchNorm1d():
+                self._normalise(node, module, made, what)
+            case Affine():
+                self._affine(node, module, made, what)
+            case Pad() | nn.ConstantPad1d() | nn.ConstantPad2d():
+                self._pad(node, module, made, what)
+            case nn.ReLU() | nn.Hardtanh():
+                self._activate(node, module, made)
+            case nn.MaxPool2d() | nn.AvgPool2d() | nn.AdaptiveAvgPool2d() | Mean():
+                self._pool(node, module, made, what)
+            case nn.Upsample():
+                source, shape = self.built.layers[self._source(made)], self.built.shape(node)
+                name = self.built.name(node)
+                self.built.add(node, upsampled(name, module, source, shape, what))
+            case Sum() | Cat():
+                layers = [self.built.layers[self._source(source)] for source in sources]
+                name, axes = self.built.name(node), self.built.axes(node)
+                self.built.add(node, joined(name, module, layers, axes, self._rounding(), what))
+            case nn.Flatten() | nn.Unflatten():
+                self._flatten(node, made, what)
+            case _ if isinstance(module, _PASSED):
+                self._unchanged(node, made, what)
+            case _:
+                raise unsupported(what, type(module).__name__, last=_last(node))
+
+    def _module(self, node: fx.Node) -> tuple[nn.Module, str]:
         """The module that a node calls, or the one that its function is, and what to call it."""
         if node.op == "call_module":
-            return self.graph.get_submodule(str(node.target)), f"Module {node.target!r}"
-        return as_module(node, tensors), f"Operation {node.name!r}"
+            module = self.traced.graph.get_submodule(str(node.target))
+            return module, f"Module {node.target!r}"
+        return as_module(node, self.traced, last=_last(node)), f"Operation {node.name!r}"
 
-    def _filters(
-        self, node: fx.Node, module: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, source: str,
-        before: Shape,
-    ) -> QuantFilters:
-        name = str(node.target)
-        if name in self.layers:
-            raise NhotError(f"Module {name!r} must be called once; its weights belong to one layer")
-        if isinstance(module, nn.Linear) and self._rank(node) != 2:
-            raise NhotError(f"Module {name!r} must work on flat samples: put a Flatten before it")
-        make: Callable[..., QuantFilters] = (
-            QuantConvTranspose if isinstance(module, nn.ConvTranspose2d) else QuantFilters
+    def _filters(self, node: fx.Node, module: nn.Conv2d | nn.Linear, made: Made) -> None:
+        """A layer with weights, and what of the steps before can be part of them."""
+        padded = isinstance(module, nn.Conv2d) and zeros_around(module)
+        fits = isinstance(module, nn.Linear) or made.by_channel
+        if not fits or (padded and not made.centred):
+            self._source(made)
+        name = self.built.name(node)
+        layer = QuantFilters(
+            name, self._terms(made.layer), self.built.shape(node), self._rounding(), module,
+            self.built.layers[made.layer].shape, self._spec(name, node),
         )
-        return make(
-            name, source, self._shape(node), self._rounding(), module, before,
-            self.spec.with_format(self.formats.get(name, self.spec.format)),
+        if made.gain is not None and made.offset is not None:
+            layer.absorb(made.gain, made.offset)
+        layer.window = framed(layer.window, made.frame)
+        self.built.add(node, layer)
+
+    def _transposed(self, node: fx.Node, module: nn.ConvTranspose2d, made: Made) -> None:
+        source, name = self._source(made), self.built.name(node)
+        self.built.add(node, QuantConvTranspose(
+            name, self._terms(source), self.built.shape(node), self._rounding(), module,
+            self.built.layers[source].shape, self._spec(name, node),
+        ))
+
+    def _source(self, made: Made) -> str:
+        """The layer that makes just this: what it is now, or one of its own."""
+        if made.plain:
+            return made.layer
+        if not made.by_channel:
+            raise NhotError(
+                f"Step {made.node.name!r} must work with one constant a channel, "
+                "unless a Linear comes right after it"
+            )
+        name, before = self.built.name(made.node), self.built.layers[made.layer].shape
+        channels = before[2]
+        spec, ones = self._spec(name, made.node), torch.ones(channels, 1, 1, 1)
+        # Weights of one, or of minus one where the format has no other for a filter.
+        sign = torch.where(weight_quant(spec, ones)(ones).detach() > 0, 1.0, -1.0)
+        module = nn.Conv2d(channels, channels, 1, groups=channels, bias=False, device="meta")
+        module.weight = nn.Parameter(sign)
+        layer = QuantFilters(
+            name, self._terms(made.layer), self.built.shape(made.node), self._rounding(), module,
+            before, spec,
         )
+        layer.weight.requires_grad_(False)
+        layer.window = framed(layer.window, made.frame)
+        gain, offset = made.factors(channels)
+        layer.norm = FrozenNorm(gain * sign.flatten(), offset)
+        self.built.settle(made, layer)
+        return name
 
     def _terms(self, source: str) -> str:
         """The layer to read in place of ``source``: the same in few terms, where that is wanted."""
         if self.activation_terms is None:
             return source
-        name = f"{source}/terms"
-        if name not in self.layers:
-            layer = origin = self.layers[source]
+        name, layers = f"{source}/terms", self.built.layers
+        if name not in layers:
+            layer = origin = layers[source]
             while not isinstance(origin, RoundingLayer):
-                origin = self.layers[origin.sources[0]]
-            self.layers[name] = QuantRoundTerms(
+                origin = layers[origin.sources[0]]
+            layers[name] = QuantRoundTerms(
                 name, source, layer.shape, origin.rounding, self.activation_terms
             )
         return name
 
-    def _fold(
-        self, node: fx.Node, norm: nn.BatchNorm2d | nn.BatchNorm1d, source: str, what: str
-    ) -> None:
-        layer = self.layers[source]
-        fresh = (
-            isinstance(layer, QuantFilters) and layer.norm is None
-            and isinstance(layer.activation, nn.Identity) and source not in self._shared
-        )
-        if not fresh:
-            raise NhotError(
-                f"{what} must come directly after a Conv2d or Linear that nothing else reads, "
-                f"not after {source!r}"
-            )
-        if norm.num_features != layer.shape[2]:
-            raise NhotError(
-                f"{what} must normalise the {layer.shape[2]} channels of {source!r}, "
-                f"not {norm.num_features} features: put it before the Flatten"
-            )
+    def _normalise(self, node: fx.Node, norm: Any, made: Made, what: str) -> None:
+        """Give batch normalisation to the layer before it; any other is two constants a channel."""
         if norm.running_mean is None:
             raise NhotError(f"{what} must track its running statistics")
-        assert isinstance(layer, QuantFilters)
-        layer.norm = norm
-        self._pass(node, source)
+        layer = self.built.open_filters(made)
+        if layer is not None and layer.norm is None and norm.num_features == layer.shape[2]:
+            layer.norm = copy.deepcopy(norm)
+            self.built[node] = made
+            return
+        shape = (-1, *[1] * (self.built.axes(node) - 2))
+        gain, offset = (constant.reshape(shape) for constant in gain_and_offset(norm))
+        self._affine(node, Affine(gain, offset), made, what)
 
-    def _activate(self, node: fx.Node, module: nn.ReLU | nn.ReLU6, source: str) -> None:
-        layer = self.layers[source]
-        fusible = isinstance(layer, RoundingLayer) and not isinstance(layer, QuantInput)
-        if fusible and source not in self._shared and isinstance(layer.activation, nn.Identity):
-            layer.activation = nn.ReLU6() if isinstance(module, nn.ReLU6) else nn.ReLU()
-            self._pass(node, source)
+    def _affine(self, node: fx.Node, affine: Affine, made: Made, what: str) -> None:
+        """Give constants to the layer before, or note that they are still to come."""
+        if any(made.frame):
+            self._source(made)
+        shape = self.built.layers[made.layer].shape
+        try:
+            after = made.then(node, affine, tuple(self.traced.values[node].shape), shape)
+        except ValueError as error:
+            raise NhotError(f"{what} must work with a constant that suits {error}") from None
+        layer = self.built.open_filters(made)
+        if layer is None or not after.by_channel:
+            self.built[node] = after
+            return
+        gain, offset = after.factors(shape[2])
+        if layer.norm is None:
+            layer.norm = FrozenNorm(gain, offset)
         else:
-            limit = 6.0 if isinstance(module, nn.ReLU6) else None
-            self._add(node, QuantClamp(self._name(node), source, layer.shape, limit))
+            scale_norm(layer.norm, gain, offset)
+        self.built[node] = made
 
-    def _pool(
-        self, node: fx.Node, module: nn.Module, source: str, before: Shape, what: str
-    ) -> QuantLayer:
-        window = pool_window(module, before, what)
-        name, shape = self._name(node), self._shape(node)
-        if window.output_size(*before[:2]) != shape[:2]:
-            raise NhotError(f"{what} must not use ceil_mode: it would leave the padded input")
-        if isinstance(module, nn.MaxPool2d):
-            return QuantMaxPool(name, source, shape, window)
-        return QuantAvgPool(name, source, shape, self._rounding(), window)
+    def _pad(self, node: fx.Node, module: Any, made: Made, what: str) -> None:
+        if not made.centred:
+            self._source(made)
+        self.built[node] = made.framed(node, frame_of(module, self.built.axes(node), what))
 
-    def _upsample(
-        self, node: fx.Node, module: nn.Upsample, source: str, before: Shape, what: str
-    ) -> QuantLayer:
-        shape = self._shape(node)
-        scale = module.scale_factor
-        scales = scale if isinstance(scale, tuple | list) else (1.0 if scale is None else scale,)
-        whole = all(float(factor).is_integer() for factor in scales)
-        if module.mode != "nearest" or not whole or shape[0] % before[0] or shape[1] % before[1]:
+    def _activate(self, node: fx.Node, module: nn.Module, made: Made) -> None:
+        source, (low, high) = self._source(made), limits(module)
+        layer = self.built.open(made)
+        if (
+            isinstance(layer, RoundingLayer) and not isinstance(layer, QuantInput)
+            and isinstance(layer.activation, nn.Identity) and low <= 0 <= high
+        ):
+            layer.activation = activation(low, high)
+            self.built[node] = made
+        else:
+            shape = self.built.layers[source].shape
+            self.built.add(node, QuantClamp(self.built.name(node), source, shape, (low, high)))
+
+    def _pool(self, node: fx.Node, module: nn.Module, made: Made, what: str) -> None:
+        if isinstance(module, Mean):
+            check_mean(module, self.built.axes(operands(node)[0]), what)
+        if not made.plain and not takes_frame(self.built.layers, module, made):
+            self._source(made)
+        name, before = self.built.name(node), self.built.layers[made.layer].shape
+        self.built.add(node, pooled(
+            name, module, made, before, self.built.shape(node), self._rounding(), what
+        ))
+
+    def _flatten(self, node: fx.Node, made: Made, what: str) -> None:
+        if any(made.frame):
+            self._source(made)
+        if not self.built.keeps_order(node, made):
+            shape = tuple(self.traced.values[node].shape)
+            raise NhotError(f"{what} must flatten each sample, not make {shape}")
+        self.built[node] = made
+
+    def _unchanged(self, node: fx.Node, made: Made, what: str) -> None:
+        source, value = self.traced.values[operands(node)[0]], self.traced.values[node]
+        if value.shape != source.shape or value.dtype != source.dtype:
             raise NhotError(
-                f"{what} must be nearest, by whole factors, "
-                f"not {module.mode} from {before[:2]} to {shape[:2]}"
+                f"{what} must give what it reads, {tuple(source.shape)} in {source.dtype}, "
+                f"not {tuple(value.shape)} in {value.dtype}"
             )
-        factors = (shape[0] // before[0], shape[1] // before[1])
-        return QuantUpsample(self._name(node), source, shape, factors)
+        self.built[node] = made
 
-    def _join(
-        self, node: fx.Node, module: nn.Module, sources: list[str], what: str
-    ) -> QuantLayer:
-        shapes = [self.layers[source].shape for source in sources]
-        name, rounding = self._name(node), self._rounding()
-        if isinstance(module, Sum):
-            if shapes[0] != shapes[1]:
-                raise NhotError(f"{what} must add tensors of one shape, not {shapes[0]} and "
-                                f"{shapes[1]} (height, width, channels)")
-            return QuantAdd(name, tuple(sources), shapes[0], rounding)
-        assert isinstance(module, Cat)
-        shape, rank = self._shape(node), self._rank(node)
-        if module.dim % rank != 1 or sum(each[2] for each in shapes) != shape[2]:
-            raise NhotError(
-                f"{what} must join channels (axis 1), before they are flattened, not {shapes} "
-                f"(height, width, channels) along axis {module.dim}"
-            )
-        return QuantConcat(name, tuple(sources), shape, rounding)
-
-    def _flatten(self, node: fx.Node, source: str, before: Shape, what: str) -> None:
-        """Pass on what keeps the elements of a sample in order: a vector, or a map of one pixel."""
-        made = self.shapes[node]
-        assert made is not None
-        vector = len(made) == 2 and made[1] == math.prod(before)
-        pixel = math.prod(before) == before[2] and made[1:2] == before[2:] and (
-            math.prod(made[1:]) == before[2]
-        )
-        if not (vector or pixel):
-            raise NhotError(f"{what} must flatten each sample, not make {made}")
-        self._pass(node, source)
+    def _check_axes(self, module: nn.Module, source: fx.Node, what: str) -> None:
+        axes, found = axes_of(module), self.built.axes(source)
+        if axes is None or axes == found:
+            return
+        if isinstance(module, nn.Linear):
+            raise NhotError(f"{what} must work on flat samples: put a Flatten before it")
+        raise NhotError(f"{what} must work on tensors of {axes} axes, not {found}")
 
     def _rounding(self) -> ActivationQuant:
         return ActivationQuant(self.bits)
 
-    def _name(self, node: fx.Node) -> str:
-        """What users call the module; a second call of it is called as fx does."""
-        name = str(node.target) if node.op == "call_module" else node.name
-        return node.name if name in self.layers else name
+    def _spec(self, name: str, node: fx.Node) -> WeightSpec:
+        """How to round weights; a module's format is that of its second call, too."""
+        default = self.formats.get(str(node.target), self.spec.format)
+        return self.spec.with_format(self.formats.get(name, default))
 
-    def _add(self, node: fx.Node, layer: QuantLayer) -> None:
-        self.layers[layer.name] = layer
-        self._pass(node, layer.name)
 
-    def _pass(self, node: fx.Node, name: str) -> None:
-        self._made[node] = name
-        if sum(user in self.shapes or user.op == "output" for user in node.users) > 1:
-            self._shared.add(name)
-
-    def _rank(self, node: fx.Node) -> int:
-        return len(self.shapes[node] or ())
-
-    def _shape(self, node: fx.Node) -> Shape:
-        """(height, width, channels) of a tensor; a vector is (1, 1, features)."""
-        match (self.shapes[node] or ())[1:]:
-            case (channels, height, width):
-                return height, width, channels
-            case (features,):
-                return 1, 1, features
-        raise NhotError(
-            f"Tensor {node.name!r} must have shape (batch, channels, height, width) or "
-            f"(batch, features), not {self.shapes[node]}"
-        )
+def _last(node: fx.Node) -> bool:
+    return any(user.op == "output" for user in node.users)

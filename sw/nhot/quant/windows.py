@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -9,9 +11,13 @@ from torch import nn
 from nhot.errors import NhotError
 from nhot.network import Window
 from nhot.network.tensor import Shape
-from nhot.quant.calls import Mean
+from nhot.quant.made import Frame
+from nhot.quant.steps import Mean
 
-__all__ = ["conv_window", "pool_window"]
+__all__ = [
+    "around", "check_mean", "conv_window", "frame_of", "framed", "pool_window", "stretched",
+    "zeros_around",
+]
 
 
 def conv_window(name: str, conv: nn.Conv2d) -> Window:
@@ -32,14 +38,23 @@ def conv_window(name: str, conv: nn.Conv2d) -> Window:
     )
 
 
+def zeros_around(conv: nn.Conv2d) -> bool:
+    """Whether a convolution pads."""
+    return any(conv_window("convolution", conv).padding) if conv.padding_mode == "zeros" else False
+
+
+def check_mean(mean: Mean, axes: int, what: str) -> None:
+    """Refuse a mean of a tensor of so many ``axes`` that is not over all but batch and channels."""
+    dims = mean.dim if isinstance(mean.dim, Sequence) else (mean.dim,)
+    if None in dims or sorted(dim % axes for dim in dims) != list(range(2, axes)) or axes == 2:
+        raise NhotError(f"{what} must be over height and width (2, 3), not {mean.dim}")
+
+
 def pool_window(module: nn.Module, before: Shape, what: str) -> Window:
     """The window of a pool over an input of shape ``before``."""
     height, width, _ = before
     match module:
         case Mean():
-            dims = module.dim if isinstance(module.dim, tuple | list) else (module.dim,)
-            if None in dims or sorted(d % 4 for d in dims) != [2, 3]:
-                raise NhotError(f"{what} must be over height and width (2, 3), not {module.dim}")
             return Window(kernel=(height, width))
         case nn.AdaptiveAvgPool2d():
             sizes = _pair(module.output_size)
@@ -65,6 +80,42 @@ def pool_window(module: nn.Module, before: Shape, what: str) -> Window:
         kernel=_pair(module.kernel_size), stride=_pair(stride), padding=(y, x, y, x),
         dilation=dilation,
     )
+
+
+def frame_of(pad: Any, axes: int, what: str) -> Frame:
+    """The zeros that a padding puts around a tensor of so many ``axes``."""
+    value, sides = getattr(pad, "value", 0), tuple(getattr(pad, "sides", None) or pad.padding)
+    if value:
+        raise NhotError(f"{what} must pad with zeros, not {value}")
+    spatial = 2 * (axes - 2)
+    if any(sides[spatial:]) or min(sides, default=0) < 0:
+        raise NhotError(f"{what} must pad height and width, and cut nothing off, not {sides}")
+    left, right, top, bottom = (*sides[:spatial], 0, 0, 0, 0)[:4]
+    return top, left, bottom, right
+
+
+def framed(window: Window, frame: Frame) -> Window:
+    """``window`` over an input in a frame of zeros."""
+    top, left, bottom, right = (a + b for a, b in zip(window.padding, frame, strict=True))
+    return replace(window, padding=(top, left, bottom, right))
+
+
+def around(shape: Shape, frame: Frame) -> Shape:
+    """The shape of a map with its frame."""
+    top, left, bottom, right = frame
+    return shape[0] + top + bottom, shape[1] + left + right, shape[2]
+
+
+def stretched(window: Window, before: Shape, after: Shape) -> Window:
+    """``window`` with as much more padding at the bottom and the right as an output needs."""
+    top, left, bottom, right = window.padding
+    missing = [
+        (count - 1) * stride + span - size for count, stride, span, size in zip(
+            after, window.stride, window.span, around(before, window.padding), strict=False
+        )
+    ]
+    bottom, right = bottom + max(0, missing[0]), right + max(0, missing[1])
+    return replace(window, padding=(top, left, bottom, right))
 
 
 def _pair(value: Any) -> tuple[Any, Any]:

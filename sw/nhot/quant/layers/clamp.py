@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from nhot import network
+from nhot.errors import NhotError
 from nhot.network.tensor import Shape
 from nhot.quant.layers.layer import Grid, QuantLayer
 
@@ -12,14 +15,17 @@ __all__ = ["QuantClamp"]
 
 
 class QuantClamp(QuantLayer):
-    """ReLU, or ReLU6 with ``limit``, where the layer before it has other readers too."""
+    """ReLU, ReLU6 or another clamp, where the layer before it could not take it in.
 
-    def __init__(self, name: str, source: str, shape: Shape, limit: float | None):
+    ``limits`` are the least and the greatest value, which may be infinite.
+    """
+
+    def __init__(self, name: str, source: str, shape: Shape, limits: tuple[float, float]):
         super().__init__(name, (source,), shape)
-        self.limit = limit
+        self.limits = limits
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        return inputs[0].clamp(0, self.limit)
+        return inputs[0].clamp(*self.limits)
 
     def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
         return values[0].clamp(*self._limits(grid))
@@ -29,6 +35,15 @@ class QuantClamp(QuantLayer):
         return network.Clamp(inputs=self.sources, output=grid, low=low, high=high)
 
     def _limits(self, grid: Grid) -> tuple[int, int]:
-        if self.limit is None:
-            return grid.zero_point, grid.high
-        return grid.zero_point, min(grid.zero_point + round(self.limit / grid.scale), grid.high)
+        low, high = (
+            math.copysign(2**16, limit) if math.isinf(limit) else limit / grid.scale
+            for limit in self.limits
+        )
+        least, greatest = (math.floor(limit + 0.5) + grid.zero_point for limit in (low, high))
+        if least > grid.high or greatest < grid.low:
+            ends = [(end - grid.zero_point) * grid.scale for end in (grid.low, grid.high)]
+            raise NhotError(
+                f"Layer {self.name!r}: Clamp must leave some of the range it reads, "
+                f"{ends[0]:.4g} to {ends[1]:.4g}, not {self.limits[0]:.4g} to {self.limits[1]:.4g}"
+            )
+        return max(least, grid.low), min(greatest, grid.high)

@@ -17,6 +17,7 @@ from nhot.network import Requant, Window
 from nhot.network.requant import SHIFT
 from nhot.network.tensor import Shape
 from nhot.quant.activations import ActivationQuant
+from nhot.quant.frozen import gain_and_offset
 from nhot.quant.layers.layer import Grid, RoundingLayer, channels, finish
 from nhot.quant.weights import WeightQuant, WeightSpec, weight_quant
 from nhot.quant.windows import conv_window
@@ -69,12 +70,32 @@ class QuantFilters(RoundingLayer):
         self.spec = spec
         self.weights = self._weight_quant()
 
+    @torch.no_grad()
+    def absorb(self, gain: Tensor, offset: Tensor) -> None:
+        """Take in what comes before: the layer reads ``x`` in place of ``gain * x + offset``.
+
+        Both are (channels, height, width); those of a convolution, which must not pad where there
+        is an offset, are the same all over a channel.
+        """
+        outputs, inputs = self.weight.shape[:2]
+        if not self.dense:
+            gain, offset = gain[:, :1, :1], offset[:, :1, :1]
+        each = outputs // self.groups  # filters that see the same inputs
+        gain, offset = (
+            constant.reshape(self.groups, inputs, *constant.shape[1:]).repeat_interleave(each, 0)
+            for constant in (gain, offset)
+        )
+        weight = self.weight.double()
+        self.bias.copy_(self.bias.double() + (weight * offset).sum((1, 2, 3)))
+        self.weight.copy_(weight * gain)
+        self.weights = self._weight_quant()
+
     def forward(self, *inputs: Tensor) -> Tensor:
         total = self._convolve(inputs[0], self.weights(self.weight), 0.0)
         total = total + self.bias.reshape(1, -1, 1, 1)
         if self.norm is not None:
             flat = isinstance(self.norm, nn.BatchNorm1d)
-            total = self.norm(total.flatten(1)).reshape(total.shape) if flat else self.norm(total)
+            total = self.norm(total.flatten(2)).reshape(total.shape) if flat else self.norm(total)
         return self.finish(total)
 
     def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
@@ -122,15 +143,8 @@ class QuantFilters(RoundingLayer):
         bias = self.bias.detach().double().cpu().numpy()
         if self.norm is None:
             return np.ones_like(bias), bias
-        mean, variance = self.norm.running_mean, self.norm.running_var
-        assert mean is not None
-        assert variance is not None
-        gain = 1 / np.sqrt(variance.double().cpu().numpy() + self.norm.eps)
-        offset = (bias - mean.double().cpu().numpy()) * gain
-        if self.norm.affine:
-            gamma = self.norm.weight.detach().double().cpu().numpy()
-            return gain * gamma, offset * gamma + self.norm.bias.detach().double().cpu().numpy()
-        return gain, offset
+        gain, offset = (constant.cpu().numpy() for constant in gain_and_offset(self.norm))
+        return gain, gain * bias + offset
 
     def _convolve(self, x: Tensor, weight: Tensor, padding: float) -> Tensor:
         top, left, bottom, right = self.window.padding

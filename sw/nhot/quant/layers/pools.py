@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -41,9 +43,8 @@ class QuantAvgPool(RoundingLayer):
         return self.requant(source.scale / self.window.taps, grid)
 
     def _sum(self, x: Tensor) -> Tensor:
-        return F.avg_pool2d(
-            x, self.window.kernel, self.window.stride, self.window.padding[:2], divisor_override=1
-        )
+        x = _padded(x, self.window, 0.0)
+        return F.avg_pool2d(x, self.window.kernel, self.window.stride, divisor_override=1)
 
 
 class QuantMaxPool(QuantLayer):
@@ -54,9 +55,9 @@ class QuantMaxPool(QuantLayer):
         self.window = window
 
     def forward(self, *inputs: Tensor) -> Tensor:
+        x = _padded(inputs[0], self.window, -math.inf)
         return F.max_pool2d(
-            inputs[0], self.window.kernel, self.window.stride, self.window.padding[:2],
-            self.window.dilation,
+            x, self.window.kernel, self.window.stride, dilation=self.window.dilation
         )
 
     def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
@@ -81,3 +82,8 @@ class QuantUpsample(QuantLayer):
 
     def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
         return network.Upsample(inputs=self.sources, output=grid, factors=self.factors)
+
+
+def _padded(x: Tensor, window: Window, value: float) -> Tensor:
+    top, left, bottom, right = window.padding
+    return F.pad(x, (left, right, top, bottom), value=value) if any(window.padding) else x

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from nhot.quant.activations import ActivationQuant
+from nhot.quant.exact import ExactActivations, replace_rounding
 from nhot.quant.layers import RoundingLayer
 from nhot.quant.model import QuantModel, as_samples, batches
-from nhot.quant.post_training.twin import ExactActivations, replace_rounding
 from nhot.quant.post_training.walk import images
 
 __all__ = ["fit_ranges"]

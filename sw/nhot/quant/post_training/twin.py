@@ -3,42 +3,17 @@
 from __future__ import annotations
 
 import copy
-from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nhot.errors import NhotError
 from nhot.formats import Uniform
-from nhot.quant.activations import ActivationQuant
-from nhot.quant.layers import QuantFilters, QuantLayer, RoundingLayer
+from nhot.quant.exact import ExactActivations, replace_rounding, unround
+from nhot.quant.layers import QuantFilters, QuantLayer
 from nhot.quant.model import QuantModel
 from nhot.quant.quantize import quantize
-from nhot.quant.weights import WeightQuant
 
-__all__ = [
-    "ExactActivations", "check_twin", "exact", "float_twin", "replace_rounding", "sums",
-]
-
-Layer = TypeVar("Layer", bound=QuantLayer)
-
-
-class ExactActivations(ActivationQuant):
-    """Rounds nothing."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x
-
-
-class ExactWeights(WeightQuant):
-    """Rounds nothing."""
-
-    def forward(self, weight: Tensor) -> Tensor:
-        return weight
-
-    def integers(self, weight: Tensor) -> tuple[Tensor, NDArray[np.float64]]:
-        raise TypeError("Weights that are not rounded have no integers")
+__all__ = ["check_twin", "exact", "float_twin", "sums"]
 
 
 def float_twin(
@@ -51,13 +26,13 @@ def float_twin(
     """
     twin = quantize(model, Uniform(bits=8), samples, activation_terms=activation_terms)
     for layer in twin:
-        _unround(layer)
+        unround(layer)
     return twin.requires_grad_(False)
 
 
 def exact(layer: QuantFilters) -> QuantFilters:
     """A copy of a layer that rounds nothing: its weights, bias, normalisation and activation."""
-    return _unround(copy.deepcopy(layer)).requires_grad_(False).eval()
+    return unround(copy.deepcopy(layer)).requires_grad_(False).eval()
 
 
 def sums(layer: QuantFilters) -> QuantFilters:
@@ -69,12 +44,6 @@ def sums(layer: QuantFilters) -> QuantFilters:
     result.activation = nn.Identity()
     replace_rounding(result, ExactActivations())
     return result
-
-
-def replace_rounding(layer: RoundingLayer, rounding: ActivationQuant) -> None:
-    """Let ``layer`` end in another rounding; layers that use the grid of the old one do nothing."""
-    layer.rounding.calibrating = True
-    layer.rounding = rounding
 
 
 def check_twin(model: QuantModel, twin: QuantModel) -> None:
@@ -103,11 +72,3 @@ def _facts(layer: QuantLayer) -> dict[str, object]:
     weights = tuple(layer.weight.shape) if isinstance(layer, QuantFilters) else "none"
     kind = type(layer).__name__.removeprefix("Quant")
     return {"Kind": kind, "Sources": layer.sources, "Shape": layer.shape, "Weights": weights}
-
-
-def _unround(layer: Layer) -> Layer:
-    if isinstance(layer, QuantFilters):
-        layer.weights = ExactWeights(layer.format)
-    if isinstance(layer, RoundingLayer):
-        replace_rounding(layer, ExactActivations())
-    return layer

@@ -8,9 +8,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from nhot.errors import NhotError
 from nhot.quant.layers import QuantFilters, QuantLayer, QuantRoundTerms
-from nhot.quant.model import QuantModel, as_samples, batches
+from nhot.quant.model import QuantModel, as_maps, as_samples, batches
 from nhot.quant.post_training.twin import check_twin, float_twin
 
 __all__ = ["Adjust", "apply", "images", "walk"]
@@ -64,12 +63,4 @@ def apply(layer: QuantLayer, *inputs: Tensor) -> Tensor:
 
 def images(model: QuantModel, samples: Tensor) -> Tensor:
     """Samples as (samples, channels, height, width), which must be the input's."""
-    height, width, channels = model.input.shape
-    expected = (channels, height, width)
-    pixel = height == width == 1 and tuple(samples.shape[1:]) == (channels,)
-    if tuple(samples.shape[1:]) != expected and not pixel:
-        raise NhotError(
-            f"Samples must have shape (samples, {channels}, {height}, {width}), "
-            f"not {tuple(samples.shape)}"
-        )
-    return samples.reshape(-1, *expected)
+    return as_maps(samples, model.input.shape)

@@ -161,6 +161,8 @@ def restart(model: QuantModel, seed: int) -> None:
     """Draw weights anew as torch does for its own layers; biases and statistics start over."""
     with repeatable(seed), torch.no_grad():
         for layer in model.filters:
+            if not layer.weight.requires_grad:
+                continue  # constants of the model, which nothing trains
             nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5))
             layer.bias.zero_()
             if layer.norm is not None:
