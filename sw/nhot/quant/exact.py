@@ -83,7 +83,7 @@ def check_layers(
     for layer in exact:
         unround(layer)
     other = samples[-SAMPLES:] if len(samples) > 2 else torch.cat([samples] * 3)
-    with torch.inference_mode(False), torch.no_grad(), torch.random.fork_rng(devices=[]):
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(len(traced.values))  # other numbers than while tracing
         try:
             expected = model(other.clone())

@@ -40,7 +40,7 @@ def trace(model: nn.Module, sample: Tensor) -> Traced:
         model = nn.Sequential(model)  # fx looks into the outermost module, whatever it is
     recorder = _Recorder(sample.clone())
     try:
-        with torch.inference_mode(False), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(_SEED)
             graph = fx.GraphModule(model, recorder.trace(model))
         graph.graph.eliminate_dead_code(lambda node: node.op in {"placeholder", "output"})
@@ -202,6 +202,11 @@ class _Value(fx.Proxy):
     __iadd__, __isub__, __imul__, __itruediv__ = map(
         _in_place, (operator.iadd, operator.isub, operator.imul, operator.itruediv)
     )
+
+    @property
+    def data(self) -> Any:
+        """The tensor, as outside a trace: writes into it are writes into this one."""
+        return self.detach()
 
     @property
     def value(self) -> Any:

@@ -96,9 +96,14 @@ def _check_scripts(model: nn.Module) -> None:
 def _materialise(module: nn.Module) -> None:
     """Make what torch computes before each call a plain parameter."""
     if parametrize.is_parametrized(module):
+        # By hand: torch's own removal changes the class, which is the caller's as well.
         assert isinstance(module.parametrizations, nn.Module)
-        for name, _ in list(module.parametrizations.named_children()):
-            parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+        names = [name for name, _ in module.parametrizations.named_children()]
+        values = {name: getattr(module, name).detach().clone() for name in names}
+        module.__class__ = parametrize.type_before_parametrizations(module)
+        del module.parametrizations
+        for name, value in values.items():
+            setattr(module, name, nn.Parameter(value))
     for key, hook in list(module._forward_pre_hooks.items()):
         if isinstance(hook, prune.BasePruningMethod | WeightNorm | SpectralNorm):
             hook.remove(module)

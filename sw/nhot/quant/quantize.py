@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
@@ -19,6 +20,7 @@ from nhot.quant.weights import THRESHOLD, Rule, Scale, WeightSpec
 __all__ = ["quantize"]
 
 
+@torch.inference_mode(False)
 def quantize(
     model: nn.Module, format: Format | str, samples: ArrayLike | Tensor, *, bits: int = 8,
     per_channel: bool = True, scale: Scale = "learned", rule: Rule = "nearest",
