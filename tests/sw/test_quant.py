@@ -6,12 +6,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from nhot.data import to_integers
 from nhot.errors import NhotError
 from nhot.formats import Uniform, parse
-from nhot.network import Add, Clamp, Conv2d, Linear, reference
+from nhot.network import Add, Clamp, Conv2d, Linear
 from nhot.quant import quantize, to_network
 from nhot.quant.layers import QuantClamp, QuantFilters
+from nhot_sim.quantised import assert_exact
 
 FORMATS = ["1hot", "2hot", "3hot", "2hot@6", "ternary", "int8", "int4", "signed-binary"]
 
@@ -95,19 +95,6 @@ MODELS = {
 
 def samples(shape: tuple[int, ...], count: int = 24, seed: int = 1) -> torch.Tensor:
     return torch.randn(count, *shape, generator=torch.Generator().manual_seed(seed))
-
-
-def assert_exact(model, x: torch.Tensor) -> None:
-    """Every integer of every layer: torch, channels first, against the reference."""
-    network = to_network(model, "test")
-    expected = reference.run(network, to_integers(network.input, x.numpy()), trace=True)
-    found = model.integers(x)
-    assert list(found) == list(expected)
-    for name, values in found.items():
-        np.testing.assert_array_equal(values.permute(0, 2, 3, 1).numpy(), expected[name], name)
-    y = (expected[network.output_name] - network.output.zero_point) * network.output.scale
-    ours = model(x).reshape(len(x), *found[model.output].shape[1:]).permute(0, 2, 3, 1)
-    np.testing.assert_array_equal(ours.numpy(), y.astype(np.float32))
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -12,11 +12,12 @@ from nhot.data import to_integers
 from nhot.errors import NhotError
 from nhot.formats import naf_weight, parse
 from nhot.network import Concat, ConvTranspose2d, Filters, RoundTerms, Upsample, reference
-from nhot.quant import QuantModel, quantize, to_network
+from nhot.quant import QuantModel, quantize
 from nhot.quant.graph import trace
 from nhot.quant.layers.filters import exact_type
 from nhot.quant.tracing import Tracer
 from nhot.quant.weights import WeightSpec
+from nhot_sim.quantised import assert_exact
 
 FORMATS = ["2hot", "ternary", "signed-binary"]
 
@@ -28,17 +29,6 @@ def _seeded():
 
 def samples(*shape, count=8, seed=1):
     return torch.randn(count, *shape, generator=torch.Generator().manual_seed(seed))
-
-
-def assert_exact(model, x):
-    """Every integer of every layer: torch, channels first, against the reference."""
-    network = to_network(model, "test")
-    expected = reference.run(network, to_integers(network.input, x.numpy()), trace=True)
-    found = model.integers(x)
-    assert list(found) == list(expected)
-    for name, values in found.items():
-        np.testing.assert_array_equal(values.permute(0, 2, 3, 1).numpy(), expected[name], name)
-    return network
 
 
 def randomise(norm):

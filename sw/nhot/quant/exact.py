@@ -98,7 +98,7 @@ def check_layers(
     for name, node in ends.items():
         if name in values and not _close(values[name], traced.values[node]):
             raise NhotError(
-                f"Step {node.name!r} of the model must compute what layer {name!r} does, "
+                f"Layer {name!r} must compute what step {node.name!r} of the model does, "
                 f"but differs by {_difference(values[name], traced.values[node])}"
             )
     raise NhotError(
@@ -107,8 +107,16 @@ def check_layers(
     )
 
 
+def _alike(found: Tensor, expected: Tensor) -> bool:
+    """Whether both hold as many numbers of as many samples."""
+    return (
+        isinstance(expected, Tensor) and found.numel() == expected.numel()
+        and expected.shape[:1] == found.shape[:1]
+    )
+
+
 def _close(found: Tensor, expected: Tensor) -> bool:
-    if not isinstance(expected, Tensor) or found.numel() != expected.numel():
+    if not _alike(found, expected):
         return False
     if not bool(torch.isfinite(expected).all()):
         return True  # refused by name when ranges are taken
@@ -117,7 +125,7 @@ def _close(found: Tensor, expected: Tensor) -> bool:
 
 
 def _difference(found: Tensor, expected: Tensor) -> str:
-    if not isinstance(expected, Tensor) or found.numel() != expected.numel():
+    if not _alike(found, expected):
         return "its shape"
     difference = (found - expected.reshape(found.shape)).abs().max()
     return f"{float(difference):.3g}, where the largest value is {float(expected.abs().max()):.3g}"
