@@ -88,6 +88,8 @@ class _Recorder(fx.Tracer):
     def create_arg(self, a: Any) -> Any:
         if isinstance(a, fx.Proxy):
             return self._present(a.node)
+        if isinstance(a, nn.Parameter) and all(a is not ours for ours in self.root.parameters()):
+            a = a.detach()  # of a module that is no part of the model: a constant like others
         return super().create_arg(a)
 
     def create_proxy(
@@ -108,7 +110,8 @@ class _Recorder(fx.Tracer):
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        if self.computing:
+        known = self.submodule_paths or {}
+        if self.computing or m not in known:  # one made in passing, or kept in a list of Python's
             return forward(*args, **kwargs)
         return super().call_module(m, forward, args, kwargs)
 
