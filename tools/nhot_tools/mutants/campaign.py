@@ -1,0 +1,185 @@
+"""Plant faults one at a time and see whether the tests notice."""
+
+from __future__ import annotations
+
+import compileall
+import json
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from py_compile import PycInvalidationMode
+from typing import Any
+
+from nhot.progress import Progress
+from nhot_tools.mutants.mutant import Mutant
+from nhot_tools.mutants.selection import Selection
+from nhot_tools.tree import PACKAGES, ROOT, Tree
+
+__all__ = ["KILLED", "Outcome", "Results", "run"]
+
+KILLED = ("killed", "timeout")
+_FIRST_TESTS, _FIRST_SECONDS = 100, 8.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How one fault fared.
+
+    ``what`` is ``killed``, ``timeout``, ``lived`` or ``unseen`` (no test runs the line); ``by`` the
+    test that noticed; ``tree`` the hash of the tree it was planted in.
+    """
+
+    key: str
+    tree: str
+    what: str
+    by: str
+    seconds: float
+
+
+class Results:
+    """Outcomes, a line each, appended to a file as they come: a campaign broken off goes on."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.outcomes: list[Outcome] = []
+        if path.exists():
+            self.outcomes = [Outcome(**json.loads(line)) for line in path.read_text().splitlines()]
+        self._lock = threading.Lock()
+
+    def of(self, tree: str) -> dict[str, Outcome]:
+        """Outcomes in one tree by the fault's key."""
+        return {outcome.key: outcome for outcome in self.outcomes if outcome.tree == tree}
+
+    def alive(self) -> set[str]:
+        """Faults that the last run in which they were planted left alive."""
+        last = {outcome.key: outcome for outcome in self.outcomes}
+        return {key for key, outcome in last.items() if outcome.what not in KILLED}
+
+    def add(self, outcome: Outcome) -> None:
+        """Keep one more."""
+        with self._lock, self.path.open("a") as file:
+            file.write(json.dumps(asdict(outcome)) + "\n")
+            self.outcomes.append(outcome)
+
+
+class _Worker:
+    """A copy of the tree and a server in it."""
+
+    def __init__(self, folder: Path, names: list[str]):
+        self.tree = Tree(folder, names)
+        for package in PACKAGES:
+            # A cached module is valid for what its source says, whenever that was written.
+            compileall.compile_dir(
+                self.tree.root / package, quiet=2,
+                invalidation_mode=PycInvalidationMode.CHECKED_HASH,
+            )
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "nhot_tools.mutants.server"], cwd=self.tree.root,
+            env=self.tree.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+
+    def close(self) -> None:
+        self._server.communicate()
+
+    def try_out(self, mutant: Mutant, batches: list[dict[str, float]]) -> dict[str, str]:
+        """Plant, run the batches until one notices, and put the file right again."""
+        data = (ROOT / mutant.path).read_bytes()
+        target = self.tree.root / mutant.path
+        target.write_bytes(mutant.plant(data))
+        try:
+            answer = {"outcome": "passed", "by": ""}
+            for batch in batches:
+                answer = self._ask({"tests": batch})
+                if answer["outcome"] != "passed":
+                    break
+            return answer
+        finally:
+            target.write_bytes(data)
+            self.tree.clean_home()
+
+    def _ask(self, job: dict[str, Any]) -> dict[str, str]:
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.write(json.dumps(job) + "\n")
+        self._server.stdin.flush()
+        answer: dict[str, str] = json.loads(self._server.stdout.readline())
+        return answer
+
+
+def run(
+    mutants: list[Mutant], *, folder: Path, names: list[str], tree: str, selection: Selection,
+    results: Results, jobs: int, patience: float,
+) -> None:
+    """Try all ``mutants`` that ``results`` do not have for this ``tree``."""
+    known = results.of(tree)
+    todo: queue.SimpleQueue[Mutant] = queue.SimpleQueue()
+    for mutant in mutants:
+        if mutant.key not in known:
+            todo.put(mutant)
+    lived = sum(known[mutant.key].what not in KILLED for mutant in mutants if mutant.key in known)
+    progress = Progress("planting faults", todo.qsize())
+    lock = threading.Lock()
+
+    def work(number: int) -> None:
+        nonlocal lived
+        with _worker(folder / f"worker{number}", names) as worker:
+            while True:
+                try:
+                    mutant = todo.get_nowait()
+                except queue.Empty:
+                    return
+                outcome = _outcome(worker, mutant, selection, tree, patience)
+                with lock:
+                    results.add(outcome)
+                    lived += outcome.what not in KILLED
+                    progress.unit = f"faults, {lived} lived"
+                    progress.step()
+
+    threads = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(jobs)]
+    with progress:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+@contextmanager
+def _worker(folder: Path, names: list[str]) -> Iterator[_Worker]:
+    worker = _Worker(folder, names)
+    try:
+        yield worker
+    finally:
+        worker.close()
+
+
+def _outcome(
+    worker: _Worker, mutant: Mutant, selection: Selection, tree: str, patience: float
+) -> Outcome:
+    tests = selection.pick(mutant, patience)
+    start = time.monotonic()
+    what, by = "unseen", ""
+    if tests:
+        answer = worker.try_out(mutant, _batches(tests, selection.seconds))
+        what = "lived" if answer["outcome"] == "passed" else answer["outcome"]
+        by = answer["by"]
+    return Outcome(
+        key=mutant.key, tree=tree, what=what, by=by, seconds=round(time.monotonic() - start, 2)
+    )
+
+
+def _batches(tests: list[str], seconds: dict[str, float]) -> list[dict[str, float]]:
+    """A few quick tests, which notice nearly all, before all others are even collected."""
+    spent, count = 0.0, 0
+    for test in tests[:_FIRST_TESTS]:
+        spent += seconds[test]
+        count += 1
+        if spent > _FIRST_SECONDS:
+            break
+    parts = [tests[:count], tests[count:]]
+    return [{test: seconds[test] for test in part} for part in parts if part]

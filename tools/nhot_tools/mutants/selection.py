@@ -1,0 +1,85 @@
+"""Which tests could notice a fault, and in which order they are tried."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+from coverage import CoverageData
+
+from nhot_tools.mutants.mutant import Mutant
+from nhot_tools.suite import Measured, measure
+from nhot_tools.tree import Tree
+
+__all__ = ["Selection"]
+
+_PHASE = re.compile(r" \((setup|call|teardown)\)$")
+
+
+class Selection:
+    """The tests by the lines that they run, kept in ``folder`` for the tree at hand."""
+
+    def __init__(self, folder: Path, tree: Tree, jobs: int):
+        notes = folder / "tests.json"
+        if notes.exists():
+            self.data = CoverageData(str(folder / "coverage"))
+            self.data.read()
+            facts = json.loads(notes.read_text())
+            self.seconds: dict[str, float] = facts["seconds"]
+            self.failed = frozenset(facts["failed"])
+        else:
+            measured = measure(tree, folder, branch=False, jobs=jobs, selection=["-m", "not slow"])
+            self._keep(measured, notes)
+        self._of_file: dict[str, list[str]] = defaultdict(list)
+        for test in self.seconds.keys() - self.failed:
+            self._of_file[test.partition("::")[0]].append(test)
+        self._lines = lru_cache(maxsize=None)(self.data.contexts_by_lineno)
+
+    def _keep(self, measured: Measured, notes: Path) -> None:
+        self.data, self.seconds = measured.data, measured.seconds
+        self.failed = measured.failed
+        notes.write_text(json.dumps({"seconds": self.seconds, "failed": sorted(self.failed)}))
+
+    def pick(self, mutant: Mutant, patience: float) -> list[str]:
+        """Tests that run the fault's line, the quickest of each function first; then, for up to
+        ``patience`` seconds, others that run anything of its file."""
+        lines = self._lines(mutant.path)
+        everywhere = self._tests(context for contexts in lines.values() for context in contexts)
+        if not mutant.lines:
+            return everywhere
+        here = self._tests(
+            context for line in mutant.lines for context in lines.get(line, ())
+        )
+        if not here:
+            return []
+        seen, spent = set(here), 0.0
+        for test in everywhere:
+            if test not in seen:
+                spent += self.seconds[test]
+                if spent > patience:
+                    break
+                here.append(test)
+        return here
+
+    def _tests(self, contexts: Iterable[str]) -> list[str]:
+        tests: set[str] = set()
+        for context in set(contexts):
+            for name in context.split("|"):
+                test = _PHASE.sub("", name)
+                tests.update([test] if test in self.seconds else self._of_file.get(test, ()))
+        return self._order(tests - self.failed)
+
+    def _order(self, tests: set[str]) -> list[str]:
+        """Parametrised tests are much alike: one of each first, and quick ones before slow ones."""
+        alike: dict[str, list[str]] = defaultdict(list)
+        for test in sorted(tests, key=lambda test: (self.seconds[test], test)):
+            alike[test.partition("[")[0]].append(test)
+        ranked = [
+            (rank, self.seconds[test], test)
+            for group in alike.values() for rank, test in enumerate(group)
+        ]
+        return [test for _, _, test in sorted(ranked)]

@@ -1,0 +1,114 @@
+"""Run the suite on a copy of the tree under coverage.py, processes started by tests included."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from coverage import CoverageData
+
+from nhot.errors import NhotError
+from nhot.progress import Progress
+from nhot_tools.recorder import RECORDS
+from nhot_tools.tree import PACKAGES, Tree
+
+__all__ = ["Measured", "measure"]
+
+# The file is read by each process anew: one that a test started finds that test's name.
+_CONFIGURATION = """\
+[run]
+branch = {branch}
+source =
+    {sources}
+parallel = true
+data_file = {data}
+sigterm = true
+context = ${{PYTEST_CURRENT_TEST}}
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What a run of the suite showed.
+
+    Attributes
+    ----------
+    data : CoverageData
+        Paths relative to the root, a context for each test or file of tests.
+    seconds : dict
+        Time of each test.
+    failed : frozenset of str
+        Tests that failed.
+    """
+
+    data: CoverageData
+    seconds: dict[str, float]
+    failed: frozenset[str]
+
+
+def measure(tree: Tree, folder: Path, *, branch: bool, jobs: int, selection: list[str]) -> Measured:
+    """Run the tests that ``selection`` (arguments of pytest) picks; results are kept in ``folder``.
+
+    Raises :class:`NhotError` if the suite cannot run; failing tests are told in the result.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    raw, records = folder / "raw", folder / "records"
+    for place in (raw, records):
+        place.mkdir(exist_ok=True)
+        for old in place.iterdir():
+            old.unlink()
+    configuration = folder / "coveragerc"
+    configuration.write_text(_CONFIGURATION.format(
+        branch=branch, data=raw / "coverage",
+        sources="\n    ".join(str(tree.root / package) for package in PACKAGES),
+    ))
+    command = [
+        sys.executable, "-m", "pytest", "-p", "nhot_tools.recorder", "-p", "no:cacheprovider",
+        "-q", "--tb=short", "-n", str(jobs), "--dist", "worksteal", *selection,
+    ]
+    environment = {
+        **tree.environment, "COVERAGE_PROCESS_START": str(configuration), RECORDS: str(records),
+    }
+    log = folder / "pytest.log"
+    with log.open("w") as file, Progress("running the suite under coverage", unit="s") as progress:
+        process = subprocess.Popen(
+            command, cwd=tree.root, env=environment, stdout=file, stderr=subprocess.STDOUT
+        )
+        while process.poll() is None:
+            try:
+                process.wait(1)
+            except subprocess.TimeoutExpired:
+                progress.step()
+    if process.returncode not in (0, 1):
+        raise NhotError(f"Suite must run, not end with code {process.returncode}; see {log}")
+    seconds, failed = _read_records(records)
+    return Measured(data=_combine(tree, folder, raw), seconds=seconds, failed=failed)
+
+
+def _read_records(records: Path) -> tuple[dict[str, float], frozenset[str]]:
+    seconds, failed = {}, set()
+    for file in records.iterdir():
+        for line in file.read_text().splitlines():
+            record = json.loads(line)
+            if record.get("failed"):
+                failed.add(record["test"])
+            else:
+                seconds[record["test"]] = round(record["seconds"], 3)
+    return seconds, frozenset(failed)
+
+
+def _combine(tree: Tree, folder: Path, raw: Path) -> CoverageData:
+    combined = folder / "coverage"
+    combined.unlink(missing_ok=True)
+    data = CoverageData(str(combined))
+    prefix = str(tree.root) + os.sep
+    for part in sorted(raw.iterdir()):
+        one = CoverageData(str(part))
+        one.read()
+        data.update(one, map_path=lambda path: path.removeprefix(prefix))
+    data.write()
+    return data
