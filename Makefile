@@ -10,13 +10,19 @@ JOBS   ?= 2
 TEST_ENV := OMP_NUM_THREADS=1 NHOT_NO_SKIP=1
 PYTEST   := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-.PHONY: help demo test bench lint clean distclean
+# What `nhot fuzz` damages in make bench: 10^5 files that are read in milliseconds, fewer others.
+FILES      := images networks configs manifests arrays
+SLOW_FILES := reports checkpoints
+
+.PHONY: help demo test bench mutants coverage lint clean distclean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo       a network from training to a simulated board, every step checked"
 	@echo "make test       the tests, a skipped one counts as failed (JOBS=$(JOBS) processes)"
 	@echo "make bench      the tests of minutes, and the measurements"
+	@echo "make mutants    plant single faults in a copy, one at a time; what do the tests not notice?"
+	@echo "make coverage   lines and branches that no test runs, bits of the engine that never change"
 	@echo "make lint       ruff and mypy"
 	@echo "make clean      what the tools leave behind; distclean: .venv too"
 
@@ -39,6 +45,15 @@ bench: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench reference
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench quantisation
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot fuzz $(FILES) --count 22000 --jobs $(JOBS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot fuzz $(SLOW_FILES) --count 1000 --jobs $(JOBS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot fuzz frames gateware --count 10000 --jobs $(JOBS)
+
+# Tools about the repository, which are no part of the package.
+mutants coverage: $(STAMP)
+	@sh scripts/machine.sh iverilog
+	@PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=tools $(BIN)/python -m nhot_tools.$@ \
+	    --jobs $(JOBS) $(ARGS)
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

@@ -55,6 +55,8 @@ class Program:
         C++ source with ``main``; the model is ``Vtop``.
     trace : {"", "vcd", "fst"}
         Kind of waveform file that the model can write.
+    toggles : bool
+        Count how often each bit changes; ``main`` writes it with ``VerilatedCovContext``.
     vpi : bool
         Let VPI reach the ports of ``top`` (and nothing else, which keeps the model fast).
     optimise : str
@@ -67,6 +69,7 @@ class Program:
     top: str
     main: Path
     trace: str = ""
+    toggles: bool = False
     vpi: bool = False
     optimise: str = "-O1"
     link: tuple[str, ...] = ()
@@ -86,8 +89,8 @@ class Program:
             _check_fst_headers()
         identity = (verilator.version, compiler_version())
         key = content_key([
-            "program 3", *identity, self.verilog, self.top, self.main.read_text(),
-            self.trace, str(self.vpi), self.optimise, *self.link,
+            "program 4", *identity, self.verilog, self.top, self.main.read_text(),
+            self.trace, str(self.toggles), str(self.vpi), self.optimise, *self.link,
         ])
         entry = cache_folder("verilator") / key / self.top
         if not entry.exists():
@@ -130,6 +133,7 @@ class Program:
             "-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint",
             *(["--vpi"] if self.vpi else []),
             *([f"--trace-{self.trace}"] if self.trace else []),
+            *(["--coverage-toggle"] if self.toggles else []),
             _write(folder / "ports.vlt", self._public_ports()),
             _write(folder / "top.v", self.verilog),
         ]

@@ -30,7 +30,7 @@ _START_SECONDS = 30
 _END_SECONDS = 10
 
 
-def build_board(component: Any, *, trace: Path | None = None) -> Path:
+def build_board(component: Any, *, trace: Path | None = None, toggles: bool = False) -> Path:
     """The executable of a board with the ports ``rx`` and ``tx``, from the cache if it is there.
 
     Parameters
@@ -39,6 +39,8 @@ def build_board(component: Any, *, trace: Path | None = None) -> Path:
         Ports ``rx`` and ``tx``, and if it has one ``busy``: high while it works in silence.
     trace : path
         A waveform file that will be written, whose suffix says the kind.
+    toggles : bool
+        Count how often each bit changes.
     """
     from nhot_hw.verilog import port_names, to_verilog
     from nhot_sim.verilator import Program
@@ -46,7 +48,9 @@ def build_board(component: Any, *, trace: Path | None = None) -> Path:
     kind = _trace_kind(trace)
     design = to_verilog(component, "nhot_top")
     verilog = design + _wrapper(port_names(design, "nhot_top"))
-    program = Program(verilog=verilog, top="board", main=_HARNESS, trace=kind, optimise="-O2")
+    program = Program(
+        verilog=verilog, top="board", main=_HARNESS, trace=kind, toggles=toggles, optimise="-O2"
+    )
     return program.build()
 
 
@@ -133,12 +137,18 @@ class VirtualBoard:
 
     @classmethod
     def of(
-        cls, component: Any, *, divisor: int = 4, trace: str | os.PathLike[str] | None = None
+        cls, component: Any, *, divisor: int = 4, trace: str | os.PathLike[str] | None = None,
+        toggles: str | os.PathLike[str] | None = None,
     ) -> Self:
-        """A board with another top: ``component`` has the ports that :func:`build_board` needs."""
+        """A board with another top: ``component`` has the ports that :func:`build_board` needs.
+
+        ``toggles`` names a file, in the place of ``trace``, for Verilator's count of how often each
+        bit changed.
+        """
         _check_divisor(divisor)
         board = cls.__new__(cls)
-        board._start(build_board(component, trace=_waves(trace)), divisor, _waves(trace))
+        executable = build_board(component, trace=_waves(trace), toggles=toggles is not None)
+        board._start(executable, divisor, _waves(trace or toggles))
         return board
 
     def _start(self, executable: Path, divisor: int, waves: Path | None) -> None:

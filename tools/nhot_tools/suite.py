@@ -73,6 +73,7 @@ def measure(tree: Tree, folder: Path, *, branch: bool, jobs: int, selection: lis
     environment = {
         **tree.environment, "COVERAGE_PROCESS_START": str(configuration), RECORDS: str(records),
     }
+    environment.pop("PYTEST_CURRENT_TEST", None)  # of a test that runs this
     log = folder / "pytest.log"
     with log.open("w") as file, Progress("running the suite under coverage", unit="s") as progress:
         process = subprocess.Popen(

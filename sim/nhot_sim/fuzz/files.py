@@ -35,7 +35,7 @@ class Configs(Kind):
 
         def act() -> None:
             config = read_config(path)
-            assert EngineConfig.from_dict(json.loads(config.to_json())) == config
+            assert EngineConfig(**json.loads(config.to_json())) == config
 
         with scratch_file(data, ".json") as path:
             return refused_or_done(act)

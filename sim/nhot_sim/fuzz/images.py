@@ -99,6 +99,6 @@ def _canonical(text: bytes) -> bytes:
 def _target(parts: list[tuple[int, bytes]], original: bytes) -> int:
     """The id of the engine that the sections name, if they name one."""
     try:
-        return EngineConfig.from_dict(json.loads(dict(parts)[Section.CONFIG])).target_id
+        return EngineConfig(**json.loads(dict(parts)[Section.CONFIG])).target_id
     except (ValueError, TypeError, AttributeError, RecursionError):
         return int(struct.unpack_from("<I", original, 8)[0])

@@ -1,6 +1,8 @@
 // A board without a board: the model behind a pseudo-terminal, its UART played bit by bit.
 //
-//   board DIVISOR [TRACE_FILE]
+//   board DIVISOR [FILE]
+//
+// FILE gets the waveforms, or the toggles of all bits: whichever the model was made for.
 //
 // The first line on stdout is the path of the terminal. It ends when its stdin closes, which the
 // death of the parent does too, and then prints "cycles N seconds S", S of processor time.
@@ -31,6 +33,10 @@ using Trace = VerilatedFstC;
 #elif VM_TRACE_VCD
 #include "verilated_vcd_c.h"
 using Trace = VerilatedVcdC;
+#endif
+
+#if VM_COVERAGE
+#include "verilated_cov.h"
 #endif
 
 namespace {
@@ -109,14 +115,15 @@ class Receiver {
 
 class Board {
  public:
-    Board(uint32_t divisor, const char* trace) : sender_(divisor), receiver_(divisor) {
-        context_.traceEverOn(trace != nullptr);
+    Board(uint32_t divisor, const char* file)
+        : file_(file), sender_(divisor), receiver_(divisor) {
+        context_.traceEverOn(VM_TRACE && file);
         model_ = std::make_unique<Vtop>(&context_);
 #if VM_TRACE
-        if (trace) {
+        if (file) {
             trace_ = std::make_unique<Trace>();
             model_->trace(trace_.get(), 99);
-            trace_->open(trace);
+            trace_->open(file);
         }
 #endif
     }
@@ -126,6 +133,9 @@ class Board {
         if (trace_) trace_->close();
 #endif
         model_->final();
+#if VM_COVERAGE
+        if (file_) context_.coveragep()->write(file_);
+#endif
     }
 
     // Returns the path of the terminal, or null with errno.
@@ -204,6 +214,7 @@ class Board {
         if (unread_.size() > kUnreadLimit) unread_.erase(0, unread_.size() - kUnreadLimit);
     }
 
+    const char* const file_;
     VerilatedContext context_;
     std::unique_ptr<Vtop> model_;
 #if VM_TRACE
@@ -221,7 +232,7 @@ class Board {
 int main(int argc, char** argv) {
     const unsigned long divisor = argc > 1 ? strtoul(argv[1], nullptr, 10) : 0;
     if (divisor < 2 || argc > 3) {
-        fprintf(stderr, "usage: %s DIVISOR [TRACE_FILE]\n", argv[0]);
+        fprintf(stderr, "usage: %s DIVISOR [FILE]\n", argv[0]);
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);

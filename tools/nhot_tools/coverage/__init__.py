@@ -1,0 +1,1 @@
+"""How much of the code the tests run, and how many bits of the engine's Verilog ever change."""
