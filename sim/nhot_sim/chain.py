@@ -47,7 +47,7 @@ def verify(
     machine = Machine(image)
     for i, x in enumerate(inputs):
         check_layers("image", machine.run(x), wanted, i)
-    layers = len(image.meta["layers"])
+    layers = len(image.meta.layers)
     yield Link(name="reference == image", compared=f"{len(inputs)} inputs, {layers} layers")
 
     some = inputs[:simulated]

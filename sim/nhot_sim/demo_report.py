@@ -68,9 +68,9 @@ def report(outcome: Outcome, folder: Path) -> dict[str, Any]:
         "title": f"Digits in {outcome.format} on the {board(BOARD).title}",
         "subtitle": "a virtual board: the gateware in Verilator behind a serial port",
         "network": {
-            "name": image.meta["network"], "format": outcome.format,
-            "weights": sum(layer["weights"] for layer in image.meta["layers"]),
-            "macs": sum(layer["macs"] for layer in image.meta["layers"]), **_weights(image),
+            "name": image.meta.network, "format": outcome.format,
+            "weights": sum(layer.weights for layer in image.meta.layers),
+            "macs": sum(layer.macs for layer in image.meta.layers), **_weights(image),
         },
         "run": {
             "target": f"{BOARD} {outcome.format}", "cycles": outcome.cycles,
@@ -87,11 +87,11 @@ def report(outcome: Outcome, folder: Path) -> dict[str, Any]:
         "builds": [_build(manifest) for manifest in manifests()],
         "layers": [
             {
-                "name": layer["name"], "operator": layer["operator"], "macs": layer["macs"],
-                "weights": layer["weights"], "terms": layer["terms"],
-                "cycles_predicted": layer["cycles"], "cycles_measured": measured,
+                "name": layer.name, "operator": layer.operator, "macs": layer.macs,
+                "weights": layer.weights, "terms": layer.terms,
+                "cycles_predicted": layer.cycles, "cycles_measured": measured,
             }
-            for layer, measured in zip(image.meta["layers"], outcome.layer_cycles, strict=True)
+            for layer, measured in zip(image.meta.layers, outcome.layer_cycles, strict=True)
         ],
         "levels": list(_levels(folder)),
         "misclassified": list(_misclassified(outcome)),
@@ -103,11 +103,11 @@ def report(outcome: Outcome, folder: Path) -> dict[str, Any]:
 
 
 def _weights(image: Image) -> dict[str, Any]:
-    layers = image.meta["layers"]
+    layers = image.meta.layers
     return {
         "weight_bits": image.config.weight_format.code_bits,
         "terms_per_weight": round(
-            sum(layer["terms"] for layer in layers) / sum(layer["weights"] for layer in layers), 3
+            sum(layer.terms for layer in layers) / sum(layer.weights for layer in layers), 3
         ),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth.sim import Simulator
 
 from nhot.compiler.image import Image
-from nhot.compiler.layout import Placement
+from nhot.compiler.meta import LayerMeta
 from nhot.compiler.program import Region
 from nhot.errors import MismatchError
 from nhot.formats.format import Ints
@@ -61,13 +61,13 @@ class EngineSimulation:
                     ctx.set(engine.weights.contents[address], word)
             else:
                 await self._write(ctx, engine, Region.WEIGHTS, 0, self.image.weights)
-            place = Placement.from_dict(self.image.meta["input"])
+            place = self.image.meta.input
             for values in inputs:
                 packed = place.pack(values)
                 await self._write(ctx, engine, Region.ACTIVATIONS, place.address, packed)
                 await self._start(ctx, engine)
                 results.append(await self._outputs(ctx, engine))
-            layers = len(self.image.meta["layers"])
+            layers = len(self.image.meta.layers)
             timing = await self._read(ctx, engine, Region.TIMING, 0, 8 * layers)
             self.layer_ends = [
                 int.from_bytes(timing[i : i + 4], "little") for i in range(0, len(timing), 8)
@@ -115,10 +115,10 @@ class EngineSimulation:
     async def _outputs(self, ctx, engine):  # type: ignore[no-untyped-def]
         outputs = {}
         for layer in surviving_layers(self.image):
-            place = Placement.from_dict(layer["output"])
+            place = layer.output
             size = place.words * place.word_bytes
             data = await self._read(ctx, engine, Region.ACTIVATIONS, place.address, size)
-            outputs[layer["name"]] = place.unpack(data)
+            outputs[layer.name] = place.unpack(data)
         return outputs
 
     async def _access(self, ctx, engine, write, region, address, length):  # type: ignore[no-untyped-def]
@@ -151,13 +151,13 @@ class EngineSimulation:
         return bytes(data)
 
 
-def surviving_layers(image: Image) -> list[dict]:  # type: ignore[type-arg]
+def surviving_layers(image: Image) -> list[LayerMeta]:
     """The layers whose outputs nothing has overwritten when a run ends."""
-    kept: list[dict] = []  # type: ignore[type-arg]
+    kept: list[LayerMeta] = []
     written: set[int] = set()
-    for layer in reversed(image.meta["layers"]):
-        place = layer["output"]
-        words = set(range(place["address"], place["address"] + place["words"]))
+    for layer in reversed(image.meta.layers):
+        place = layer.output
+        words = set(range(place.address, place.address + place.words))
         if not words & written:
             kept.append(layer)
         written |= words

@@ -7,7 +7,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from nhot.compiler import Image, Placement
+from nhot.compiler import Image
 from nhot.compiler.program import Region
 from nhot.formats.format import Ints
 from nhot_sim.chain import check_layers
@@ -78,14 +78,14 @@ async def _load(bench: Bench, image: Image) -> None:
 
 
 async def _check_run(bench: Bench, image: Image, wanted: dict[str, Ints], index: int) -> None:
-    place = Placement.from_dict(image.meta["input"])
+    place = image.meta.input
     await bench.write(Region.ACTIVATIONS, place.address, place.pack(wanted[place.name][index]))
     await bench.run()
     outputs = {}
     for layer in surviving_layers(image):
-        place = Placement.from_dict(layer["output"])
+        place = layer.output
         raw = await bench.read(Region.ACTIVATIONS, place.address, place.words * place.word_bytes)
-        outputs[layer["name"]] = place.unpack(raw)
+        outputs[layer.name] = place.unpack(raw)
     check_layers("Verilog", outputs, wanted, index)
 
 
@@ -95,7 +95,7 @@ async def layers_equal_reference(dut: Any) -> None:
     bench, image, wanted = _setup(dut)
     await bench.start()
     await _load(bench, image)
-    for index in range(len(wanted[image.meta["input"]["name"]])):
+    for index in range(len(wanted[image.meta.input.name])):
         await _check_run(bench, image, wanted, index)
 
 

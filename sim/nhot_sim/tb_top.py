@@ -7,7 +7,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import Timer
 
-from nhot.compiler import Image, Placement
+from nhot.compiler import Image
 from nhot.compiler.program import Region
 from nhot.device.protocol import Opcode, Request, Response, State, Status
 from nhot_sim.runner import bench_parameters
@@ -75,7 +75,7 @@ async def network_runs_over_the_wire(dut: Any) -> None:
     await bench.write(Region.WEIGHTS, 0, config.code_bytes, image.weights)
     assert await bench.read(Region.PROGRAM, 0, CHUNK) == image.program[:CHUNK]
     with np.load(parameters["wanted"]) as wanted:
-        source = Placement.from_dict(image.meta["input"])
+        source = image.meta.input
         data = source.pack(wanted[source.name][0])
         await bench.write(Region.ACTIVATIONS, source.address, config.inputs, data)
         await bench.request(opcode=Opcode.RUN)
@@ -85,6 +85,6 @@ async def network_runs_over_the_wire(dut: Any) -> None:
                 break
         assert state.runs == 1
         assert state.cycles > 0
-        place = Placement.from_dict(image.meta["output"])
+        place = image.meta.output
         raw = await bench.read(Region.ACTIVATIONS, place.address, place.words * place.word_bytes)
         np.testing.assert_array_equal(place.unpack(raw), wanted[place.name][0])

@@ -56,7 +56,7 @@ def assert_cycles_are_predicted(simulation):
     image = simulation.image
     predicted = program_cycles(unpack_program(image.program), image.config)
     assert np.diff([0, *simulation.layer_ends, simulation.cycles]).tolist() == predicted
-    assert [layer["cycles"] for layer in image.meta["layers"]] == predicted[:-1]
+    assert [layer.cycles for layer in image.meta.layers] == predicted[:-1]
 
 
 def test_a_run_without_end_is_reported():

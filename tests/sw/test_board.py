@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from nhot.compiler import EngineConfig, Image, Machine, Placement, compile_network
+from nhot.compiler import EngineConfig, Image, Machine, compile_network
 from nhot.compiler.program import Region
 from nhot.device import Board, Link, LoopbackTransport, SerialTransport, transport
 from nhot.device.protocol import BUFFER_BYTES, Opcode, Request, Response, Status
@@ -23,7 +23,7 @@ CONFIG = EngineConfig(filters=8, inputs=4, activation_words=4096)
 NETWORK = random_network(3, layers=3, operators=("conv", "max", "linear"))
 IMAGE = compile_network(NETWORK, CONFIG)
 INPUTS = random_input(NETWORK.input, 3, 7)  # (7, height, width, channels)
-LAYERS = IMAGE.meta["layers"]
+LAYERS = IMAGE.meta.layers
 
 
 class SoftwareEngine(BoardModel):
@@ -44,7 +44,7 @@ class SoftwareEngine(BoardModel):
             weights=bytes(data[Region.WEIGHTS][: len(image.weights)]), meta=image.meta,
         )
         machine = Machine(loaded)
-        source = Placement.from_dict(image.meta["input"])
+        source = image.meta.input
         size = source.word_bytes
         start = source.address * size
         values = source.unpack(
@@ -81,7 +81,7 @@ def test_load_run_and_ask():
         assert batch.cycles.tolist() == [12345] * len(INPUTS)
         times = board.layer_cycles()
         assert [(t.name, t.end, t.stalls) for t in times] == [
-            (layer["name"], 1000 * (i + 1), i) for i, layer in enumerate(LAYERS)
+            (layer.name, 1000 * (i + 1), i) for i, layer in enumerate(LAYERS)
         ]
         assert board.status().runs == 1 + len(INPUTS)
         assert board.link.repeated == 0

@@ -44,7 +44,7 @@ def test_compile_writes_the_image(files, network, capsys):
     assert capsys.readouterr().out.strip() == str(files / "net.img")
     image = Image.from_bytes((files / "net.img").read_bytes())
     assert image.config == EngineConfig(**CONFIG)
-    assert image.meta["network"] == network.name
+    assert image.meta.network == network.name
     assert sorted(path.name for path in files.iterdir()) == ["engine.json", "net.img", "net.onnx"]
 
 
@@ -111,7 +111,7 @@ def test_info_shows_an_image(files, capsys):
     crcs = {section["name"]: section["crc"] for section in facts["sections"]}
     assert crcs["weights"] == f"{zlib.crc32(image.weights):#010x}"
     ends = 18 + image.config.pixels  # of the program
-    assert facts["cycles"] == sum(layer["cycles"] for layer in image.meta["layers"]) + ends
+    assert facts["cycles"] == sum(layer.cycles for layer in image.meta.layers) + ends
 
 
 @pytest.mark.parametrize("name", ["net.onnx", "net.img", "board.json"])

@@ -121,7 +121,7 @@ def test_more_tiles_than_the_engine_can_count_are_refused():
 
 def test_accumulator_bits_are_the_fewest_that_compile():
     network = _convolution(channels=8, filters=2)
-    needed = compile_network(network, EngineConfig()).meta["layers"][0]["accumulator_bits"]
+    needed = compile_network(network, EngineConfig()).meta.layers[0].accumulator_bits
     assert _compiles(network, EngineConfig(accumulator_bits=needed))
     assert not _compiles(network, EngineConfig(accumulator_bits=needed - 1))
 

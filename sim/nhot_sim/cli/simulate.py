@@ -38,15 +38,15 @@ def run(args: Namespace) -> int:
 
     check_folders(args.output, args.trace)
     image = Image.read(args.image)
-    inputs = read_inputs(args.input, tuple(image.meta["input"]["shape"]))
+    inputs = read_inputs(args.input, image.meta.input.shape)
     simulate = _in_verilator if args.engine == "verilator" else _in_amaranth
     facts = simulate(image, inputs, args.trace)
     if args.output is not None:
         write_outputs(args.output, facts["outputs"])
     rows = [
-        (layer["name"], layer["operator"], predicted, measured)
+        (layer.name, layer.operator, predicted, measured)
         for layer, predicted, measured in zip(
-            image.meta["layers"], [layer["cycles"] for layer in image.meta["layers"]],
+            image.meta.layers, [layer.cycles for layer in image.meta.layers],
             facts["layer_cycles"], strict=True,
         )
     ]
@@ -88,7 +88,7 @@ def _in_amaranth(image: Image, inputs: Ints, trace: Path | None) -> dict[str, An
     simulation = EngineSimulation(image)
     results = simulation.run(list(inputs), trace=None if trace is None else str(trace))
     return {
-        "outputs": np.stack([result[image.meta["output"]["name"]] for result in results]),
+        "outputs": np.stack([result[image.meta.output.name] for result in results]),
         "cycles": simulation.cycles, "stalls": simulation.stalls,
         "layer_cycles": np.diff([0, *simulation.layer_ends]).tolist(),
     }

@@ -76,11 +76,12 @@ def image_facts(image: Image) -> dict[str, Any]:
         data = getattr(image, name)
         sections.append({"name": name, "bytes": len(data), "words": len(data) // word,
                          "depth": depth, "crc": f"{zlib.crc32(data):#010x}"})
-    layers = [{**layer, "output": layer["output"]["shape"]} for layer in image.meta["layers"]]
+    layers = [{**asdict(one), "output": list(one.output.shape)} for one in image.meta.layers]
+    places = {"input": image.meta.input, "output": image.meta.output}
     return {
-        "kind": "image", "name": image.meta["network"], "format": image.meta["format"],
+        "kind": "image", "name": image.meta.network, "format": image.meta.format,
         "target_id": f"{config.target_id:#010x}", "hash": image.content_hash,
-        "input": image.meta["input"], "output": image.meta["output"],
+        **{key: {**asdict(place), "shape": list(place.shape)} for key, place in places.items()},
         "cycles": sum(program_cycles(unpack_program(image.program), config)),
         "engine": asdict(config), "sections": sections, "layers": layers,
     }

@@ -31,9 +31,9 @@ def run(args: Namespace) -> int:
     size = len(image.program) + len(image.requant) + len(image.weights)
     verified = not args.no_verify
     if args.json:
-        print_json({"network": image.meta["network"], "bytes": size, "verified": verified,
+        print_json({"network": image.meta.network, "bytes": size, "verified": verified,
                     "target_id": f"{image.config.target_id:#010x}", "seconds": round(seconds, 3)})
     else:
-        print(f"loaded {image.meta['network']}: {size:,} bytes in {seconds:.2f} s, "
+        print(f"loaded {image.meta.network}: {size:,} bytes in {seconds:.2f} s, "
               f"{'read back and equal' if verified else 'not read back'}")
     return 0

@@ -41,7 +41,7 @@ def run(args: Namespace) -> int:
 
     check_folders(args.output)
     image = Image.read(args.image)
-    inputs = read_inputs(args.input, tuple(image.meta["input"]["shape"]))
+    inputs = read_inputs(args.input, image.meta.input.shape)
     with open_board(args, image.config) as board:
         load_image(args, board, image)
         facts = _run(board, image, inputs, args.limit)
@@ -106,7 +106,7 @@ def _run(board: Board, image: Image, inputs: Ints, limit: float) -> dict[str, An
     # the board counts from the start of the run
     starts = [(0, 0), *((time.end, time.stalls) for time in times)]
     return {
-        "network": image.meta["network"],
+        "network": image.meta.network,
         "outputs": np.stack([result.outputs for result in results]),
         "cycles": [int(result.cycles) for result in results],
         "stalls": [int(result.stalls) for result in results],

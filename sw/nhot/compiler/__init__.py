@@ -5,5 +5,9 @@ from nhot.compiler.config import EngineConfig
 from nhot.compiler.image import Image, ImageError
 from nhot.compiler.layout import Placement
 from nhot.compiler.machine import Machine
+from nhot.compiler.meta import LayerMeta, Meta
 
-__all__ = ["EngineConfig", "Image", "ImageError", "Machine", "Placement", "compile_network"]
+__all__ = [
+    "EngineConfig", "Image", "ImageError", "LayerMeta", "Machine", "Meta", "Placement",
+    "compile_network",
+]

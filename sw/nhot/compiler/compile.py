@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from nhot.compiler.codes import pack_codes
@@ -13,12 +11,13 @@ from nhot.compiler.image import Image
 from nhot.compiler.layout import Placement
 from nhot.compiler.lower import Layer, lower
 from nhot.compiler.memory_map import Lifetime, place
+from nhot.compiler.meta import LayerMeta, Meta
 from nhot.compiler.pack import check_widths, requant_words, weight_levels
 from nhot.compiler.program import Descriptor, Operation
 from nhot.compiler.schedule import Addresses, descriptor
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
-from nhot.network import Network
+from nhot.network import Network, Tensor
 
 __all__ = ["compile_network"]
 
@@ -98,29 +97,24 @@ def _activation_map(
 def _meta(
     network: Network, layers: list[Layer], widths: list[int], cycles: list[int],
     config: EngineConfig,
-) -> dict[str, Any]:
+) -> Meta:
     addresses = _activation_map(network, layers, config)
 
-    def placement(tensor: Any) -> dict[str, Any]:
-        return Placement.of(tensor, addresses[tensor.name], config.inputs).to_dict()
+    def placement(tensor: Tensor) -> Placement:
+        return Placement.of(tensor, addresses[tensor.name], config.inputs)
 
-    return {
-        "network": network.name,
-        "format": config.format,
-        "input": placement(network.input),
-        "output": placement(network.output),
-        "layers": [
-            {
-                "name": layer.output.name,
-                "operator": type(layer.node).__name__,
-                "output": placement(layer.output),
-                "accumulator_bits": bits,
-                "cycles": count,
+    return Meta(
+        network=network.name, format=config.format,
+        input=placement(network.input), output=placement(network.output),
+        layers=tuple(
+            LayerMeta(
+                name=layer.output.name, operator=type(layer.node).__name__,
+                output=placement(layer.output), accumulator_bits=bits, cycles=count,
                 **_work(layer, config),
-            }
+            )
             for layer, bits, count in zip(layers, widths, cycles[:-1], strict=True)
-        ],
-    }
+        ),
+    )
 
 
 def _work(layer: Layer, config: EngineConfig) -> dict[str, int]:

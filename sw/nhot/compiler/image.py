@@ -20,19 +20,20 @@ the same bytes.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import struct
 import zlib
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
 from nhot.compiler.codes import pack_codes, unpack_codes
 from nhot.compiler.config import EngineConfig
+from nhot.compiler.meta import Meta
+from nhot.compiler.program import DESCRIPTOR_WORDS
 from nhot.errors import NhotError
 from nhot.filetype import expect
 from nhot.formats.format import Ints
@@ -42,6 +43,8 @@ __all__ = ["MAGIC", "VERSION", "Image", "ImageError", "Section"]
 
 MAGIC = b"NHOT"
 VERSION = 1
+
+Kind = TypeVar("Kind")
 
 _HEADER = struct.Struct("<4sHHIII32s")
 _ENTRY = struct.Struct("<III")
@@ -73,15 +76,16 @@ class Image:
     program, requant, weights : bytes
         Words from address 0 of the program, requantisation and weight memories as the host link
         takes them; whole words, at most as many as the memory has.
-    meta : dict
-        About the network, for people and for the host: what JSON can hold.
+    meta : Meta
+        About the network, for people and for the host; its layers are those of the program, and
+        its tensors lie within the activation memory.
     """
 
     config: EngineConfig
     program: bytes
     requant: bytes
     weights: bytes
-    meta: dict[str, Any]
+    meta: Meta
 
     def __post_init__(self) -> None:
         for what, word, depth in (
@@ -98,10 +102,21 @@ class Image:
                     f"not {len(data)} bytes"
                 )
         _check_codes(self.weights, self.config)
-        if not isinstance(self.meta, dict):
-            raise ImageError(f"Image meta must be an object, not {type(self.meta).__name__}")
-        # As it comes back from the file: tuples become lists here, not on the way.
-        object.__setattr__(self, "meta", json.loads(_json(self.meta)))
+        self._check_meta()
+
+    def _check_meta(self) -> None:
+        if not isinstance(self.meta, Meta):
+            raise TypeError(f"Image meta must be a Meta, not {type(self.meta).__name__}")
+        layers, size = len(self.meta.layers), 4 * DESCRIPTOR_WORDS
+        if len(self.program) != size * (layers + 1):
+            raise ImageError(
+                f"Image program must be {layers + 1} descriptors of {size} bytes, of the {layers} "
+                f"layers in meta and END, not {len(self.program)} bytes"
+            )
+        try:
+            self.meta.check(self.config)
+        except NhotError as error:
+            raise ImageError(f"Image meta {error}") from None
 
     def weight_levels(self) -> Ints:
         """The weights as the array reads them: levels (words, P * S)."""
@@ -123,7 +138,7 @@ class Image:
         """The image as a file has it; the same bytes for the same content."""
         sections = {
             Section.CONFIG: self.config.to_json().encode(),
-            Section.META: _json(self.meta),
+            Section.META: self.meta.to_json().encode(),
             Section.PROGRAM: self.program,
             Section.REQUANT: self.requant,
             Section.WEIGHTS: self.weights,
@@ -161,7 +176,7 @@ class Image:
         data = bytes(data)
         target = _check_header(data)
         sections = _split(data)
-        config = _read_config(sections[Section.CONFIG])
+        config = _read_section(EngineConfig, sections[Section.CONFIG], "Image config")
         if config.target_id != target:
             raise ImageError(
                 f"Image target id must be that of its engine, {config.target_id:#010x}, "
@@ -172,7 +187,7 @@ class Image:
             program=sections[Section.PROGRAM],
             requant=sections[Section.REQUANT],
             weights=sections[Section.WEIGHTS],
-            meta=_read_object(sections[Section.META], "meta"),
+            meta=_read_section(Meta, sections[Section.META], "Image meta"),
         )
         if image.to_bytes() != data:  # a second spelling of the same JSON
             raise ImageError("Image sections must be in canonical form")
@@ -255,26 +270,8 @@ def _split(data: bytes) -> dict[Section, bytes]:
     return sections
 
 
-def _read_config(data: bytes) -> EngineConfig:
+def _read_section(kind: type[Kind], data: bytes, what: str) -> Kind:
     try:
-        return parse_json(EngineConfig, data, "Image config")
+        return parse_json(kind, data, what)
     except NhotError as error:
         raise ImageError(str(error)) from None
-
-
-def _read_object(data: bytes, what: str) -> dict[str, Any]:
-    try:
-        values = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise ImageError(f"Image {what} must be JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise ImageError(f"Image {what} must be an object, not {type(values).__name__}")
-    return values
-
-
-def _json(values: dict[str, Any]) -> bytes:
-    try:
-        text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ImageError(f"Image meta must hold what JSON can: {error}") from None
-    return text.encode()

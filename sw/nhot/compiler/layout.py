@@ -6,14 +6,14 @@ The engine's activations are signed bytes. A tensor whose integers reach beyond 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
+from nhot.network.names import check_name
 from nhot.network.tensor import Tensor
 
 __all__ = ["Placement", "offset"]
@@ -50,24 +50,33 @@ class Placement:
     words: int
     word_bytes: int
 
+    def __post_init__(self) -> None:
+        check_name(self.name, "a tensor")
+        for what, allowed, value in (
+            ("shape", "sizes of at least 1", min(self.shape)),
+            ("bits", "2 to 16", self.bits if self.bits <= 16 else 0),
+            ("word_bytes", "at least 1", self.word_bytes),
+            ("address", "at least 0", self.address + 1),
+        ):
+            if value < (2 if what == "bits" else 1):
+                raise NhotError(f"Tensor {self.name!r} {what} must be {allowed}, "
+                                f"not {getattr(self, what)}")
+        for what, expected in (
+            ("offset", -128 if self.bits == 8 and not self.signed else 0),
+            ("words", _words(self.shape, self.bits, self.word_bytes)),
+        ):
+            if getattr(self, what) != expected:
+                raise NhotError(f"Tensor {self.name!r} {what} must be {expected}, which follows "
+                                f"from the rest, not {getattr(self, what)}")
+
     @classmethod
     def of(cls, tensor: Tensor, address: int, inputs: int) -> Placement:
         """Place ``tensor`` at word ``address`` of a memory with ``inputs`` bytes a word."""
-        height, width, channels = tensor.shape
         return cls(
             name=tensor.name, shape=tensor.shape, bits=tensor.bits, signed=tensor.signed,
             offset=offset(tensor), address=address, word_bytes=inputs,
-            words=height * width * -(-channels * _bytes(tensor.bits) // inputs),
+            words=_words(tensor.shape, tensor.bits, inputs),
         )
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Placement:
-        """Read back what :meth:`to_dict` gave."""
-        return cls(**{**values, "shape": tuple(values["shape"])})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {**asdict(self), "shape": list(self.shape)}
 
     def pack(self, values: ArrayLike) -> bytes:
         """Bytes of activation memory for ``values`` (height, width, channels) integers."""
@@ -98,6 +107,11 @@ class Placement:
         kind = "i" if self.signed or size == 1 else "u"
         used = np.ascontiguousarray(raw[:, : channels * size]).view(f"<{kind}{size}")
         return used.reshape(self.shape).astype(np.int64) - self.offset
+
+
+def _words(shape: tuple[int, int, int], bits: int, word_bytes: int) -> int:
+    height, width, channels = shape
+    return height * width * -(-channels * _bytes(bits) // word_bytes)
 
 
 def _bytes(bits: int) -> int:

@@ -50,11 +50,11 @@ class Machine:
 
     def run(self, values: ArrayLike) -> dict[str, Ints]:
         """Run one input (height, width, channels); every layer's output by name."""
-        self._store(Placement.from_dict(self.image.meta["input"]), values)
+        self._store(self.image.meta.input, values)
         outputs: dict[str, Ints] = {}
-        for step, layer in zip(self.program, self.image.meta["layers"], strict=False):
+        for step, layer in zip(self.program, self.image.meta.layers, strict=False):
             self._execute(step)
-            outputs[layer["name"]] = self._load(Placement.from_dict(layer["output"]))
+            outputs[layer.name] = self._load(layer.output)
         return outputs
 
     def _store(self, place: Placement, values: ArrayLike) -> None:

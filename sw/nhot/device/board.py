@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike
 
 from nhot.compiler.config import EngineConfig
 from nhot.compiler.image import Image
-from nhot.compiler.layout import Placement
 from nhot.compiler.program import Region
 from nhot.device.areas import Area, image_areas
 from nhot.device.link import Link
@@ -205,11 +204,11 @@ class Board:
 
     def layer_cycles(self) -> list[LayerTime]:
         """When each layer of the last run ended."""
-        layers = self._need_image().meta["layers"]
+        layers = self._need_image().meta.layers
         data = b"".join(self._read(Region.TIMING, 0, _TIMING_WORD, 2 * _TIMING_WORD * len(layers)))
         numbers = np.frombuffer(data, "<u4").reshape(-1, 2).tolist()
         return [
-            LayerTime(name=layer["name"], end=end, stalls=stalls)
+            LayerTime(name=layer.name, end=end, stalls=stalls)
             for layer, (end, stalls) in zip(layers, numbers, strict=True)
         ]
 
@@ -225,8 +224,8 @@ class Board:
         return self._image
 
     def _run_one(self, image: Image, values: Ints, limit: float) -> Result:
-        source = Placement.from_dict(image.meta["input"])
-        target = Placement.from_dict(image.meta["output"])
+        source = image.meta.input
+        target = image.meta.output
         word = image.config.inputs
         for _ in self._write(Region.ACTIVATIONS, source.address, word, source.pack(values)):
             pass
