@@ -18,6 +18,7 @@ from nhot.files import write_atomically
 from nhot.formats.format import Ints
 from nhot.network import Network
 from nhot.network.reference import run
+from nhot.printable import say
 from nhot_sim.chain import check_layers
 
 __all__ = ["BOARD", "FORMATS", "Outcome", "travel"]
@@ -74,7 +75,7 @@ def travel(format_name: str, folder: Path, seed: int) -> Outcome:
 
 
 def _say(format_name: str, text: str) -> None:
-    print(f"{format_name:13} {text}", file=sys.stderr, flush=True)
+    say(f"{format_name:13} {text}", file=sys.stderr)
 
 
 def _trained(

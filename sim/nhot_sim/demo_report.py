@@ -18,6 +18,7 @@ from nhot.compiler.targets import board, target
 from nhot.data import load_digits
 from nhot.network import Conv2d, Linear
 from nhot.network.file import load
+from nhot.printable import say
 from nhot_sim.demo import BOARD, Outcome
 
 __all__ = ["manifests", "print_summary", "report"]
@@ -54,7 +55,7 @@ def print_summary(outcomes: list[Outcome], folder: Path) -> None:
         for m in manifests()
     ]
     if builds:
-        print()
+        say()
         heads = ["bitstream", "engine", "MAC/step", "LUT4", "Fmax MHz", "clock MHz"]
         print_table(heads, builds, numeric=heads[2:])
 

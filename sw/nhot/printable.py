@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import reprlib
+import sys
+from typing import TextIO
 
-__all__ = ["printable", "shortened"]
+__all__ = ["printable", "say", "shortened"]
 
 
 def printable(text: str) -> str:
@@ -24,6 +26,14 @@ def printable(text: str) -> str:
 def shortened(value: object) -> str:
     """The ``repr`` of a value, of bounded length and depth, on one line."""
     return printable(_SHORT.repr(value))
+
+
+def say(text: object = "", *, file: TextIO | None = None, start: str = "", end: str = "\n") -> None:
+    """Print one line, nothing in it raw; all text that commands print goes through here.
+
+    Standard output unless ``file`` is given. ``start`` and ``end`` are written as they are.
+    """
+    print(f"{start}{printable(str(text))}", end=end, file=file or sys.stdout, flush=True)
 
 
 _SHORT = reprlib.Repr()

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from types import TracebackType
 from typing import Self, TextIO, TypeVar
 
+from nhot.printable import printable, say
+
 __all__ = ["Progress", "configure_logging", "track"]
 
 Item = TypeVar("Item")
@@ -29,7 +31,7 @@ class _StderrHandler(logging.Handler):
     """Writes to what is standard error at the time of writing."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr, flush=True)
+        say(self.format(record), file=sys.stderr)
 
 
 class Progress:
@@ -119,11 +121,10 @@ class Progress:
     def _print(self, text: str, end: str) -> None:
         if logging.getLogger("nhot").getEffectiveLevel() > logging.INFO and _configured():
             return
+        text = printable(text)
         if self._live:
-            padded = text.ljust(self._width)
-            self._width = len(text)
-            text = f"\r{padded}"
-        print(text, end=end, file=self._stream, flush=True)
+            text, self._width = text.ljust(self._width), len(text)
+        say(text, start="\r" if self._live else "", end=end, file=self._stream)
 
 
 def track(

@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from nhot.cli.output import add_json_argument, print_json
+from nhot.printable import say
 from nhot_hw.cli.target import add_target_arguments, chosen_target, ignore_unused
 
 HELP = "build the bitstream of a board with open tools"
@@ -36,5 +37,5 @@ def run(args: Namespace) -> int:
             "logs": str(built.logs), **built.manifest.to_dict(),
         })
     else:
-        print(built.bitstream)
+        say(built.bitstream)
     return 0

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from nhot.printable import say
 from nhot_hw.cli.target import add_target_arguments, chosen_target, ignore_unused
 
 HELP = "write the Verilog, constraints and register map of an engine"
@@ -21,5 +22,5 @@ def run(args: Namespace) -> int:
 
     ignore_unused()
     for path in write_sources(chosen_target(args), args.output):
-        print(path)
+        say(path)
     return 0

@@ -7,6 +7,8 @@ import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from nhot.printable import say
+
 HELP = "train digits, compile, verify, load a virtual board, run, and write a report"
 
 
@@ -36,12 +38,12 @@ def run(args: Namespace) -> int:
         jobs = [pool.submit(travel, name, args.output / name, args.seed) for name in FORMATS]
         outcomes = [job.result() for job in jobs]
     print_summary(outcomes, args.output)
-    print()
+    say()
     for outcome in outcomes:
         folder = args.output / outcome.format
         write_atomically(folder / "report.html", render(report(outcome, folder)).encode())
-        print(f"report: {folder / 'report.html'}")
-    print(f"took {time.monotonic() - start:.0f} s", file=sys.stderr)
+        say(f"report: {folder / 'report.html'}")
+    say(f"took {time.monotonic() - start:.0f} s", file=sys.stderr)
     return 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nhot.cli.output import add_json_argument, print_json, print_table
+from nhot.printable import say
 
 if TYPE_CHECKING:
     from nhot.compiler import Image
@@ -44,21 +45,18 @@ def run(args: Namespace) -> int:
     if args.output is not None:
         write_outputs(args.output, facts["outputs"])
     rows = [
-        (layer.name, layer.operator, predicted, measured)
-        for layer, predicted, measured in zip(
-            image.meta.layers, [layer.cycles for layer in image.meta.layers],
-            facts["layer_cycles"], strict=True,
-        )
+        (layer.name, layer.operator, layer.cycles, measured)
+        for layer, measured in zip(image.meta.layers, facts["layer_cycles"], strict=True)
     ]
     facts["outputs"] = facts["outputs"].tolist()
     if args.json:
         print_json(facts)
     else:
         print_table(("layer", "operator", "cycles predicted", "cycles measured"), rows)
-        print(f"{len(inputs)} inputs, {facts['cycles']:,} cycles each, "
+        say(f"{len(inputs)} inputs, {facts['cycles']:,} cycles each, "
               f"{facts['stalls']:,} of them stalls")
         for index, output in enumerate(facts["outputs"][:8]):
-            print(f"output {index}: {output}")
+            say(f"output {index}: {output}")
     return 0
 
 

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from nhot.cli.output import add_json_argument, print_json
+from nhot.printable import say
 
 HELP = "prove an image equal to its network, down to the generated Verilog"
 
@@ -51,7 +52,7 @@ def run(args: Namespace) -> int:
     ):
         links.append({"link": link.name, "compared": link.compared})
         if not args.json:
-            print(f"equal  {link.name:24} {link.compared}", flush=True)
+            say(f"equal  {link.name:24} {link.compared}")
     if args.json:
         print_json(links)
     return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nhot.cli.output import add_json_argument, print_json
 from nhot.cli.target import add_target_arguments, engine_config
+from nhot.printable import say
 
 HELP = "compile a network into the memory image of a board"
 
@@ -37,7 +38,7 @@ def run(args: Namespace) -> int:
     if args.json:
         print_json({"file": str(output), **facts})
         return 0
-    print(output)
+    say(output)
     for section in facts["sections"]:
         logging.getLogger("nhot").info(
             "%-8s %6d of %6d words", section["name"], section["words"], section["depth"]

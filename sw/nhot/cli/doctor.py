@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 
 from nhot.cli.output import add_json_argument, print_json, print_table
+from nhot.printable import say
 
 HELP = "list the tools that nhot uses, their versions, and what is missing"
 
@@ -74,13 +75,13 @@ def _print(findings: list[Finding], ports: list[dict[str, str]], missing: list[F
             for one in findings
         ],
     )
-    print()
+    say()
     for port in ports:
-        print(f"serial port {port['port']}: {port['description']}{_access(port)}")
+        say(f"serial port {port['port']}: {port['description']}{_access(port)}")
     if not ports:
-        print("no serial port found (--port virtual needs none)")
+        say("no serial port found (--port virtual needs none)")
     names = ", ".join(one.name for one in missing)
-    print(f"missing: {names}" if missing else "nothing is missing")
+    say(f"missing: {names}" if missing else "nothing is missing")
 
 
 def _access(port: dict[str, str]) -> str:

@@ -8,8 +8,10 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import TextIOWrapper
 
 from nhot.errors import NhotError
+from nhot.printable import say
 
 __all__ = ["Outcome", "guarded"]
 
@@ -33,7 +35,13 @@ class Outcome:
 
 @contextmanager
 def guarded(argv: Sequence[str]) -> Iterator[Outcome]:
-    """Catch every way in which a command can fail; the outcome's code says which one it was."""
+    """Catch every way in which a command can fail; the outcome's code says which one it was.
+
+    What a terminal's or a file's encoding cannot say is escaped, not a failure.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     outcome = Outcome(verbosity=sum(argument == "-vv" for argument in argv) * 2)
     try:
         yield outcome
@@ -53,20 +61,25 @@ def guarded(argv: Sequence[str]) -> Iterator[Outcome]:
     except OSError as error:
         _fail(outcome, _operating_system(error), 2)
     except Exception as error:
-        traceback.print_exc()
+        _say_traceback()
         _say(f"error: this is a defect in nhot ({type(error).__name__}); please report it")
         outcome.code = 70
 
 
 def _fail(outcome: Outcome, message: str, code: int) -> None:
     if outcome.verbosity >= 2:
-        traceback.print_exc()
+        _say_traceback()
     _say(f"error: {' '.join(message.split())}")
     outcome.code = code
 
 
 def _say(message: str) -> None:
-    print(f"nhot: {message}", file=sys.stderr, flush=True)
+    say(f"nhot: {message}", file=sys.stderr)
+
+
+def _say_traceback() -> None:
+    for line in traceback.format_exc().splitlines():
+        say(line, file=sys.stderr)
 
 
 def _missing_module(error: ModuleNotFoundError) -> str:

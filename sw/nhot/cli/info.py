@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nhot.cli.output import add_json_argument, print_json, print_table
+from nhot.printable import say
 
 if TYPE_CHECKING:
     from nhot.compiler.image import Image
@@ -126,11 +127,11 @@ def _print(facts: dict[str, Any]) -> None:
     tables = {key: facts[key] for key in ("sections", "layers") if facts.get(key)}
     _print_facts({key: value for key, value in facts.items() if key not in tables})
     if "sections" in tables:
-        print()
+        say()
         heads = ("section", "bytes", "words", "depth", "crc")
         print_table(heads, [list(entry.values()) for entry in tables["sections"]], heads[1:4])
     if "layers" in tables:
-        print()
+        say()
         _print_layers(tables["layers"])
 
 
@@ -152,13 +153,13 @@ def _print_facts(facts: dict[str, Any], indent: str = "") -> None:
     for key, value in facts.items():
         if isinstance(value, dict) and "shape" in value:
             sign = "signed" if value["signed"] else "unsigned"
-            print(f"{indent}{key:<{width}}  {value['name']}: {_cell(value['shape'])}, "
+            say(f"{indent}{key:<{width}}  {value['name']}: {_cell(value['shape'])}, "
                   f"{value['bits']} bits {sign}")
         elif isinstance(value, dict):
-            print(f"{indent}{key}")
+            say(f"{indent}{key}")
             _print_facts(value, f"{indent}  ")
         else:
-            print(f"{indent}{key:<{width}}  {_cell(value)}")
+            say(f"{indent}{key:<{width}}  {_cell(value)}")
 
 
 def _cell(value: Any) -> Any:

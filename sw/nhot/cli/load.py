@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nhot.cli.output import add_json_argument, print_json
 from nhot.cli.ports import add_port_arguments, load_image, open_board
+from nhot.printable import say
 
 HELP = "load an image into a board and read it back"
 
@@ -34,6 +35,6 @@ def run(args: Namespace) -> int:
         print_json({"network": image.meta.network, "bytes": size, "verified": verified,
                     "target_id": f"{image.config.target_id:#010x}", "seconds": round(seconds, 3)})
     else:
-        print(f"loaded {image.meta.network}: {size:,} bytes in {seconds:.2f} s, "
+        say(f"loaded {image.meta.network}: {size:,} bytes in {seconds:.2f} s, "
               f"{'read back and equal' if verified else 'not read back'}")
     return 0

@@ -7,6 +7,8 @@ from argparse import ArgumentParser
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from nhot.printable import printable, say
+
 __all__ = ["add_json_argument", "print_json", "print_table"]
 
 
@@ -16,8 +18,8 @@ def add_json_argument(parser: ArgumentParser) -> None:
 
 
 def print_json(data: Any) -> None:
-    """Print ``data`` as indented JSON."""
-    print(json.dumps(data, indent=2))
+    """Print ``data`` as indented JSON, in visible characters of ASCII alone."""
+    print(json.dumps(data, indent=2).replace("\x7f", "\\u007f"))
 
 
 def print_table(
@@ -34,10 +36,10 @@ def print_table(
             cell.rjust(width) if head in numeric else cell.ljust(width)
             for cell, width, head in zip(row, widths, heads, strict=True)
         )
-        print(line.rstrip())
+        say(line.rstrip())
 
 
 def _text(cell: Any) -> str:
     if cell is None:
         return ""
-    return f"{cell:,}" if isinstance(cell, int) else str(cell)
+    return f"{cell:,}" if isinstance(cell, int) else printable(str(cell))

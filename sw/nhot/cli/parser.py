@@ -6,9 +6,11 @@ import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from itertools import takewhile
+from typing import NoReturn
 
 from nhot import __version__
 from nhot.cli import commands
+from nhot.printable import printable
 
 __all__ = ["parse"]
 
@@ -32,7 +34,7 @@ def parse(argv: Sequence[str]) -> Namespace:
         top.print_help(sys.stderr)
         top.exit(2)
     command = commands.load(after[0])
-    parser = ArgumentParser(
+    parser = _Parser(
         prog=f"nhot {after[0]}", description=command.HELP, allow_abbrev=False,
         formatter_class=RawDescriptionHelpFormatter,
     )
@@ -45,8 +47,15 @@ def parse(argv: Sequence[str]) -> Namespace:
     return args
 
 
+class _Parser(ArgumentParser):
+    """Says what is wrong with arguments in visible characters, whatever they are."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
 def _top_parser() -> ArgumentParser:
-    parser = ArgumentParser(
+    parser = _Parser(
         prog="nhot", usage="nhot [-v] [-q] COMMAND ...", allow_abbrev=False,
         description="Multiplier-free neural networks on small FPGAs.",
         formatter_class=RawDescriptionHelpFormatter,

@@ -6,6 +6,8 @@ import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from nhot.printable import say
+
 HELP = "turn the data of a report into one HTML page"
 
 
@@ -30,5 +32,5 @@ def run(args: Namespace) -> int:
         raise NhotError(f"Report {args.report} must be JSON: {error}") from None
     output = args.output or args.report.with_suffix(".html")
     write_atomically(output, render(data).encode())
-    print(output)
+    say(output)
     return 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nhot.cli.output import add_json_argument, print_json, print_table
 from nhot.cli.ports import add_port_arguments, load_image, open_board
+from nhot.printable import say
 
 if TYPE_CHECKING:
     from nhot.compiler import Image
@@ -125,7 +126,7 @@ def _print(facts: dict[str, Any]) -> None:
         )
     ]
     print_table(("input", "cycles", "stalls", "output"), rows, ("input", "cycles", "stalls"))
-    print()
+    say()
     layers = [(layer["name"], layer["cycles"], layer["stalls"]) for layer in facts["layers"]]
     print_table(("layer", "cycles", "stalls"), layers, ("cycles", "stalls"))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nhot.cli.output import add_json_argument, print_json
 from nhot.errors import NhotError
+from nhot.printable import say
 
 if TYPE_CHECKING:
     from nhot.studies import Record, Study
@@ -66,7 +67,8 @@ def run(args: Namespace) -> int:
         print_json([vars(record) for record in records])
     else:
         for part in dict.fromkeys(row.part for row in chosen.rows):
-            print(table(chosen, records, part))
+            for line in table(chosen, records, part).split("\n"):
+                say(line)
     if args.page:
         _renew(args.page, chosen, records)
     if args.plot:

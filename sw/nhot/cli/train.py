@@ -18,6 +18,7 @@ from nhot.cli.training import (
     settings,
 )
 from nhot.errors import NhotError
+from nhot.printable import say
 
 HELP = "train a float network, for nhot quantize to begin with"
 
@@ -89,7 +90,7 @@ def run(args: Namespace) -> int:
     if args.json:
         print_json(facts)
         return 0
-    print(args.output)
+    say(args.output)
     _log.info("loss while training %.4g", history.losses[-1])
     if history.metric is not None:
         share = task.metric == "accuracy"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nhot.cli.output import print_json, print_table
 from nhot.cli.quantize import arguments
+from nhot.printable import say
 
 if TYPE_CHECKING:
     from nhot.cli.quantize.work import Outcome
@@ -51,7 +52,7 @@ def run(args: Namespace) -> int:
     if args.json:
         print_json(_json(args, outcome, facts))
     else:
-        print(args.output)
+        say(args.output)
         _print(outcome, facts)
     return 0
 
@@ -69,9 +70,9 @@ def _print(outcome: Outcome, facts: list[dict[str, Any]]) -> None:
             (stage, f"{100 * score:.2f} %" if share else f"{score:.4g}")
             for stage, score in outcome.scores.items()
         ]
-        print()
+        say()
         print_table(("stage", outcome.metric), rows, (outcome.metric,))
-    print()
+    say()
     heads = ("layer", "format", "weights", "bits", "density", "terms", "MACs", "additions")
     lines = [
         (one["layer"], one["format"], one["weights"], _mean(one, "bits"), _mean(one, "effectual"),
