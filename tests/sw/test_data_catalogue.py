@@ -114,7 +114,7 @@ def test_npz_file(tmp_path):
     with pytest.raises(NhotError, match=r"own.npz must have an array y of labels besides x"):
         open_data(path)
     path.write_bytes(path.read_bytes().replace(b"PK\x01\x02", b"PK\x01\x02" + bytes(9)))
-    with pytest.raises(NhotError, match=r"own.npz must be an npz file of numbers"):
+    with pytest.raises(NhotError, match=r"own.npz' must be an npz file of numbers"):
         open_data(path)
     with pytest.raises(NhotError, match="could not be read: Is a directory"):
         open_data(tmp_path, layout="npz")

@@ -63,18 +63,12 @@ def read_inputs(path: Path, shape: tuple[int, ...]) -> Ints:
     An axis of length 1 may be missing: (batch, height, width) of one channel, or (batch, channels)
     of a vector. Values are checked by what takes them.
     """
-    import numpy as np
-
+    from nhot.arrays import read_npy
     from nhot.errors import NhotError
     from nhot.filetype import expect
 
     expect(path, "array")
-    try:
-        array = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
-    except (ValueError, EOFError):
-        raise NhotError(f"Input {path} must be a .npy file of numbers") from None
-    if not isinstance(array, np.ndarray):
-        raise NhotError(f"Input {path} must be one array (.npy), not an archive of several")
+    array = read_npy(path, "Input")
     bare = tuple(size for size in shape if size > 1)
     if array.shape == shape:
         return array[None]

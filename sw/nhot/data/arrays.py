@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from nhot.arrays import read_npz
 from nhot.data.dataset import Floats
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
+from nhot.network.names import listed
 
 __all__ = ["EXPECTED", "load_npz"]
 
@@ -23,20 +23,9 @@ def load_npz(path: str | Path) -> tuple[Floats, Ints | None]:
     ``x`` may be (samples, features), too; ``y`` is (samples,) integers. Arrays of Python objects
     are refused, so that no code in the file is run.
     """
-    try:
-        with Path(path).open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            arrays = dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else None
-    except OSError as error:
-        raise NhotError(f"Data {path} could not be read: {error.strerror or error}") from None
-    except (ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise NhotError(f"Data {path} must be an npz file of numbers: {text}") from None
-    if arrays is None:
-        raise NhotError(f"Data {path} must be {EXPECTED}")
+    arrays, names = read_npz(path, "Data", ("x", "y"))
     if "x" not in arrays:
-        found = ", ".join([*arrays][:5]) or "nothing"
-        raise NhotError(f"Data {path} must have an array x, not only {found}")
+        raise NhotError(f"Data {path} must have an array x, not only {listed(names) or 'nothing'}")
     x, y = arrays["x"], arrays.get("y")
     if not np.issubdtype(x.dtype, np.number) or np.iscomplexobj(x) or x.ndim not in {2, 4}:
         raise NhotError(
