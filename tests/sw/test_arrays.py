@@ -10,6 +10,7 @@ from datetime import datetime
 import numpy as np
 import pytest
 
+from nhot import arrays
 from nhot.arrays import read_npy, read_npz
 from nhot.data.arrays import load_npz
 from nhot.errors import NhotError
@@ -47,10 +48,10 @@ def test_what_numpy_writes_is_read(tmp_path, array):
     np.testing.assert_array_equal(read, array)
     for save in (np.savez, np.savez_compressed):
         save(tmp_path / "x.npz", x=array, z=array)
-        arrays, names = read_npz(tmp_path / "x.npz", "Data", ("x", "y"))
+        found, names = read_npz(tmp_path / "x.npz", "Data", ("x", "y"))
         assert names == ["x", "z"]
-        assert list(arrays) == ["x"]
-        np.testing.assert_array_equal(arrays["x"], array)
+        assert list(found) == ["x"]
+        np.testing.assert_array_equal(found["x"], array)
 
 
 @pytest.mark.parametrize("version", [2, 3])
@@ -117,7 +118,7 @@ def test_anything_else_is_refused(tmp_path, monkeypatch, data, message, packed):
 
 def test_archives_that_are_none(tmp_path):
     path = tmp_path / "x.npz"
-    np.savez_compressed(path, x=np.arange(1000))
+    np.savez_compressed(path, x=np.arange(50))
     whole = path.read_bytes()
     cases = [b"", b"PK", whole[:-30], whole[:200], whole[50:], saved(np.arange(3))]
     for data in cases:
@@ -127,12 +128,13 @@ def test_archives_that_are_none(tmp_path):
     for position in range(len(whole)):  # never another array, never a traceback
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 255]) + whole[position + 1 :])
         with suppress(NhotError):
-            arrays, _ = read_npz(path, "Data", ("x",))
-            assert "x" not in arrays or (arrays["x"] == np.arange(1000)).all()
+            found, _ = read_npz(path, "Data", ("x",))
+            assert "x" not in found or (found["x"] == np.arange(50)).all()
 
 
-def test_a_bomb_is_refused_before_it_goes_off(tmp_path):
-    path, size = tmp_path / "x.npz", 1 << 29
+def test_a_bomb_is_refused_before_it_goes_off(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays, "_FREE", 1 << 20)
+    path, size = tmp_path / "x.npz", 1 << 23
     start = of(f"({size},)", descr="'|u1'")
     with (
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
@@ -141,8 +143,8 @@ def test_a_bomb_is_refused_before_it_goes_off(tmp_path):
         file.write(start)
         for _ in range(size >> 20):
             file.write(bytes(1 << 20))
-    assert path.stat().st_size < 1 << 20
-    with pytest.raises(NhotError, match=r"Array x of .* must have at most 268,435,456 bytes"):
+    assert path.stat().st_size < 1 << 14
+    with pytest.raises(NhotError, match=r"Array x of .* must have at most [0-9,]+ bytes"):
         load_npz(path)
 
 
