@@ -42,4 +42,9 @@ if ! { pip install -c constraints.txt hatchling &&
     say "pip could not install the packages (above; all of it in $log)"
     exit 3
 fi
+# Python reads these paths in the machine's encoding, in which pip's absolute ones may not be spelled.
+for site in "$venv"/lib/python3*/site-packages; do
+    root=$(realpath --relative-to="$site" .)
+    printf '%s\n' "$root/sw" "$root/hw" "$root/sim" >"$site/_nhot.pth"
+done
 say "$venv is ready"
