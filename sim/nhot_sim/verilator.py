@@ -138,7 +138,7 @@ class Program:
             _write(folder / "top.v", self.verilog),
         ]
         _run(command, folder, VERILATOR_ROOT=str(verilator.root))
-        return json.loads((folder / "Vtop.json").read_text())
+        return _plan((folder / "Vtop.json").read_bytes())
 
     def _public_ports(self) -> str:
         ports = port_names(self.verilog, self.top) if self.vpi else []
@@ -188,6 +188,15 @@ def _installed() -> Verilator | None:
         return None
     root = _output([binary, "--getenv", "VERILATOR_ROOT"])
     return Verilator(binary=Path(binary), root=Path(root.strip()), version=version.strip())
+
+
+def _plan(listing: bytes) -> dict[str, Any]:
+    r"""What Verilator lists as JSON, with bytes of paths beyond ASCII as octal escapes of C."""
+    text = re.sub(
+        rb"\\(?:([0-7]{3})|.)",
+        lambda found: bytes([int(found[1], 8)]) if found[1] else found[0], listing,
+    )
+    return json.loads(text.decode())
 
 
 def _flags(root: Path, options: dict[str, Any]) -> list[str]:

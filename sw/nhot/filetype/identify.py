@@ -110,7 +110,7 @@ def _identify(file: BinaryIO, size: int) -> Found | None:
     if head.startswith(b"\xff\x00") and _ICE40 in head:
         return Found("an iCE40 bitstream")
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8:
-        return Found("a safetensors file")
+        return Found("a safetensors file", "weights")
     return _text(file, head, size) or _onnx(file, size)
 
 

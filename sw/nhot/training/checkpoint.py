@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ from torch import Tensor, nn
 
 from nhot.errors import NhotError
 from nhot.files import write_atomically
+from nhot.training.torch_file import load
 
-__all__ = ["describe", "read_checkpoint", "write_checkpoint"]
+__all__ = ["describe", "read_checkpoint", "unsealed", "write_checkpoint"]
 
 MAGIC = b"nhot checkpoint 1\n"
 DIGEST = hashlib.sha256().digest_size
@@ -58,20 +58,33 @@ def read_checkpoint(path: Path, facts: Facts) -> dict[str, Any] | None:
         return None
     except OSError as error:
         raise NhotError(f"Checkpoint {str(path)!r} could not be read: {error.strerror}") from None
+    what = f"Checkpoint {str(path)!r}"
+    if not content.startswith(MAGIC):
+        raise NhotError(f"{what} must be one that nhot wrote")
+    loaded = load(unsealed(content, what), what)
+    try:
+        found, state = dict(loaded["facts"]), dict(loaded["state"])
+    except (KeyError, TypeError, ValueError):
+        raise NhotError(f"{what} must be one that nhot wrote") from None
+    _check(path, found, facts)
+    return state
+
+
+def unsealed(content: bytes, what: str) -> bytes:
+    """What torch wrote: ``content`` without the digest before it, if it has one.
+
+    Raises
+    ------
+    NhotError
+        The digest is of something else; ``what`` is the name of the file.
+    """
+    if not content.startswith(MAGIC):
+        return content
     start = len(MAGIC) + DIGEST
     digest, data = content[len(MAGIC) : start], content[start:]
-    if not content.startswith(MAGIC):
-        raise NhotError(f"Checkpoint {str(path)!r} must be one that nhot wrote")
     if hashlib.sha256(data).digest() != digest:
-        raise NhotError(f"Checkpoint {str(path)!r} must be whole; it is damaged or cut short")
-    try:
-        loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-        found, state = loaded["facts"], loaded["state"]
-    except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, EOFError):
-        raise NhotError(f"Checkpoint {str(path)!r} must be one that nhot wrote") from None
-    _check(path, found, facts)
-    assert isinstance(state, dict)
-    return state
+        raise NhotError(f"{what} must be whole; it is damaged or cut short")
+    return data
 
 
 def _check(path: Path, found: Facts, facts: Facts) -> None:
