@@ -4,21 +4,87 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from nhot.errors import NhotError
 
-__all__ = ["check_folders", "read_file", "write_atomically"]
+__all__ = ["check_folder", "check_folders", "read_file", "write_atomically"]
 
 
 def check_folders(*paths: str | os.PathLike[str] | None) -> None:
-    """Refuse a file to be written whose folder is not there; None stands for no file.
+    """Refuse files that could not be written; None stands for no file.
 
-    Long work calls this before it starts, so that its result is not lost at the end.
+    Long work calls this before it starts, so that its result is not lost at the end. Whether a
+    folder takes a file is found by making one in it: permissions do not tell all.
+
+    Raises
+    ------
+    NhotError
+        With the path as it was given, and why.
     """
     for path in paths:
-        if path is not None and not Path(path).resolve().parent.is_dir():
-            raise NhotError(f"Folder of {str(path)!r} must exist before it can be written to")
+        if path is not None:
+            _check(os.fspath(path), "File", _cannot_take)
+
+
+def check_folder(path: str | os.PathLike[str]) -> None:
+    """Refuse a folder of output that could not be made, or not be written to.
+
+    Raises :class:`NhotError` as :func:`check_folders` does.
+    """
+    _check(os.fspath(path), "Folder", _cannot_hold)
+
+
+def _check(path: str, what: str, fault: Callable[[str], str | None]) -> None:
+    try:
+        reason = fault(path) if path else "it has no name"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except (ValueError, RuntimeError) as error:  # a zero byte, a loop of links
+        reason = str(error)
+    if reason is not None:
+        raise NhotError(f"{what} {path!r} must be one that can be written, but: {reason}")
+
+
+def _cannot_take(path: str) -> str | None:
+    """Why the file ``path`` cannot be written as :func:`write_atomically` does it."""
+    target = Path(path).resolve()
+    if target.is_dir() or path.endswith(os.sep):
+        return "it is a folder"
+    folder = target.parent
+    if not folder.exists():
+        return f"there is no folder {os.path.dirname(path) or str(folder)!r}"  # noqa: PTH120
+    if not folder.is_dir():
+        return f"{str(folder)!r} is not a folder"
+    if target.exists():  # a name that is too long is an OSError
+        if not os.access(target, os.W_OK):
+            return "it is read-only"
+        if not target.is_file():  # a pipe or a device is written in place
+            return None
+    _try(folder)
+    return None
+
+
+def _cannot_hold(path: str) -> str | None:
+    """Why no files can be written to the folder ``path``, which may not be there yet."""
+    folder = Path(path).resolve()
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        return f"{str(folder)!r} is not a folder"
+    _try(folder)
+    return None
+
+
+def _try(folder: Path) -> None:
+    file = folder / _temporary()
+    file.touch(exist_ok=False)
+    file.unlink()
+
+
+def _temporary() -> str:
+    return f".nhot-{secrets.token_hex(8)}"
 
 
 def read_file(path: str | os.PathLike[str], what: str, most_bytes: int | None = None) -> bytes:
@@ -45,7 +111,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     when it cannot be written.
     """
     target = Path(path).resolve()
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    temporary = target.with_name(_temporary())
     try:
         if target.exists() and not target.is_file():
             target.write_bytes(data)

@@ -217,13 +217,6 @@ def test_digits(tmp_path, capsys):
     assert facts["accuracy"]["finetuned"] > 0.97
 
 
-def test_a_folder_that_is_not_there_is_found_before_the_training(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("nhot.quant.train_digits", lambda *_: pytest.fail("trained"))
-    path = tmp_path / "absent" / "net.onnx"
-    assert main(["quantize", "digits", "-o", str(path)]) == 2
-    assert f"Folder of {str(path)!r} must exist" in capsys.readouterr().err
-
-
 def test_choices_are_those_of_the_package():
     from nhot.cli import training
     from nhot.cli.quantize import arguments

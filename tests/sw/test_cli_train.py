@@ -168,7 +168,7 @@ def test_folders_of_images(files, capsys, monkeypatch, kept):
     (["--test", "bare.npz"], "must have labels y"),
     (["--test", "absent"], "absent"),
     (["--augment", "jitter"], "jitter must be for centernet"),
-    (["-o", "absent/w.pt"], "Folder of 'absent/w.pt' must exist"),
+    (["-o", "absent/w.pt"], "File 'absent/w.pt' must be one that can be written, but"),
 ])
 def test_what_does_not_fit_is_refused(files, capsys, arguments, message):
     assert train(*arguments) == 2

@@ -3,9 +3,8 @@
 import logging
 import os
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
-from nhot.cli.output import add_json_argument, print_json, print_table
+from nhot.cli.output import OutputFile, add_json_argument, print_json, print_table
 from nhot.errors import NhotError
 
 HELP = "measure the cells and the clock of each kind of lane, or how fast the software is"
@@ -26,7 +25,7 @@ def add_arguments(parser: ArgumentParser) -> None:
                         "networks")
     parser.add_argument("--cells", action="store_true",
                         help="synthesis only: no placed cells, no clock")
-    parser.add_argument("--markdown", type=Path, metavar="FILE",
+    parser.add_argument("--markdown", action=OutputFile, metavar="FILE",
                         help="also write the table of lanes to FILE as Markdown")
     add_json_argument(parser)
 
@@ -37,11 +36,10 @@ def run(args: Namespace) -> int:
 
 
 def _lanes(args: Namespace) -> int:
-    from nhot.files import check_folders, write_atomically
+    from nhot.files import write_atomically
     from nhot_hw.bench import sweep
     from nhot_hw.bench.lanes import FAMILIES
 
-    check_folders(args.markdown)
     families = [args.family] if args.family else list(FAMILIES)
     rows = sweep.sweep(families, (4,) if args.quick else (4, 8), timing=not args.cells)
     if args.markdown is not None:

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from nhot.cli.output import add_json_argument, print_json
+from nhot.cli.output import OutputFolder, add_json_argument, print_json
 from nhot.printable import say
 from nhot_hw.cli.target import add_target_arguments, chosen_target, ignore_unused
 
@@ -13,7 +13,7 @@ HELP = "build the bitstream of a board with open tools"
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_target_arguments(parser)
-    parser.add_argument("-o", "--output", type=Path, default=Path("build"), metavar="DIR",
+    parser.add_argument("-o", "--output", action=OutputFolder, default=Path("build"), metavar="DIR",
                         help="files go to DIR/BOARD/CONFIGURATION (default: build)")
     parser.add_argument("--seed", type=int, default=1, metavar="N",
                         help="start of the placer's random numbers (default: 1)")
@@ -24,8 +24,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Build, and print where the bitstream is."""
+    from nhot.files import check_folder
     from nhot_hw.build.flow import build
 
+    check_folder(args.output)
     ignore_unused()
     built = build(
         chosen_target(args), args.output, seed=args.seed,

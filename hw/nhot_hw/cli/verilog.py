@@ -1,8 +1,8 @@
 """``nhot verilog``: the gateware as Verilog, with constraints and a map of its registers."""
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
+from nhot.cli.output import OutputFolder
 from nhot.printable import say
 from nhot_hw.cli.target import add_target_arguments, chosen_target, ignore_unused
 
@@ -12,7 +12,7 @@ HELP = "write the Verilog, constraints and register map of an engine"
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_target_arguments(parser)
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR",
+    parser.add_argument("-o", "--output", action=OutputFolder, required=True, metavar="DIR",
                         help="folder for top.v, the constraints, engine.json and registers.md")
 
 

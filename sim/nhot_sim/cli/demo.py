@@ -7,6 +7,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from nhot.cli.output import OutputFolder
 from nhot.printable import say
 
 HELP = "train digits, compile, verify, load a virtual board, run, and write a report"
@@ -14,7 +15,8 @@ HELP = "train digits, compile, verify, load a virtual board, run, and write a re
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("-o", "--output", type=Path, default=Path("build/demo"), metavar="DIR",
+    parser.add_argument("-o", "--output", action=OutputFolder, default=Path("build/demo"),
+                        metavar="DIR",
                         help="where networks, images and reports go (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, metavar="N",
                         help="of all random numbers (default: %(default)s)")
@@ -25,11 +27,12 @@ def run(args: Namespace) -> int:
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    from nhot.files import write_atomically
+    from nhot.files import check_folder, write_atomically
     from nhot.report import render
     from nhot_sim.demo import FORMATS, travel
     from nhot_sim.demo_report import print_summary, report
 
+    check_folder(args.output)
     start = time.monotonic()
     # Fresh processes: torch's threads do not survive a fork, and each format gets a core.
     with ProcessPoolExecutor(

@@ -6,7 +6,7 @@ import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from nhot.cli.output import add_json_argument, print_json, print_table
+from nhot.cli.output import OutputFolder, add_json_argument, print_json, print_table
 
 HELP = "feed damaged files and frames to all that reads them"
 
@@ -25,7 +25,8 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="another one damages otherwise (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1,
                         help="processes at a time (default: one a processor)")
-    parser.add_argument("--corpus", type=Path, default=Path("build", "fuzz"), metavar="FOLDER",
+    parser.add_argument("--corpus", action=OutputFolder, default=Path("build", "fuzz"),
+                        metavar="FOLDER",
                         help="where to keep the bytes of each fault (default: %(default)s)")
     add_json_argument(parser)
 
@@ -33,6 +34,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Run a campaign for each kind; the exit code is 1 if there is a fault."""
     from nhot.errors import NhotError
+    from nhot.files import check_folder
     from nhot_sim.fuzz.campaign import fuzz, keep
     from nhot_sim.fuzz.kind import KINDS
 
@@ -42,6 +44,7 @@ def run(args: Namespace) -> int:
     for option in ("count", "jobs"):
         if getattr(args, option) < 1:
             raise NhotError(f"--{option} must be at least 1, not {getattr(args, option)}")
+    check_folder(args.corpus)
     rows, faults = [], []
     for name in args.kinds or KINDS:
         summary = fuzz(name, count=args.count, seed=args.seed, jobs=args.jobs)

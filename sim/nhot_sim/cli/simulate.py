@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nhot.cli.output import add_json_argument, print_json, print_table
+from nhot.cli.output import OutputFile, add_json_argument, print_json, print_table
 from nhot.printable import say
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--engine", choices=["verilator", "amaranth"], default="verilator",
                         help="verilator: a virtual board with its serial port, fast once it is "
                         "built; amaranth: slow, nothing to build (default: %(default)s)")
-    parser.add_argument("--trace", type=Path, metavar="FILE",
+    parser.add_argument("--trace", action=OutputFile, metavar="FILE",
                         help="waveforms: .fst or .vcd (verilator), .vcd (amaranth)")
-    parser.add_argument("-o", "--output", type=Path, metavar="Y.npy",
+    parser.add_argument("-o", "--output", action=OutputFile, metavar="Y.npy",
                         help="where to write the outputs")
     add_json_argument(parser)
 
@@ -35,9 +35,6 @@ def run(args: Namespace) -> int:
     """Run every input and print outputs and cycles."""
     from nhot.cli.run import read_inputs, write_outputs
     from nhot.compiler import Image
-    from nhot.files import check_folders
-
-    check_folders(args.output, args.trace)
     image = Image.read(args.image)
     inputs = read_inputs(args.input, image.meta.input.shape)
     simulate = _in_verilator if args.engine == "verilator" else _in_amaranth

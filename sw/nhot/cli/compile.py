@@ -6,7 +6,7 @@ import logging
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from nhot.cli.output import add_json_argument, print_json
+from nhot.cli.output import OutputFile, add_json_argument, print_json
 from nhot.cli.target import add_target_arguments, engine_config
 from nhot.printable import say
 
@@ -17,7 +17,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("network", type=Path, metavar="NETWORK", help="network file (.onnx)")
     add_target_arguments(parser)
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE",
+    parser.add_argument("-o", "--output", action=OutputFile, metavar="FILE",
                         help="the image (default: beside the network, as .img)")
     add_json_argument(parser)
 

@@ -1,15 +1,39 @@
-"""Print data on standard output, for people or for programs."""
+"""Where output goes: data on standard output, for people or for programs, and files."""
 
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser
+from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
+from nhot.files import check_folder, check_folders
 from nhot.printable import printable, say
 
-__all__ = ["add_json_argument", "print_json", "print_table"]
+__all__ = ["OutputFile", "OutputFolder", "add_json_argument", "print_json", "print_table"]
+
+
+class OutputFile(Action):
+    """The action of an argument that names a file to write; refused if it could not be written."""
+
+    def __call__(
+        self, parser: ArgumentParser, namespace: Namespace, values: Any, option: str | None = None,
+    ) -> None:
+        """Check what was typed, before any work is done, and keep it as a path."""
+        check_folders(values)
+        setattr(namespace, self.dest, Path(values))
+
+
+class OutputFolder(Action):
+    """The action of an argument that names a folder to write to, which is made if it is missing."""
+
+    def __call__(
+        self, parser: ArgumentParser, namespace: Namespace, values: Any, option: str | None = None,
+    ) -> None:
+        """Check what was typed, before any work is done, and keep it as a path."""
+        check_folder(values)
+        setattr(namespace, self.dest, Path(values))
 
 
 def add_json_argument(parser: ArgumentParser) -> None:

@@ -6,6 +6,7 @@ import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from nhot.cli.output import OutputFile
 from nhot.printable import say
 
 HELP = "turn the data of a report into one HTML page"
@@ -14,7 +15,7 @@ HELP = "turn the data of a report into one HTML page"
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("report", type=Path, metavar="REPORT", help="report.json, as nhot wrote it")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE",
+    parser.add_argument("-o", "--output", action=OutputFile, metavar="FILE",
                         help="where to write the page (default: beside the report, as .html)")
 
 

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nhot.cli.output import add_json_argument, print_json, print_table
+from nhot.cli.output import OutputFile, add_json_argument, print_json, print_table
 from nhot.cli.ports import add_port_arguments, load_image, open_board
 from nhot.printable import say
 
@@ -28,7 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_port_arguments(parser)
     parser.add_argument("--input", type=Path, required=True, metavar="X.npy",
                         help="integers (batch, height, width, channels), or one sample")
-    parser.add_argument("-o", "--output", type=Path, metavar="Y.npy",
+    parser.add_argument("-o", "--output", action=OutputFile, metavar="Y.npy",
                         help="where to write the outputs, in the same order of axes")
     parser.add_argument("--limit", type=float, default=60.0, metavar="SECONDS",
                         help="break off a run that takes longer (default: %(default)s)")
@@ -38,9 +38,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Load the image, run every input, print what came out."""
     from nhot.compiler import Image
-    from nhot.files import check_folders
-
-    check_folders(args.output)
     image = Image.read(args.image)
     inputs = read_inputs(args.input, image.meta.input.shape)
     with open_board(args, image.config) as board:

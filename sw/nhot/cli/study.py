@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nhot.cli.output import add_json_argument, print_json
+from nhot.cli.output import OutputFile, OutputFolder, add_json_argument, print_json
 from nhot.errors import NhotError
 from nhot.printable import say
 
@@ -41,13 +41,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--rows", metavar="NAME,...", help="only these rows (default: all)")
     parser.add_argument("--seeds", default="0", metavar="N,...",
                         help="of all random numbers (default: %(default)s)")
-    parser.add_argument("-o", "--output", type=Path, metavar="DIR",
+    parser.add_argument("-o", "--output", action=OutputFolder, metavar="DIR",
                         help="checkpoints, logs and records, a folder a row")
     parser.add_argument("--table", type=Path, metavar="DIR",
                         help="print the table of the records in DIR instead of training")
-    parser.add_argument("--plot", type=Path, metavar="FILE.svg",
+    parser.add_argument("--plot", action=OutputFile, metavar="FILE.svg",
                         help="also draw the score against additions and bits")
-    parser.add_argument("--page", type=Path, metavar="FILE.md",
+    parser.add_argument("--page", action=OutputFile, metavar="FILE.md",
                         help="also renew the study's tables in a page, between the lines "
                         "<!-- table STUDY PART --> and <!-- end -->")
     add_json_argument(parser)
@@ -55,13 +55,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Train the rows, or read their records, and print the table."""
-    from nhot.files import check_folders
     from nhot.studies import load_records, study, table
 
     chosen = study(args.study)
     if (args.output is None) == (args.table is None):
         raise NhotError("Study needs either -o DIR to train in, or --table DIR to read from")
-    check_folders(args.plot)
+    if args.page:
+        _read(args.page)  # one that cannot be read is found before the training
     records = _train(args) if args.output else load_records(args.table)
     if args.json:
         print_json([vars(record) for record in records])
@@ -83,12 +83,15 @@ def _renew(path: Path, study: Study, records: list[Record]) -> None:
     from nhot.files import write_atomically
     from nhot.studies.page import refresh
 
+    write_atomically(path, refresh(_read(path), study, records).encode())
+    _log.info("page %s", path)
+
+
+def _read(path: Path) -> str:
     try:
-        page = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         raise NhotError(f"Page {str(path)!r} must be a file of text that can be read") from None
-    write_atomically(path, refresh(page, study, records).encode())
-    _log.info("page %s", path)
 
 
 def _train(args: Namespace) -> list[Record]:

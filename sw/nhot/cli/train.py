@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import Any
 
-from nhot.cli.output import add_json_argument, print_json
+from nhot.cli.output import OutputFile, add_json_argument, print_json
 from nhot.cli.training import (
     add_data_arguments,
     add_model_arguments,
@@ -51,18 +50,15 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_data_arguments(parser)
     add_training_arguments(parser.add_argument_group("training"), DEFAULTS)
     group = parser.add_argument_group("output")
-    group.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.pt",
+    group.add_argument("-o", "--output", action=OutputFile, required=True, metavar="FILE.pt",
                        help="the weights, as a state_dict of torch")
     add_json_argument(parser)
 
 
 def run(args: Namespace) -> int:
     """Train, and write the weights."""
-    from nhot.files import check_folders
-
     if args.data is None:
         raise NhotError("--data must name what to train on: a folder, an .npz file or digits")
-    check_folders(args.output)
     from nhot.quant.weights_file import save_weights
     from nhot.training import fit
     from nhot.training.ranks import join

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nhot.cli.output import OutputFolder
 from nhot.errors import NhotError
 from nhot.tasks import AUTOENCODER, DETECTOR, Source, open_task
 
@@ -88,7 +89,7 @@ def add_training_arguments(group: _ArgumentGroup, defaults: Mapping[str, Any]) -
             metavar=None if name in CHOICES else "N" if KINDS[name] is int else "X",
             help=f"{TEXTS[name]} (default: {default})",
         )
-    group.add_argument("--run", dest="folder", type=Path, metavar="DIR",
+    group.add_argument("--run", dest="folder", action=OutputFolder, metavar="DIR",
                        help="folder for checkpoints and log, from which a training that was "
                        "stopped goes on")
 

@@ -38,10 +38,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Quantise, and write the network."""
-    from nhot.files import check_folders
-
     arguments.check(args)
-    check_folders(args.output, args.inputs)
     from nhot.cli.quantize import work
 
     outcome = work.demonstration(args) if arguments.is_demonstration(args) else work.own(args)

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Iterable
 from pathlib import Path
 
-from nhot.cli.output import add_json_argument
+from nhot.cli.output import OutputFile, add_json_argument
 from nhot.cli.training import (
     COMMON,
     add_data_arguments,
@@ -43,9 +43,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     _add_post_training(parser)
     _add_finetuning(parser)
     group = parser.add_argument_group("output")
-    group.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.onnx",
+    group.add_argument("-o", "--output", action=OutputFile, required=True, metavar="FILE.onnx",
                        help="the network file")
-    group.add_argument("--inputs", type=Path, metavar="X.npy",
+    group.add_argument("--inputs", action=OutputFile, metavar="X.npy",
                        help="also write samples to measure with as integers, for nhot run --input")
     add_json_argument(parser)
 
