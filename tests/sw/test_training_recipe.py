@@ -157,7 +157,7 @@ def test_a_run_of_another_format_is_refused(tmp_path):
     with pytest.raises(NhotError, match="its format is 2hot, not 3hot"):
         run_recipe(quantized("3hot"), blobs(), other, run=tmp_path)
     (tmp_path / "1-2hot" / "result.json").write_text(json.dumps({"after": 1}))
-    with pytest.raises(NhotError, match=r"result\.json' must be one that nhot wrote"):
+    with pytest.raises(NhotError, match=r"Result '.*result\.json' must have the field 'name'"):
         run_recipe(
             quantized(), blobs(), recipe("one-stage", parse("2hot"), settings()), run=tmp_path
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from torch import nn
 
 from nhot.errors import NhotError
 from nhot.training import CropFlip, CrossEntropy, Settings, fit, read_log
+from nhot.training.checkpoint import DIGEST, MAGIC, write_checkpoint
 from nhot.training.loop import CHECKPOINT, LOG
 
 
@@ -123,6 +126,30 @@ def test_a_damaged_checkpoint_is_named(tmp_path, damage, message):
         fit(small(), images(), settings(), run=tmp_path)
 
 
+@pytest.mark.parametrize(("name", "value", "message"), [
+    ("epoch", -1, "epoch must be 0 or more, not -1"),
+    ("epoch", "1", "epoch must be a whole number, not '1'"),
+    ("step", 1.5, "step must be a whole number, not 1.5"),
+    ("rate", float("inf"), "rate must be a finite number, not inf"),
+    ("seen", 10**400, "whole numbers of at most 64 bits"),
+    ("history", [{"epoch": 1}], "must be one that nhot wrote"),
+    ("history", None, "must be one that nhot wrote"),
+    ("optimizer", {"state": 5}, "must be one that nhot wrote"),
+    ("schedule", [], "must be one that nhot wrote"),
+    ("model", {}, "must be one that nhot wrote"),
+    ("order", torch.zeros(3), "must be one that nhot wrote"),
+])
+def test_a_forged_checkpoint_is_named(tmp_path, name, value, message):
+    fit(small(), images(), settings(), run=tmp_path)
+    path = tmp_path / CHECKPOINT
+    data = path.read_bytes()
+    content = torch.load(io.BytesIO(data[len(MAGIC) + DIGEST :]), weights_only=True)
+    write_checkpoint(path, {**content["state"], name: value}, content["facts"])
+    with pytest.raises(NhotError, match=message) as caught:
+        fit(small(), images(), settings(), run=tmp_path)
+    assert str(caught.value).startswith(f"Checkpoint {str(path)!r}")
+
+
 def test_a_run_must_be_a_folder(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(NhotError, match="could not be made"):
@@ -136,6 +163,7 @@ def test_the_log_goes_on(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fit(small(), images(), settings(), loss=stopping(7), run=tmp_path)
     with (tmp_path / LOG).open("a") as file:
+        file.write("5\n" + "[" * 100_000 + "\n")
         file.write('{"event": "epo')  # cut short by a crash
     fit(small(), images(), settings(), run=tmp_path)
     events = [(line["event"], line["epoch"]) for line in read_log(tmp_path / LOG)]

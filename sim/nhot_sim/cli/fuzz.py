@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from nhot.cli.output import OutputFolder, add_json_argument, print_json, print_table
+from nhot.printable import say
 
 HELP = "feed damaged files and frames to all that reads them"
 
@@ -58,8 +59,8 @@ def run(args: Namespace) -> int:
         print_json({"seed": args.seed, "kinds": [dict(zip(COLUMNS, row, strict=True))
                                                  for row in rows], "faults": faults})
     else:
-        print(f"seed {args.seed}")
+        say(f"seed {args.seed}")
         print_table(COLUMNS, rows, COLUMNS[1:])
         for fault in faults:
-            print(f"fault  {fault['kind']} {fault['case']}  {fault['file']}  {fault['fault']!r}")
+            say(f"fault  {fault['kind']} {fault['case']}  {fault['file']}  {fault['fault']!r}")
     return 1 if faults else 0

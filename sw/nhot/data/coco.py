@@ -5,15 +5,15 @@ The annotation file is described at https://cocodataset.org/#format-data.
 
 from __future__ import annotations
 
-import json
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nhot.data.coco_file import AnnotatedImage, Annotations, read_annotations
 from nhot.data.dataset import Floats
 from nhot.data.images import Pixels, Size, as_size, decode, to_floats
 from nhot.data.layout import read_file, refuse
@@ -24,9 +24,6 @@ __all__ = ["Coco", "Objects", "Scene"]
 
 CACHE_BYTES = 1 << 29
 """Images are kept in memory when all of them together are no more than this."""
-
-FARTHEST = 1e9
-"""No box of a photograph begins or ends beyond; neither infinite nor absurd numbers get through."""
 
 
 class Objects(NamedTuple):
@@ -80,16 +77,17 @@ class Coco:
     def __init__(self, annotations: str | Path, images: str | Path, *, size: Size) -> None:
         self.size = as_size(size)
         self.path = Path(annotations)
-        content = _read_json(self.path)
-        self.classes, labels = _categories(content, self.path)
-        self._images = _images_by_id(content, self.path)
-        self.names = [image["file_name"] for image in self._images.values()]
-        self._sizes = [(image["width"], image["height"]) for image in self._images.values()]
+        content = read_annotations(self.path)
+        categories = sorted(content.categories, key=lambda one: one.id)
+        self.classes = tuple(one.name for one in categories)
+        self.names = [image.file_name for image in content.images]
+        self._sizes = [(image.width, image.height) for image in content.images]
         self._files = _Files(Path(images))
         for name in self.names:
             self._files.check(name)
         self.left_out = 0
-        self.objects = self._read_objects(content["annotations"], labels)
+        labels = {one.id: label for label, one in enumerate(categories)}
+        self.objects = self._read_objects(content, labels)
         height, width = self.size
         self._cached = len(self) * 3 * height * width <= CACHE_BYTES
         self._cache: dict[int, Pixels] = {}
@@ -116,36 +114,26 @@ class Coco:
             self._cache[index] = pixels
         return pixels
 
-    def _read_objects(
-        self, annotations: list[dict[str, Any]], labels: dict[int, int]
-    ) -> list[Objects]:
-        found: dict[int, list[tuple[list[float], int, bool]]] = {key: [] for key in self._images}
-        for annotation in annotations:
-            where = f"Annotation {annotation.get('id')!r} of {str(self.path)!r}"
-            image, category = annotation.get("image_id"), annotation.get("category_id")
-            if not isinstance(image, int) or image not in self._images:
-                raise NhotError(f"{where} must be of an image in the file, not {image!r}")
-            if not isinstance(category, int) or category not in labels:
-                raise NhotError(f"{where} must be of a category in the file, not {category!r}")
-            box = self._scale(annotation.get("bbox"), self._images[image], where)
+    def _read_objects(self, content: Annotations, labels: dict[int, int]) -> list[Objects]:
+        images = {image.id: image for image in content.images}
+        found: dict[int, list[tuple[list[float], int, bool]]] = {key: [] for key in images}
+        for one in content.annotations:
+            box = self._scale(one.bbox, images[one.image_id])
             if box is None:
                 self.left_out += 1
                 continue
-            crowd = bool(annotation.get("iscrowd", 0))
-            found[image].append((box, labels[category], crowd))
+            found[one.image_id].append((box, labels[one.category_id], bool(one.iscrowd)))
         return [_objects(entries) for entries in found.values()]
 
-    def _scale(self, box: object, image: dict[str, Any], where: str) -> list[float] | None:
+    def _scale(
+        self, box: tuple[float, float, float, float], image: AnnotatedImage
+    ) -> list[float] | None:
         """A box in pixels of the network's input, cut at the image's edges; None: nothing left."""
-        if not isinstance(box, list) or len(box) != 4 or not all(
-            isinstance(value, (int, float)) and abs(value) < FARTHEST for value in box
-        ):
-            raise NhotError(f"{where} must have a bbox of four finite numbers, not {box!r}")
-        left, right = max(box[0], 0), min(box[0] + box[2], image["width"])
-        top, bottom = max(box[1], 0), min(box[1] + box[3], image["height"])
+        left, right = max(box[0], 0), min(box[0] + box[2], image.width)
+        top, bottom = max(box[1], 0), min(box[1] + box[3], image.height)
         if right <= left or bottom <= top:
             return None
-        across, down = self.size[1] / image["width"], self.size[0] / image["height"]
+        across, down = self.size[1] / image.width, self.size[0] / image.height
         return [left * across, top * down, (right - left) * across, (bottom - top) * down]
 
 
@@ -180,40 +168,6 @@ class _Files:
         except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise NhotError(f"Image {name!r} of {str(self.path)!r} could not be read: {error}"
                             ) from None
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(read_file(path))
-    except ValueError as error:
-        raise NhotError(f"Annotations {str(path)!r} must be JSON: {error}") from None
-    for key in ("images", "annotations", "categories"):
-        entries = content.get(key) if isinstance(content, dict) else None
-        if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
-            raise NhotError(f"Annotations {str(path)!r} must have a list of objects {key!r}")
-    return dict(content)
-
-
-def _categories(content: dict[str, Any], path: Path) -> tuple[tuple[str, ...], dict[int, int]]:
-    """Names of the categories, and their labels by id."""
-    try:
-        names = {int(entry["id"]): str(entry["name"]) for entry in content["categories"]}
-    except (KeyError, OverflowError, TypeError, ValueError):
-        raise NhotError(f"Categories of {str(path)!r} must each have an id and a name") from None
-    if not names:
-        raise NhotError(f"Annotations {str(path)!r} must have categories, not none")
-    ids = sorted(names)
-    return tuple(names[key] for key in ids), {key: label for label, key in enumerate(ids)}
-
-
-def _images_by_id(content: dict[str, Any], path: Path) -> dict[int, dict[str, Any]]:
-    for entry in content["images"]:
-        numbers = [entry.get(key) for key in ("id", "width", "height")]
-        whole = all(isinstance(number, int) for number in numbers)
-        if not whole or min(numbers[1:]) < 1 or not isinstance(entry.get("file_name"), str):
-            raise NhotError(f"Images of {str(path)!r} must each have an id, a file_name, a width "
-                            f"and a height, not {entry!r}")
-    return {entry["id"]: entry for entry in content["images"]}
 
 
 def _objects(entries: list[tuple[list[float], int, bool]]) -> Objects:

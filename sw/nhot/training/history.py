@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Epoch", "History"]
+from nhot.errors import NhotError
+
+__all__ = ["Epoch", "History", "Place"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,23 @@ class Epoch:
     lr: float
     metric: float | None
     seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a training stopped, as its checkpoint has it."""
+
+    epoch: int
+    step: int
+    total: float
+    seen: int
+    seconds: float
+    rate: float
+
+    def __post_init__(self) -> None:
+        for name in ("epoch", "step", "seen"):
+            if getattr(self, name) < 0:
+                raise NhotError(f"{name} must be 0 or more, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

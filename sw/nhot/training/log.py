@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 
 import nhot
 from nhot.errors import NhotError
+from nhot.files import read_file
 
 __all__ = ["RunLog", "make_folder", "read_log", "versions"]
 
@@ -46,18 +48,12 @@ class RunLog:
 
 
 def read_log(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """The lines of a log; one that a crash cut short is left out."""
+    """The lines of a log; one that a crash cut short, or that is no object, is left out."""
     lines = []
-    try:
-        text = Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise NhotError(f"Log {str(path)!r} could not be read: {error.strerror}") from None
-    for line in text.splitlines():
-        try:
+    for line in read_file(path, "Log").splitlines():
+        with suppress(ValueError, RecursionError):
             lines.append(json.loads(line))
-        except ValueError:
-            continue
-    return lines
+    return [line for line in lines if isinstance(line, dict)]
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from nhot.errors import NhotError
 from nhot.progress import Progress
+from nhot.schema import check_values
 from nhot.training.batches import Augment, Batch, Batches, Data
 from nhot.training.checkpoint import describe, read_checkpoint, write_checkpoint
 from nhot.training.environment import (
@@ -26,7 +27,7 @@ from nhot.training.environment import (
     repeatable,
     training_device,
 )
-from nhot.training.history import Epoch, History
+from nhot.training.history import Epoch, History, Place
 from nhot.training.log import RunLog, make_folder, versions
 from nhot.training.losses import CrossEntropy, Loss
 from nhot.training.optimizer import build_optimizer, build_schedule
@@ -220,17 +221,24 @@ class _Training:
         self.saved = time.monotonic()
 
     def _resume(self) -> None:
-        state = self.folder and read_checkpoint(self.folder / CHECKPOINT, self.facts)
-        if not state:
+        if self.folder is None:
             return
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.order.set_state(state["order"])
-        self.epoch, self.step = state["epoch"], state["step"]
-        self.total, self.seen, self.seconds = state["total"], state["seen"], state["seconds"]
-        self.rate = state["rate"]
-        self.history = [Epoch(**one) for one in state["history"]]
+        path = self.folder / CHECKPOINT
+        state = read_checkpoint(path, self.facts)
+        if state is None:
+            return
+        try:
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
+            self.order.set_state(state["order"])
+            self.history = [Epoch(**one) for one in state["history"]]
+            numbers = {field.name: state[field.name] for field in dataclasses.fields(Place)}
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
+            raise NhotError(f"Checkpoint {str(path)!r} must be one that nhot wrote") from None
+        place = check_values(Place, numbers, f"Checkpoint {str(path)!r}")
+        for name, value in dataclasses.asdict(place).items():
+            setattr(self, name, value)
 
 
 def _computed(loss: Loss, model: nn.Module, batch: Batch) -> Tensor:

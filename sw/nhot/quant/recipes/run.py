@@ -9,7 +9,6 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from numpy.typing import ArrayLike
@@ -19,6 +18,7 @@ from nhot.errors import NhotError
 from nhot.files import write_atomically
 from nhot.quant.model import QuantModel
 from nhot.quant.recipes.plan import Recipe, Stage
+from nhot.schema import read_json
 from nhot.training import Augment, CrossEntropy, Loss, Settings, fit, mean_loss, repeatable
 from nhot.training.batches import Data, TensorData, as_data
 from nhot.training.environment import placed
@@ -135,7 +135,7 @@ class _Job:
             what=f"{what or ('training' if stage.restart else 'fine-tuning')} {stage.name}",
         )
         if known:
-            return StageResult(**known)
+            return known
         result = StageResult(
             name=stage.name, format=stage.format_name, before=before,
             measure="metric" if self.evaluate else "loss", seconds=history.seconds,
@@ -183,17 +183,8 @@ def _set_progress(model: nn.Module, part: float) -> None:
     model.set_progress(part)
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError):
-        found = None
-    fields = {field.name for field in dataclasses.fields(StageResult)}
-    if not isinstance(found, dict) or set(found) != fields:
-        raise NhotError(f"Result {str(path)!r} must be one that nhot wrote")
-    return found
+def _read(path: Path) -> StageResult | None:
+    return read_json(StageResult, path, "Result") if path.exists() else None
 
 
 def _folder(name: str) -> str:
