@@ -20,17 +20,17 @@ EXPECTED = "an npz file with the arrays x and y"
 def load_npz(path: str | Path) -> tuple[Floats, Ints | None]:
     """Samples ``x`` (samples, channels, height, width), and labels ``y`` if there are any.
 
-    ``x`` may be (samples, features), too; ``y`` is (samples,) integers. Arrays of Python objects
-    are refused, so that no code in the file is run.
+    ``x`` may be (samples, channels, length) or (samples, features), too; ``y`` is (samples,)
+    integers. Arrays of Python objects are refused, so that no code in the file is run.
     """
     arrays, names = read_npz(path, "Data", ("x", "y"))
     if "x" not in arrays:
         raise NhotError(f"Data {path} must have an array x, not only {listed(names) or 'nothing'}")
     x, y = arrays["x"], arrays.get("y")
-    if not np.issubdtype(x.dtype, np.number) or np.iscomplexobj(x) or x.ndim not in {2, 4}:
+    if not np.issubdtype(x.dtype, np.number) or np.iscomplexobj(x) or x.ndim not in {2, 3, 4}:
         raise NhotError(
-            f"Array x of {path} must be numbers (samples, channels, height, width) or "
-            f"(samples, features), not {x.dtype} of shape {x.shape}"
+            f"Array x of {path} must be numbers (samples, channels, height, width), (samples, "
+            f"channels, length) or (samples, features), not {x.dtype} of shape {x.shape}"
         )
     if y is not None and (y.shape != x.shape[:1] or not np.issubdtype(y.dtype, np.integer)):
         raise NhotError(

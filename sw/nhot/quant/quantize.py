@@ -30,7 +30,9 @@ def quantize(
 ) -> QuantModel:
     """Round the weights of a float model to ``format`` and its activations to ``bits``.
 
-    The model is not changed. Batch normalisation and ReLU are fused into the layers before them.
+    Neither model nor samples are changed. Batch normalisation and ReLU are fused into the layers
+    before them. What comes out would compute, without rounding, what the model does in evaluation
+    mode; that is checked.
 
     Parameters
     ----------
@@ -38,8 +40,8 @@ def quantize(
         Traceable by torch.fx; made of what :data:`nhot.quant.SUPPORTED` lists.
     format : Format or str
         Of all weights; a name as :func:`nhot.formats.parse` reads it.
-    samples : (samples, channels, height, width) or (samples, features) float
-        Inputs that activation ranges are taken from: as the network will see them, some hundred.
+    samples : (samples, channels, height, width) float
+        Or (samples, channels, length), or (samples, features). Inputs that activation ranges are taken from: as the network will see them, some hundred.
     bits : int
         Of every activation, 2 to 8.
     per_channel, scale, rule, threshold, schedule
@@ -59,7 +61,8 @@ def quantize(
     Raises
     ------
     NhotError
-        A module or operation is not supported (named, with the list), weights or samples are not
+        A module or operation is not supported (named, with the list), the model has hooks, differs
+        from call to call or keeps something of a call, weights or samples are not
         finite, an activation is zero on all samples, or options do not fit together.
     """
     spec = WeightSpec(

@@ -78,7 +78,7 @@ def choose_formats(
     ----------
     model : nn.Module
         A float model; it is not changed.
-    samples : (samples, channels, height, width) or (samples, features) float
+    samples : (samples, channels, height, width), or as ``quantize`` takes them, float
         Some hundred.
     budget : Budget or str
         In numbers, or as :func:`parse_budget` reads it.

@@ -30,7 +30,7 @@ def correct_bias(
     model : QuantModel
         Made from ``float_model``; left in evaluation mode.
     float_model : nn.Module
-    samples : (samples, channels, height, width) or (samples, features) float
+    samples : (samples, channels, height, width), or as ``quantize`` takes them, float
         No labels are needed; some hundred do.
 
     Raises

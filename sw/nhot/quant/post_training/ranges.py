@@ -33,7 +33,7 @@ def fit_ranges(model: QuantModel, samples: ArrayLike | Tensor) -> None:
     Parameters
     ----------
     model : QuantModel
-    samples : (samples, channels, height, width) or (samples, features) float
+    samples : (samples, channels, height, width), or as ``quantize`` takes them, float
     """
     tensor = as_samples(samples)
     x = images(model, tensor).to(model.filters[0].weight.device)

@@ -51,7 +51,7 @@ def adapt_rounding(
     model : QuantModel
         Made from ``float_model``; left in evaluation mode.
     float_model : nn.Module
-    samples : (samples, channels, height, width) or (samples, features) float
+    samples : (samples, channels, height, width), or as ``quantize`` takes them, float
         No labels are needed; some hundred do.
     steps : int
         Of the optimiser, for each layer.
