@@ -226,7 +226,7 @@ class Traced(nn.Module):
     (lambda x, m: x ** 2, "Operation 'pow_1' must be one of"),
     (lambda x, m: torch.add(x, x, alpha=2), "Operation 'add' has unsupported arguments: alpha"),
     (lambda x, m: torch.cat([x, x], 2), "Operation 'cat' must join channels"),
-    (lambda x, m: x + m.conv.weight.mean() * np.nan, "Operation 'add' must work with .* finite"),
+    (lambda x, m: x + m.conv.weight.mean() * np.nan, "'add' must work with finite constants"),
     (lambda x, m: x * x.max().item(), "Operation 'max_1' must be one of"),
     (lambda x, m: x.mean(1), "must be over height and width"),
     (lambda x, m: F.avg_pool2d(x, 2, padding=1, count_include_pad=False), "count its padding"),

@@ -110,7 +110,12 @@ def indexed(model, x):
     x[:, torch.tensor([0, 2])] = 1.0
 
 
+def masked(model, x):
+    x[x < 0] = 0.0
+
+
 PART = {
+    "mask": (masked, "setitem"),
     "chunk": (lambda m, x: (x.chunk(2, 1)[0].relu_(), None)[1], "relu_"),
     "split": (lambda m, x: (torch.relu_(x.split(1, 1)[2]), None)[1], "relu_"),
     "slice": (lambda m, x: (x[:, 1:].clamp_(0, 1), None)[1], "clamp_"),
@@ -129,6 +134,16 @@ def test_writes_into_parts_are_refused(name):
     message = f"Operation '{step}' must not work in place on a part of '.*', which is read after it"
     with pytest.raises(NhotError, match=message):
         quantize(Written(function), "2hot", samples())
+
+
+def emptied(model, x):
+    x[:] = 0.0
+    return x
+
+
+def test_a_constant_over_all_is_refused():
+    with pytest.raises(NhotError, match="Operation 'fill_' must be one of"):
+        quantize(Written(emptied), "2hot", samples())
 
 
 @pytest.mark.parametrize("method", [

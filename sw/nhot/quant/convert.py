@@ -53,6 +53,8 @@ def takes_frame(layers: Mapping[str, QuantLayer], pool: nn.Module, made: Made) -
         return False
     if isinstance(pool, nn.AvgPool2d):
         return True
+    if pool.ceil_mode:
+        return False  # its last window may begin in the zeros
     before = layers[made.layer].shape
     window = framed(pool_window(pool, before, "pool"), made.frame)
     return _not_negative(layers, made.layer) and window.sees_input(*before[:2])

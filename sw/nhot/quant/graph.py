@@ -222,7 +222,9 @@ class _Value(fx.Proxy):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         parts = key if isinstance(key, tuple) else (key,)
-        if all(part is Ellipsis or part == slice(None) for part in parts):
-            self.tracer.create_proxy("call_method", "copy_", (self, value), {})
+        if all(part is Ellipsis or (isinstance(part, slice) and part == slice(None))
+               for part in parts):
+            method = "copy_" if isinstance(value, fx.Proxy | Tensor) else "fill_"
+            self.tracer.create_proxy("call_method", method, (self, value), {})
         else:
             self.tracer.create_proxy("call_function", operator.setitem, (self, key, value), {})

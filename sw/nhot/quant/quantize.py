@@ -41,7 +41,8 @@ def quantize(
     format : Format or str
         Of all weights; a name as :func:`nhot.formats.parse` reads it.
     samples : (samples, channels, height, width) float
-        Or (samples, channels, length), or (samples, features). Inputs that activation ranges are taken from: as the network will see them, some hundred.
+        Or (samples, channels, length), or (samples, features). Inputs that activation ranges are
+        taken from: as the network will see them, some hundred.
     bits : int
         Of every activation, 2 to 8.
     per_channel, scale, rule, threshold, schedule

@@ -56,6 +56,12 @@ class Affine(nn.Module):
         self.gain = torch.as_tensor(gain, dtype=torch.float64).detach()
         self.offset = torch.as_tensor(offset, dtype=torch.float64).detach()
 
+    @property
+    def identity(self) -> bool:
+        """Whether it changes nothing, as in ``sum([x, y])``, which begins with 0."""
+        plain = self.gain.dim() == self.offset.dim() == 0
+        return plain and (float(self.gain), float(self.offset)) == (1.0, 0.0)
+
     def over(self, made: tuple[int, ...], shape: Shape) -> tuple[Tensor, Tensor]:
         """Gain and offset (channels, height, width), of a tensor ``made`` by torch.
 
@@ -67,9 +73,12 @@ class Affine(nn.Module):
             one = (1, *made[1:])
             axes = [1] * (len(one) - constant.dim()) + list(constant.shape)
             if len(axes) > len(one) or any(a not in {1, b} for a, b in zip(axes, one, strict=True)):
-                raise ValueError(f"one sample of {one}, not of shape {tuple(constant.shape)}")
+                raise ValueError(
+                    f"a constant that suits one sample of {one}, not of shape "
+                    f"{tuple(constant.shape)}"
+                )
             if not bool(torch.isfinite(constant).all()):
-                raise ValueError("a sum or a product of finite numbers, not NaN or infinite")
+                raise ValueError("finite constants, not NaN or infinite")
             found.append(constant.expand(one).reshape(channels, height, width))
         return found[0], found[1]
 

@@ -6,7 +6,6 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, fx, nn
 
 from nhot.errors import NhotError
@@ -18,6 +17,7 @@ from nhot.quant.convert import activation, joined, pooled, takes_frame, upsample
 from nhot.quant.frozen import FrozenNorm, gain_and_offset, scale_norm
 from nhot.quant.graph import Traced
 from nhot.quant.layers import (
+    QuantAffine,
     QuantClamp,
     QuantConvTranspose,
     QuantFilters,
@@ -28,7 +28,7 @@ from nhot.quant.layers import (
 from nhot.quant.made import Made
 from nhot.quant.steps import Affine, Cat, Mean, Pad, Sum, limits
 from nhot.quant.supported import unsupported
-from nhot.quant.weights import WeightSpec, weight_quant
+from nhot.quant.weights import WeightSpec
 from nhot.quant.widen import axes_of, widened
 from nhot.quant.windows import check_mean, frame_of, framed, zeros_around
 
@@ -124,7 +124,7 @@ class Tracer:
                 self._filters(node, module, made)
             case nn.ConvTranspose2d():
                 self._transposed(node, module, made)
-            case nn.BatchNorm2d() | nn.BatchNorm1d():
+            case nn.BatchNorm2d() | nn.BatchNorm1d() | nn.SyncBatchNorm():
                 self._normalise(node, module, made, what)
             case Affine():
                 self._affine(node, module, made, what)
@@ -189,20 +189,11 @@ class Tracer:
                 "unless a Linear comes right after it"
             )
         name, before = self.built.name(made.node), self.built.layers[made.layer].shape
-        channels = before[2]
-        spec, ones = self._spec(name, made.node), torch.ones(channels, 1, 1, 1)
-        # Weights of one, or of minus one where the format has no other for a filter.
-        sign = torch.where(weight_quant(spec, ones)(ones).detach() > 0, 1.0, -1.0)
-        module = nn.Conv2d(channels, channels, 1, groups=channels, bias=False, device="meta")
-        module.weight = nn.Parameter(sign)
-        layer = QuantFilters(
-            name, self._terms(made.layer), self.built.shape(made.node), self._rounding(), module,
-            before, spec,
+        layer = QuantAffine(
+            name, self._terms(made.layer), self.built.shape(made.node), self._rounding(), before,
+            self._spec(name, made.node), *made.factors(before[2]),
         )
-        layer.weight.requires_grad_(False)
         layer.window = framed(layer.window, made.frame)
-        gain, offset = made.factors(channels)
-        layer.norm = FrozenNorm(gain * sign.flatten(), offset)
         self.built.settle(made, layer)
         return name
 
@@ -235,13 +226,16 @@ class Tracer:
 
     def _affine(self, node: fx.Node, affine: Affine, made: Made, what: str) -> None:
         """Give constants to the layer before, or note that they are still to come."""
+        if affine.identity:
+            self.built[node] = made
+            return
         if any(made.frame):
             self._source(made)
         shape = self.built.layers[made.layer].shape
         try:
             after = made.then(node, affine, tuple(self.traced.values[node].shape), shape)
         except ValueError as error:
-            raise NhotError(f"{what} must work with a constant that suits {error}") from None
+            raise NhotError(f"{what} must work with {error}") from None
         layer = self.built.open_filters(made)
         if layer is None or not after.by_channel:
             self.built[node] = after

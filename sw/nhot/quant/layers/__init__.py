@@ -5,6 +5,7 @@ the exact computation, with the very levels, biases and multipliers that ``node`
 integer network. Values are (batch, channels, height, width); integers are int64.
 """
 
+from nhot.quant.layers.affine import QuantAffine
 from nhot.quant.layers.clamp import QuantClamp
 from nhot.quant.layers.filters import QuantFilters
 from nhot.quant.layers.joins import QuantAdd, QuantConcat
@@ -14,7 +15,7 @@ from nhot.quant.layers.terms import QuantRoundTerms
 from nhot.quant.layers.transposed import QuantConvTranspose
 
 __all__ = [
-    "Grid", "QuantAdd", "QuantAvgPool", "QuantClamp", "QuantConcat", "QuantConvTranspose",
-    "QuantFilters", "QuantInput", "QuantLayer", "QuantMaxPool", "QuantRoundTerms", "QuantUpsample",
-    "RoundingLayer",
+    "Grid", "QuantAdd", "QuantAffine", "QuantAvgPool", "QuantClamp", "QuantConcat",
+    "QuantConvTranspose", "QuantFilters", "QuantInput", "QuantLayer", "QuantMaxPool",
+    "QuantRoundTerms", "QuantUpsample", "RoundingLayer",
 ]

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from nhot.errors import NhotError
 from nhot.files import write_atomically
+from nhot.quant.layers import QuantAffine
 from nhot.quant.model import QuantModel
 from nhot.quant.recipes.plan import Recipe, Stage
 from nhot.schema import read_json
@@ -161,8 +162,8 @@ def restart(model: QuantModel, seed: int) -> None:
     """Draw weights anew as torch does for its own layers; biases and statistics start over."""
     with repeatable(seed), torch.no_grad():
         for layer in model.filters:
-            if not layer.weight.requires_grad:
-                continue  # constants of the model, which nothing trains
+            if isinstance(layer, QuantAffine):
+                continue  # constants of the model, which are not trained
             nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5))
             layer.bias.zero_()
             if layer.norm is not None:
