@@ -88,7 +88,7 @@ def test_load_data(tmp_path):
 @pytest.mark.parametrize(("arrays", "message"), [
     ({"a": np.zeros(3)}, "must have an array x, not only a"),
     ({}, "must have an array x, not only nothing"),
-    ({"x": np.zeros((2, 3, 4))}, "Array x of .* must be numbers"),
+    ({"x": np.zeros((2, 3, 4, 5, 6))}, "Array x of .* must be numbers"),
     ({"x": np.array([["a"]])}, "Array x of .* must be numbers"),
     ({"x": np.array([[None]])}, "must be an npz file of numbers"),
     ({"x": np.zeros((2, 3)), "y": np.zeros(2)}, "Array y of .* must be one integer a sample"),
