@@ -18,7 +18,7 @@ from nhot.errors import BuildError, MissingToolError, NhotError
 from nhot_hw.build import flow, tools
 from nhot_hw.build.flow import build_plan
 from nhot_hw.build.plan import plan_build
-from nhot_hw.build.reports import read_cells, read_clocks, read_json
+from nhot_hw.build.reports import read_cells, read_clocks, read_report
 from nhot_hw.build.tools import find_tool, misfit, run_tool
 
 REPORT = {
@@ -97,11 +97,11 @@ def test_clocks_have_a_margin():
     assert clock.margin == pytest.approx(1.605)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000, '{"a":' * 100_000])
 def test_broken_report_is_a_build_error(tmp_path, text):
     (tmp_path / "report.json").write_text(text)
     with pytest.raises(BuildError, match=r"report\.json"):
-        read_json(tmp_path / "report.json")
+        read_report(tmp_path / "report.json")
 
 
 def test_report_without_its_sections_is_a_build_error():

@@ -10,8 +10,9 @@ from amaranth.back import rtlil
 
 from nhot.errors import NhotError
 from nhot.files import write_atomically
+from nhot.schema import read_json
 from nhot_hw.bench.array import Harness
-from nhot_hw.build.reports import read_cells, read_clocks, read_json, read_resources
+from nhot_hw.build.reports import read_cells, read_clocks, read_report, read_resources
 from nhot_hw.build.tools import run_tool, tool_versions
 from nhot_hw.cache import cache_folder, content_key
 from nhot_hw.lanes import LaneSpec
@@ -112,7 +113,7 @@ def measure(
     ])
     entry = cache_folder("bench") / f"{key}.json"
     if entry.exists():
-        return Measurement(**json.loads(entry.read_text()))
+        return read_json(Measurement, entry, "Measurement")
     macs = lanes * spec.inputs / spec.ii
     with TemporaryDirectory(prefix="nhot-bench-") as name:
         folder = Path(name)
@@ -152,7 +153,7 @@ def _run(
 ) -> Measurement:
     run_tool("yosys", ["-q", "harness.ys"], folder=folder, log=folder / "yosys.log",
              what="Synthesis", show=False)
-    report = read_json(folder / "cells.json")
+    report = read_report(folder / "cells.json")
     cells = read_cells(report, "harness.lanes")
     placed = fmax = None
     if timing:
@@ -163,7 +164,7 @@ def _run(
             folder=folder, log=folder / "nextpnr.log", what="Place and route",
             show=False,
         )
-        routed = read_json(folder / "report.json")
+        routed = read_report(folder / "report.json")
         around = read_cells(report, "harness")
         placed = read_resources(routed)[_PLACED[family]].used - _harness_cells(around, family)
         fmax = min(clock.fmax_mhz for clock in read_clocks(routed).values())

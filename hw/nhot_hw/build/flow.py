@@ -17,7 +17,7 @@ from nhot_hw.build.plan import NAME, BuildPlan, plan_build
 from nhot_hw.build.reports import (
     read_cells,
     read_clocks,
-    read_json,
+    read_report,
     read_resources,
 )
 from nhot_hw.build.tools import run_tool
@@ -141,14 +141,14 @@ def _run(plan: BuildPlan, step: int, what: str, folder: Path) -> None:
 
 
 def _manifest(plan: BuildPlan, synthesis: Path, entry: Path) -> Manifest:
-    report = read_json(entry / "report.json")
+    report = read_report(entry / "report.json")
     placed = read_resources(report)
     resources = {
         name: placed[cell] for name, cell in _RESOURCES[plan.family].items() if cell in placed
     }
     if plan.family == "ice40":
         # A logic cell holds a LUT and a flip-flop, and nextpnr counts the cells.
-        cells = read_cells(read_json(synthesis / "cells.json"), NAME)
+        cells = read_cells(read_report(synthesis / "cells.json"), NAME)
         flip_flops = sum(count for name, count in cells.items() if name.startswith("SB_DFF"))
         resources["ff"] = Resource(used=flip_flops, available=resources["lut4"].available)
     bitstream = (entry / plan.product).read_bytes()

@@ -1,24 +1,21 @@
 """What the tools report about a design: cells by type, resources used, clock frequencies."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from nhot.bitstream import Clock, Resource
-from nhot.errors import BuildError
+from nhot.errors import BuildError, NhotError
+from nhot.schema import read_json
 
-__all__ = ["read_cells", "read_clocks", "read_json", "read_resources"]
+__all__ = ["read_cells", "read_clocks", "read_report", "read_resources"]
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_report(path: Path) -> dict[str, Any]:
     """The object in a JSON report; one that is missing or broken is a :class:`BuildError`."""
     try:
-        report = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise BuildError(f"Report {path} cannot be read: {error}") from error
-    if not isinstance(report, dict):
-        raise BuildError(f"Report {path} must be a JSON object, not {type(report).__name__}")
-    return report
+        return read_json(dict[str, Any], path, "Report", unknown="ignore")
+    except NhotError as error:
+        raise BuildError(str(error)) from None
 
 
 def read_cells(report: dict[str, Any], module: str) -> dict[str, int]:
