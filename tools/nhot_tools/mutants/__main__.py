@@ -17,7 +17,7 @@ from nhot_tools.mutants.campaign import KILLED, Outcome, Results, run
 from nhot_tools.mutants.explained import read_explained, stale
 from nhot_tools.mutants.mutant import Mutant
 from nhot_tools.mutants.scope import mutants_in, sources
-from nhot_tools.mutants.selection import Selection
+from nhot_tools.mutants.selection import Named, Selection
 from nhot_tools.tree import BUILD, ROOT, Tree, files, tree_hash
 
 FOLDER = BUILD / "mutants"
@@ -47,6 +47,8 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--patience", type=float, default=60, metavar="SECONDS",
                         help="also try tests that run the file but not the line, so long in all "
                         "(default: 60)")
+    parser.add_argument("--tests", nargs="+", default=[], metavar="FILE",
+                        help="tests to run for every fault (default: those that run its line)")
     parser.add_argument("--again", action="store_true",
                         help="plant only what lived when it was last planted")
     parser.add_argument("--list", action="store_true",
@@ -69,9 +71,13 @@ def _run(args: Namespace) -> int:
             print(f"{mutant.place}: {mutant.rule}: {mutant.says}")
         return 0
     state = tree_hash(names)
-    selection = Selection(
-        FOLDER / state, Tree(FOLDER / "measured", names), args.jobs
-    )
+    tree = Tree(FOLDER / "measured", names)
+    selection: Named | Selection
+    if args.tests:
+        selection = Named(tree, args.tests)
+        state += f" {' '.join(sorted(args.tests))}"  # of other tests nothing is known
+    else:
+        selection = Selection(FOLDER / state, tree, args.jobs)
     for test in sorted(selection.failed):
         print(f"nhot: left out, as it fails without a fault: {test}", file=sys.stderr)
     run(drawn, folder=FOLDER, names=names, tree=state, selection=selection, results=results,

@@ -10,15 +10,17 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from py_compile import PycInvalidationMode
 from typing import Any
 
+from nhot.errors import NhotError
 from nhot.progress import Progress
 from nhot_tools.mutants.mutant import Mutant
-from nhot_tools.mutants.selection import Selection
+from nhot_tools.mutants.selection import Named, Selection
 from nhot_tools.tree import PACKAGES, ROOT, Tree
 
 __all__ = ["KILLED", "Outcome", "Results", "run"]
@@ -87,6 +89,12 @@ class _Worker:
     def close(self) -> None:
         self._server.communicate()
 
+    def check(self, tests: dict[str, float]) -> None:
+        """Refuse to go on where tests fail without a fault: every one would seem noticed."""
+        answer = self._ask({"tests": tests})
+        if answer["outcome"] != "passed":
+            raise NhotError(f"Tests must pass without a fault, not end with: {answer['by']}")
+
     def try_out(self, mutant: Mutant, batches: list[dict[str, float]]) -> dict[str, str]:
         """Plant, run the batches until one notices, and put the file right again."""
         data = (ROOT / mutant.path).read_bytes()
@@ -113,8 +121,8 @@ class _Worker:
 
 
 def run(
-    mutants: list[Mutant], *, folder: Path, names: list[str], tree: str, selection: Selection,
-    results: Results, jobs: int, patience: float,
+    mutants: list[Mutant], *, folder: Path, names: list[str], tree: str,
+    selection: Selection | Named, results: Results, jobs: int, patience: float,
 ) -> None:
     """Try all ``mutants`` that ``results`` do not have for this ``tree``."""
     known = results.of(tree)
@@ -129,6 +137,7 @@ def run(
     def work(number: int) -> None:
         nonlocal lived
         with _worker(folder / f"worker{number}", names) as worker:
+            worker.check(selection.sample())
             while True:
                 try:
                     mutant = todo.get_nowait()
@@ -141,12 +150,8 @@ def run(
                     progress.unit = f"faults, {lived} lived"
                     progress.step()
 
-    threads = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(jobs)]
-    with progress:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    with progress, ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(work, range(jobs)))
 
 
 @contextmanager
@@ -159,7 +164,7 @@ def _worker(folder: Path, names: list[str]) -> Iterator[_Worker]:
 
 
 def _outcome(
-    worker: _Worker, mutant: Mutant, selection: Selection, tree: str, patience: float
+    worker: _Worker, mutant: Mutant, selection: Selection | Named, tree: str, patience: float
 ) -> Outcome:
     tests = selection.pick(mutant, patience)
     start = time.monotonic()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
@@ -11,13 +13,39 @@ from pathlib import Path
 
 from coverage import CoverageData
 
+from nhot.errors import NhotError
 from nhot_tools.mutants.mutant import Mutant
 from nhot_tools.suite import Measured, measure
 from nhot_tools.tree import Tree
 
-__all__ = ["Selection"]
+__all__ = ["Named", "Selection"]
 
+_SAMPLE = 50
 _PHASE = re.compile(r" \((setup|call|teardown)\)$")
+
+
+class Named:
+    """The tests of the ``paths`` that a user names, all of them for each fault, in their order."""
+
+    def __init__(self, tree: Tree, paths: list[str]):
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider",
+             "-m", "not slow", *paths],
+            cwd=tree.root, env=tree.environment, capture_output=True, text=True, check=False,
+        )
+        if done.returncode:
+            raise NhotError(f"Tests must be collected, not {done.stdout[-500:]}")
+        tests = [line for line in done.stdout.splitlines() if "::" in line]
+        self.seconds = dict.fromkeys(tests, 1.0)
+        self.failed: frozenset[str] = frozenset()
+
+    def pick(self, mutant: Mutant, patience: float) -> list[str]:
+        """All of them."""
+        return list(self.seconds)
+
+    def sample(self) -> dict[str, float]:
+        """All of them."""
+        return self.seconds
 
 
 class Selection:
@@ -64,6 +92,11 @@ class Selection:
                     break
                 here.append(test)
         return here
+
+    def sample(self) -> dict[str, float]:
+        """Some quick ones, each of another function."""
+        quick = self._order(self.seconds.keys() - self.failed)[:_SAMPLE]
+        return {test: self.seconds[test] for test in quick}
 
     def _tests(self, contexts: Iterable[str]) -> list[str]:
         tests: set[str] = set()

@@ -72,7 +72,8 @@ def _child(tests: dict[str, float], channel: int) -> None:
         os.dup2(quiet, stream)
     files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
     code = pytest.main(
-        ["-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist", *files],
+        ["-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist",
+         "-W", "ignore::pytest.PytestAssertRewriteWarning", *files],  # as hypothesis is preloaded
         plugins=[_Picker(tests, channel)],
     )
     os._exit(int(code))
