@@ -18,7 +18,10 @@ from nhot_sim.fuzz.kind import case_random, load_kind, printable
 from nhot_sim.fuzz.mutate import damage, damage_json, damage_values
 
 CORPUS = Path(__file__).parent.parent / "corpus"
-QUICK = {"networks": 100, "configs": 100, "checkpoints": 40, "frames": 400, "gateware": 300}
+QUICK = {
+    "images": 200, "networks": 100, "configs": 100, "manifests": 100, "arrays": 100,
+    "checkpoints": 40, "frames": 400, "gateware": 300,
+}
 FAULTY = '''
 import os
 import signal

@@ -8,19 +8,18 @@ import zlib
 from dataclasses import replace
 from functools import cache
 
-import numpy as np
 import pytest
 
 from nhot.compiler import Meta, Placement, compile_network
 from nhot.compiler.config import EngineConfig
-from nhot.compiler.image import MAGIC, VERSION, Image, ImageError, Section
+from nhot.compiler.image import MAGIC, Image, ImageError, Section
 from nhot.errors import NhotError
 from nhot.network.samples import random_network
 from nhot.network.tensor import Tensor
+from nhot_sim.fuzz import images
+from nhot_sim.fuzz.images import ENTRY, HEADER, split
 
 CONFIG = EngineConfig(pixels=2, filters=4, inputs=2, requantisers=2, weight_words=64)
-HEADER = 52
-ENTRY = 12
 KINDS = list(Section)
 NOTHING = Placement.of(Tensor(name="x", shape=(1, 1, 4)), 0, 4)
 EMPTY = Meta(network="fixed", format="2hot", input=NOTHING, output=NOTHING, layers=())
@@ -43,28 +42,13 @@ def with_meta(**changes):
     return with_section(Section.META, text.encode())
 
 
-def sections(data):
-    """The sections as kinds, and their bytes."""
-    found, start = [], HEADER + len(KINDS) * ENTRY
-    for index in range(len(KINDS)):
-        kind, length, _ = struct.unpack_from("<III", data, HEADER + index * ENTRY)
-        found.append((kind, data[start : start + length]))
-        start += length
-    return found
-
-
-def forge(parts, target=CONFIG.target_id, magic=MAGIC, version=VERSION, flags=0, count=None):
+def forge(parts, **changes):
     """An image of any sections, with right lengths, CRCs and hash."""
-    table = b"".join(struct.pack("<III", kind, len(d), zlib.crc32(d)) for kind, d in parts)
-    body = table + b"".join(data for _, data in parts)
-    digest = hashlib.sha256(body).digest()
-    count = len(parts) if count is None else count
-    head = struct.pack("<4sHHIII", magic, version, flags, target, count, HEADER + len(body))
-    return head + digest + body
+    return images.forge(parts, **{"target": CONFIG.target_id, **changes})
 
 
 def with_section(kind, data, **changes):
-    parts = [(k, data if k == kind else d) for k, d in sections(image().to_bytes())]
+    parts = [(k, data if k == kind else d) for k, d in split(image().to_bytes())]
     return forge(parts, **changes)
 
 
@@ -117,9 +101,9 @@ def test_round_trip():
 
 def test_the_layout_is_as_documented():
     data = image().to_bytes()
-    assert data == forge(sections(data))
-    assert [kind for kind, _ in sections(data)] == [1, 2, 3, 4, 5]
-    assert [d for _, d in sections(data)][2:] == [image().program, image().requant, image().weights]
+    assert data == forge(split(data))
+    assert [kind for kind, _ in split(data)] == [1, 2, 3, 4, 5]
+    assert [d for _, d in split(data)][2:] == [image().program, image().requant, image().weights]
 
 
 def test_bytes_are_reproducible():
@@ -134,7 +118,7 @@ def test_these_bytes_are_version_1():
         weights=bytes(EngineConfig().code_bytes), meta=EMPTY,
     )
     assert Image.from_bytes(fixed.to_bytes()) == fixed
-    parts = [(k, d) for k, d in sections(fixed.to_bytes()) if k != Section.CONFIG]
+    parts = [(k, d) for k, d in split(fixed.to_bytes()) if k != Section.CONFIG]
     place = (
         b'{"address":0,"bits":8,"name":"x","offset":-128,"shape":[1,1,4],"signed":false,'
         b'"word_bytes":4,"words":1}'
@@ -247,61 +231,6 @@ def repair(data):
     struct.pack_into("<I", data, 16, len(data))
     data[20:HEADER] = hashlib.sha256(data[HEADER:]).digest()
     return bytes(data)
-
-
-def mutate(data, random):
-    """A few random changes: bits, bytes, lengths, holes, copies; often with checks repaired."""
-    data = bytearray(data)
-    for _ in range(random.integers(1, 4)):
-        at = int(random.integers(len(data)))
-        size = int(random.integers(1, 9))
-        match random.integers(6):
-            case 0:
-                data[at] ^= 1 << int(random.integers(8))
-            case 1:
-                data[at] = int(random.integers(256))
-            case 2:
-                del data[at : at + size]
-            case 3:
-                data[at:at] = random.bytes(size)
-            case 4:
-                data[at:at] = data[int(random.integers(len(data))) :][:size]
-            case 5:
-                field = HEADER + 4 * int(random.integers(3 * len(KINDS)))
-                value = random.choice([0, 1, 2**31, 2**32 - 1, len(data), random.integers(2**32)])
-                if field + 4 <= len(data):
-                    struct.pack_into("<I", data, field, int(value))
-    return repair(bytes(data)) if random.random() < 0.7 else bytes(data)
-
-
-def check_mutants(count, seed):
-    """Only ImageError comes out, and what is accepted is what the bytes say, in every bit."""
-    original, random = image().to_bytes(), np.random.default_rng(seed)
-    accepted = 0
-    for _ in range(count):
-        mutant = mutate(original, random)
-        try:
-            read = Image.from_bytes(mutant)
-        except ImageError:
-            continue
-        accepted += mutant != original
-        assert read.to_bytes() == mutant
-        parts = dict(sections(mutant))
-        assert read.program == parts[Section.PROGRAM]
-        assert read.requant == parts[Section.REQUANT]
-        assert read.weights == parts[Section.WEIGHTS]
-        assert read.meta.to_json().encode() == parts[Section.META]
-        assert read.config.target_id == struct.unpack_from("<I", mutant, 8)[0]
-    return accepted
-
-
-def test_mutants():
-    assert check_mutants(3000, seed=1) > 0  # repaired changes of program and requantisation
-
-
-@pytest.mark.slow
-def test_many_mutants():
-    assert check_mutants(100_000, seed=2) > 0
 
 
 def test_unchecked_lengths_allocate_nothing():

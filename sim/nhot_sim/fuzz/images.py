@@ -73,7 +73,8 @@ class Images(Kind):
         if kind in _TEXTS:
             changed = _canonical(changed)
         parts[index] = (kind, changed)
-        return forge(parts, target=_target(parts, data))
+        forged = forge(parts, target=_target(parts, data))
+        return forged if source.random() < 0.9 else _with_wrong_table(forged, source)
 
     def check(self, data: bytes) -> bool:
         """``nhot info``, and the way back to the same bytes."""
@@ -85,6 +86,14 @@ class Images(Kind):
 
         with scratch_file(data, ".img") as path:
             return refused_or_done(act)
+
+
+def _with_wrong_table(data: bytes, source: random.Random) -> bytes:
+    """A kind, length or checksum changed, under a hash that is right."""
+    at = HEADER + 4 * source.randrange(3 * len(Section))
+    word = struct.pack("<I", source.choice([0, 1, len(data), 1 << 31, (1 << 32) - 1]))
+    body = data[HEADER:at] + word + data[at + 4 :]
+    return data[: HEADER - 32] + hashlib.sha256(body).digest() + body
 
 
 def _canonical(text: bytes) -> bytes:
