@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from nhot.cli.target import read_config
 from nhot.compiler.config import EngineConfig
 from nhot.errors import NhotError
 from nhot.formats import NHot
@@ -56,6 +57,20 @@ def test_serial_lanes_take_a_cycle_a_term(format_, cycles):
 def test_refused(change, text):
     with pytest.raises(NhotError, match=text):
         EngineConfig(**change)
+
+
+@pytest.mark.parametrize("text", [
+    "null", "5", "[]", '{"format": 5}', '{"format": "2hot@' + "9" * 5000 + '"}',
+    '{"pixels": 1' + "0" * 400 + "}", '{"pixels": NaN}', '{"pixels": true}', "[" * 100_000,
+    '{"a":' * 100_000, '{"format": "\\ud800"}', '{"lane": null}', '{"pixels": 1, "pixels": 1}',
+])
+def test_files_that_are_refused_in_one_short_line(text, tmp_path):
+    path = tmp_path / "engine.json"
+    path.write_text(text)
+    with pytest.raises(NhotError, match=r"^Configuration '.*engine.json'") as caught:
+        read_config(path)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500
 
 
 def test_format_must_be_a_name():

@@ -10,6 +10,7 @@ from typing import Literal
 
 from nhot.errors import NhotError
 from nhot.formats import Format, NHot, SignedBinary, Uniform, parse
+from nhot.printable import shortened
 
 __all__ = ["EngineConfig"]
 
@@ -68,7 +69,7 @@ class EngineConfig:
         ):
             value = getattr(self, what)
             if type(value) is not int or not low <= value <= high:  # True is no size
-                raise NhotError(f"Engine {what} must be {low} to {high}, not {value!r}")
+                raise NhotError(f"Engine {what} must be {low} to {high}, not {shortened(value)}")
         if self.filters % self.inputs and self.inputs % self.filters:
             raise NhotError(
                 f"Engine filters and inputs must divide one another, "

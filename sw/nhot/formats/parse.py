@@ -11,6 +11,7 @@ from nhot.formats.format import Format
 from nhot.formats.nhot import NHot
 from nhot.formats.signed_binary import SignedBinary
 from nhot.formats.uniform import Uniform
+from nhot.printable import shortened
 
 __all__ = ["parse"]
 
@@ -43,4 +44,4 @@ def parse(name: str) -> Format:
         return AdditivePowers(bits=int(match[1]))
     if match := re.fullmatch(r"int([1-9]\d?)", name, re.ASCII):
         return Uniform(bits=int(match[1]))
-    raise NhotError(f"Format must be one of {_KNOWN}, not {name!r}")
+    raise NhotError(f"Format must be one of {_KNOWN}, not {shortened(name)}")
