@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from nhot.formats import Uniform, parse
-from nhot.network import Conv2d, Linear, Network, Requant, Tensor, Window
-from nhot.network.counts import count, count_layer, shift_adds
+from nhot.formats import Uniform, naf_terms, parse
+from nhot.network import Conv2d, Filters, Linear, Network, Requant, Tensor, Window
+from nhot.network.counts import Counts, count, count_layer, shift_adds
+from nhot.network.samples import EVERY_OPERATOR, random_network
 
 UNIT = {"zero_point": 0, "low": 0, "high": 255}
 
@@ -63,3 +64,31 @@ def test_a_network_is_the_sum_of_its_layers():
     assert count(network) == parts[0] + parts[1]
     assert count(network, ["dense"]) == parts[1]
     assert count(network).macs == 32 + 24
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_counts_one_weight_after_the_other(seed):
+    formats = tuple(parse(name) for name in ("2hot", "signed-binary", "int4", "ternary", "binary"))
+    network = random_network(seed, layers=4, formats=formats, operators=EVERY_OPERATOR)
+    total = count(network)
+    layers = [node for node in network.nodes if isinstance(node, Filters)]
+    weights = [int(w) for node in layers for w in node.weights.reshape(-1)]
+    assert total.weights == len(weights)
+    assert total.effectual == sum(w != 0 for w in weights)
+    assert total.terms == sum(len(naf_terms(w)) for w in weights)
+    assert total.macs == sum(node.macs(*network.inputs(node)) for node in layers)
+    assert total.shift_adds == sum(
+        node.macs(*network.inputs(node)) * shift_adds(node.format) for node in layers
+    )
+    assert total.mean_shift_adds == sum(
+        node.macs(*network.inputs(node)) * sum(
+            len(naf_terms(int(w))) for w in node.weights.reshape(-1)
+        ) // node.weights.size for node in layers
+    )
+    assert total.density == (total.effectual / total.weights if weights else 0)
+
+
+def test_a_network_without_weights_counts_nothing():
+    counts = count(random_network(1, layers=2, operators=("clamp",)))
+    assert counts == Counts()
+    assert (counts.density, counts.bits_per_weight, counts.terms_per_weight) == (0, 0, 0)

@@ -78,6 +78,34 @@ def test_short_values_stay(value):
         assert short_sum(value) == value
 
 
+def greedy(value, terms):
+    """The nearest of all powers of what is left, of two the larger, again and again."""
+    rest = value
+    for _ in range(terms):
+        power = min((1 << k for k in range(14)), key=lambda p: (abs(abs(rest) - p), -p))
+        rest -= power * ((rest > 0) - (rest < 0))
+    return value - rest
+
+
+@pytest.mark.parametrize("terms", range(1, 6))
+def test_short_sum_takes_the_nearest_power(terms):
+    for value in range(-2500, 2501):
+        assert short_sum(value, terms) == greedy(value, terms)
+
+
+def test_a_tie_between_two_sums_goes_away_from_zero():
+    assert [short_sum(3 << k, 1) for k in range(5)] == [4 << k for k in range(5)]
+    assert [short_sum(-(3 << k), 1) for k in range(5)] == [-(4 << k) for k in range(5)]
+    assert short_sum(1024 + 3, 2) == 1024 + 4
+    assert short_sum(1024 - 3, 2) == 1024 - 4
+    requant = Requant.from_scale([1.5, -1.5, 3], zero_point=0, low=0, high=1, terms=1)
+    assert requant.multiplier.tolist() == [2 << SHIFT, -(2 << SHIFT), 4 << SHIFT]
+
+
+def test_short_sum_rounds_half_to_even():
+    assert [short_sum(v) for v in (0.5, 1.5, 2.5, -0.5, -1.5)] == [0, 2, 2, 0, -2]
+
+
 def test_short_sum_is_the_best():
     reachable = np.array([v for v in range(2**13) if naf_weight(v) <= 3])
     for value in range(2**12):
@@ -106,11 +134,35 @@ def test_scales_out_of_range(scale):
         ([-(2**32)], 0, r"at most 2\^31"),
         ([[1]], 0, "one number a channel"),
         ([1], 2, "must not be empty, not 2 to 1"),
+        ([-0b10101010101], 0, "at most 4 signed powers of two"),
+        (np.array([2**63], np.uint64), 0, r"Multipliers must be below 2\^63"),
     ],
 )
 def test_refused(multiplier, low, text):
     with pytest.raises(NhotError, match=text):
         Requant(multiplier=np.array(multiplier), zero_point=0, low=low, high=1)
+
+
+def test_the_largest_that_are_taken():
+    most = [LARGEST, -LARGEST, 0b1010101, -0b1010101]
+    requant = Requant(multiplier=np.array(most), zero_point=0, low=7, high=7)
+    assert requant.multiplier.tolist() == most
+    assert requant.compute(np.full(4, 3)).tolist() == [7] * 4
+    ends = [2.0**-18, -(2.0**-18), np.nextafter(2.0**7, 0), -np.nextafter(2.0**7, 0)]
+    assert len(Requant.from_scale(ends, zero_point=0, low=0, high=1).multiplier) == 4
+    for beyond in (np.nextafter(2.0**-18, 0), -np.nextafter(2.0**-18, 0), -(2.0**7)):
+        with pytest.raises(NhotError, match="Scale of channel 0 must be 0 or between"):
+            Requant.from_scale(beyond, zero_point=0, low=0, high=1)
+
+
+def test_multipliers_are_sealed_copies():
+    multiplier = np.array([4, 2])
+    requant = Requant(multiplier=multiplier, zero_point=0, low=0, high=1)
+    multiplier[:] = 0
+    assert requant.multiplier.tolist() == [4, 2]
+    with pytest.raises(ValueError, match="read-only"):
+        requant.multiplier[0] = 1
+    assert Requant(multiplier=8, zero_point=0, low=0, high=1).multiplier.tolist() == [8]
 
 
 def test_multipliers_must_be_integers():

@@ -41,12 +41,13 @@ def describe(path: Path) -> dict[str, Any]:
     from nhot.filetype import expect
 
     expect(path, "network", "image", "manifest")
-    data = path.read_bytes()
-    if data[:4] == b"NHOT":
+    with path.open("rb") as file:
+        start = file.read(64).lstrip()
+    if start.startswith(b"NHOT"):
         from nhot.compiler.image import Image
 
         return image_facts(Image.read(path))
-    if data.lstrip()[:1] == b"{":
+    if start.startswith(b"{"):
         return manifest_facts(path)
     from nhot.network.file import OPTION, read
 

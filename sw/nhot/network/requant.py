@@ -28,8 +28,8 @@ LARGEST = 1 << 31
 def short_sum(value: float, terms: int = MAX_TERMS) -> int:
     """The integer of at most ``terms`` signed powers of two that greedily approaches ``value``.
 
-    Taking the nearest power of two of what is left, and again, gives the digits of a non-adjacent
-    form from the top, so the result is the rounded value itself where that has few digits.
+    It takes the nearest power of two of what is left, of two equally near ones the larger, and
+    again. The result is the rounded value itself where that has few digits.
     """
     rest = round(value)
     result = 0
@@ -38,7 +38,7 @@ def short_sum(value: float, terms: int = MAX_TERMS) -> int:
             break
         magnitude = abs(rest)
         power = 1 << (magnitude.bit_length() - 1)
-        if 2 * magnitude >= 3 * power:  # nearer to the next power; a tie leaves the smaller rest
+        if 2 * magnitude >= 3 * power:  # nearer to the next power, or as near
             power *= 2
         step = power if rest > 0 else -power
         result += step
