@@ -8,11 +8,23 @@ from dataclasses import asdict, dataclass
 from math import gcd
 from typing import Literal
 
+from nhot.compiler.program import MAX_PAYLOAD
 from nhot.errors import NhotError
 from nhot.formats import Format, NHot, SignedBinary, Uniform, parse
 from nhot.printable import shortened
 
-__all__ = ["EngineConfig"]
+__all__ = ["SIZES", "WINDOW_BITS", "EngineConfig"]
+
+SIZES = {
+    "pixels": (1, 64), "filters": (1, 256), "inputs": (1, 64), "requantisers": (1, 64),
+    "accumulator_bits": (12, 32), "product_bits": (32, 64),
+    "activation_words": (16, 65536), "weight_words": (16, 65536),
+    "requant_words": (16, 65536), "program_words": (32, 4096),
+}
+"""The least and the most that each size of an engine may be."""
+
+WINDOW_BITS = 20
+"""The most bits of the sum of a pooling window."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +73,7 @@ class EngineConfig:
                 f"Engine format must be n-hot, signed-binary or uniform, not {self.format!r}, for "
                 "which there is no lane"
             )
-        for what, low, high in (
-            ("pixels", 1, 64), ("filters", 1, 256), ("inputs", 1, 64), ("requantisers", 1, 64),
-            ("accumulator_bits", 12, 32), ("product_bits", 32, 64),
-            ("activation_words", 16, 65536), ("weight_words", 16, 65536),
-            ("requant_words", 16, 65536), ("program_words", 32, 4096),
-        ):
+        for what, (low, high) in SIZES.items():
             value = getattr(self, what)
             if type(value) is not int or not low <= value <= high:  # True is no size
                 raise NhotError(f"Engine {what} must be {low} to {high}, not {shortened(value)}")
@@ -84,6 +91,12 @@ class EngineConfig:
             raise NhotError(f"Engine lane must be 'parallel' or 'serial', not {self.lane!r}")
         if self.lane == "serial" and not isinstance(parse(self.format), NHot):
             raise NhotError(f"Engine format of serial lanes must be n-hot, not {self.format!r}")
+        longest = max(self.code_bytes, self.field_bytes)
+        if longest > MAX_PAYLOAD:
+            raise NhotError(
+                f"Engine weight word of {self.filters} filters and {self.inputs} inputs must fit a "
+                f"frame of {MAX_PAYLOAD} bytes, not {longest}"
+            )
 
     @property
     def weight_format(self) -> Format:
@@ -116,6 +129,11 @@ class EngineConfig:
         return (self.filters * self.inputs * self.weight_format.code_bits + 7) // 8
 
     @property
+    def field_bytes(self) -> int:
+        """Bytes of one weight word as it is read back: P * S fields, each in whole bytes."""
+        return self.filters * self.inputs * ((self.weight_format.field_bits + 7) // 8)
+
+    @property
     def weight_word_bits(self) -> int:
         """Bits of one weight word on the board: P * S fields."""
         return self.filters * self.inputs * self.weight_format.field_bits
@@ -126,9 +144,19 @@ class EngineConfig:
         return (self.activation_words - 1).bit_length()
 
     @property
+    def distance_bits(self) -> int:
+        """Bits of the signed distances that an activation address moves by, padding included."""
+        return min(self.activation_address_bits + 3, 16)
+
+    @property
     def loop_bits(self) -> int:
         """Bits of the engine's loop counters: a kernel's 8, or an activation address."""
         return max(self.activation_address_bits, 8)
+
+    @property
+    def position_bits(self) -> int:
+        """Bits of a signed input position, from the padding before the input to that behind it."""
+        return self.loop_bits + 2
 
     @property
     def weight_address_bits(self) -> int:
@@ -142,8 +170,8 @@ class EngineConfig:
 
     @property
     def window_bits(self) -> int:
-        """Bits of the sum of a pooling window: a byte from every activation word, at most 20."""
-        return min(8 + self.activation_address_bits, 20, self.accumulator_bits)
+        """Bits of the sum of a pooling window: a byte from every word, at most WINDOW_BITS."""
+        return min(8 + self.activation_address_bits, WINDOW_BITS, self.accumulator_bits)
 
     @property
     def target_id(self) -> int:

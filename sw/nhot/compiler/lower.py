@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nhot.compiler.config import EngineConfig
+from nhot.compiler.config import SIZES, EngineConfig
 from nhot.compiler.layout import offset
 from nhot.compiler.program import Operation
 from nhot.errors import NhotError
@@ -32,7 +32,7 @@ from nhot.network import (
 )
 from nhot.network.requant import SHIFT
 
-__all__ = ["Layer", "lower"]
+__all__ = ["Layer", "fuse_clamps", "lower", "try_lower"]
 
 _UNIT = 1 << SHIFT
 
@@ -78,17 +78,25 @@ class Layer:
 
 def lower(network: Network, config: EngineConfig) -> list[Layer]:
     """The layers of ``network`` for an engine; what it cannot run is refused by name."""
-    layers: list[Layer] = []
-    for node in _fuse_clamps(network):
-        inputs = tuple(network.tensor(name) for name in node.inputs)
-        try:
-            layers.append(_lower_node(node, inputs, config))
-        except NhotError as error:
-            raise NhotError(f"Layer {node.name!r}: {error}") from None
+    layers, refused = try_lower(network, config)
+    if refused:
+        raise NhotError("; ".join(refused))
     return layers
 
 
-def _fuse_clamps(network: Network) -> list[Node]:
+def try_lower(network: Network, config: EngineConfig) -> tuple[list[Layer], list[str]]:
+    """The layers that an engine can run, and of each of the others why not."""
+    layers: list[Layer] = []
+    refused: list[str] = []
+    for node in fuse_clamps(network):
+        try:
+            layers.append(_lower_node(node, network.inputs(node), config))
+        except NhotError as error:
+            refused.append(f"Layer {node.name!r}: {error}")
+    return layers, refused
+
+
+def fuse_clamps(network: Network) -> list[Node]:
     """Move a clamp into the requantisation before it, where nothing else reads that tensor."""
     nodes: dict[str, Node] = {}
     for node in network.nodes:
@@ -111,7 +119,7 @@ def _fuse_clamps(network: Network) -> list[Node]:
 def _lower_node(node: Node, inputs: tuple[Tensor, ...], config: EngineConfig) -> Layer:
     match node:
         case Conv2d():
-            dense = _dense_groups(node.weights, node.groups)
+            dense = _dense_groups(node.weights, node.groups, config)
             return _array_layer(node, dense, node.window, inputs, config)
         case Linear():
             height, width, channels = inputs[0].shape
@@ -188,11 +196,17 @@ def _stored(requant: Requant, output: Tensor) -> Requant:
     )
 
 
-def _dense_groups(weights: Ints, groups: int) -> Ints:
+def _dense_groups(weights: Ints, groups: int, config: EngineConfig) -> Ints:
     """Grouped weights as dense ones, zero outside their group: exact, and it costs the cycles."""
     if groups == 1:
         return weights
     filters, height, width, channels = weights.shape
+    most = SIZES["weight_words"][1] * config.filters * config.inputs
+    if weights.size * groups > most:  # far more than the network itself has: not to be formed
+        raise NhotError(
+            f"Weights of a grouped convolution must be at most {most} as a dense one on this "
+            f"engine, not {weights.size * groups}"
+        )
     dense = np.zeros((filters, height, width, channels * groups), np.int64)
     per_group = filters // groups
     for group in range(groups):

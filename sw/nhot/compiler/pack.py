@@ -10,9 +10,9 @@ from nhot.compiler.program import Operation
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
 from nhot.formats.terms import naf_terms, naf_weight
-from nhot.network.requant import MAX_TERMS, SHIFT
+from nhot.network.requant import MAX_TERMS
 
-__all__ = ["check_widths", "requant_words", "term_word", "weight_levels"]
+__all__ = ["hardware_bias", "inverted", "requant_words", "term_word", "weight_levels"]
 
 
 def weight_levels(layer: Layer, config: EngineConfig) -> Ints:
@@ -53,10 +53,11 @@ def hardware_bias(layer: Layer, config: EngineConfig) -> Ints:
     """The bias with the ones that the lanes leave out: every field counts, padding included."""
     if layer.operation is not Operation.ARRAY:
         return layer.bias
-    return layer.bias + _inverted(layer, config)
+    return layer.bias + inverted(layer, config)
 
 
-def _inverted(layer: Layer, config: EngineConfig) -> Ints:
+def inverted(layer: Layer, config: EngineConfig) -> Ints:
+    """The ones that the lanes leave out of each filter's sums, whatever the input. (filters,)"""
     assert layer.levels is not None
     levels = weight_levels(layer, config)
     counts = config.weight_format.inverted_terms(levels)
@@ -74,54 +75,3 @@ def term_word(multiplier: int) -> int:
         word |= (0x80 | (sign < 0) << 6 | shift) << (8 * i)
     assert naf_weight(multiplier) <= MAX_TERMS
     return word
-
-
-def check_widths(layer: Layer, config: EngineConfig) -> int:
-    """Refuse a layer whose sums or products the engine cannot hold; bits its sums need.
-
-    The bound is the weights' own: the largest and smallest sum over all inputs as stored.
-    """
-    low, high = _sum_bounds(layer, config)
-    bias = hardware_bias(layer, config)
-    ends = np.stack([low, high, low + bias, high + bias])
-    bits = int(_signed_bits(ends))
-    if bits > config.accumulator_bits:
-        raise NhotError(
-            f"Accumulator of the engine must have at least {bits} bits for layer "
-            f"{layer.output.name!r}, not {config.accumulator_bits}"
-        )
-    largest = np.maximum(np.abs(low + bias), np.abs(high + bias))
-    multiplier = np.abs(layer.requant.multiplier)
-    # An addition puts both operands' products into one.
-    products = (largest * multiplier).sum() if layer.operation is Operation.ADD else (
-        largest * multiplier
-    ).max()
-    product_bits = int(products + (256 << SHIFT)).bit_length() + 1
-    if layer.operation is Operation.SUM and bits > config.window_bits:
-        raise NhotError(
-            f"Window sum of the engine must have at least {bits} bits for layer "
-            f"{layer.output.name!r}, not {config.window_bits}"
-        )
-    if product_bits > config.product_bits:
-        raise NhotError(
-            f"Product of the engine must have at least {product_bits} bits for layer "
-            f"{layer.output.name!r}, not {config.product_bits}"
-        )
-    return bits
-
-
-def _sum_bounds(layer: Layer, config: EngineConfig) -> tuple[Ints, Ints]:
-    if layer.operation is Operation.ARRAY:
-        assert layer.levels is not None
-        flat = layer.levels.reshape(layer.levels.shape[0], -1)
-        positive = np.maximum(flat, 0).sum(axis=1)
-        negative = np.maximum(-flat, 0).sum(axis=1)
-        low = -128 * positive - 127 * negative - _inverted(layer, config)
-        return low, 127 * positive + 128 * negative
-    taps = layer.window.taps if layer.operation is Operation.SUM else 1
-    ones = np.ones(len(layer.bias), dtype=np.int64)
-    return -128 * taps * ones, 127 * taps * ones
-
-
-def _signed_bits(values: Ints) -> int:
-    return max(int(v if v >= 0 else ~v).bit_length() for v in values.reshape(-1)) + 1

@@ -18,7 +18,13 @@ import numpy as np
 
 from nhot.errors import NhotError
 
-__all__ = ["DESCRIPTOR_WORDS", "FIELDS", "Descriptor", "Operation", "Region", "unpack_program"]
+__all__ = [
+    "DESCRIPTOR_WORDS", "FIELDS", "MAX_PAYLOAD", "Descriptor", "Operation", "Region",
+    "unpack_program",
+]
+
+MAX_PAYLOAD = 256
+"""Most bytes of data in a frame of the host protocol: a word that is longer cannot be loaded."""
 
 
 class Region(IntEnum):

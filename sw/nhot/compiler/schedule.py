@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from nhot.compiler.config import EngineConfig
 from nhot.compiler.lower import Layer
 from nhot.compiler.program import Descriptor, Operation
-from nhot.errors import NhotError
 
-__all__ = ["Addresses", "descriptor", "steps"]
+__all__ = ["Addresses", "Loops", "descriptor", "first_input", "loops_of"]
 
 _MASK = 0xFFFF
 
@@ -25,7 +24,7 @@ class Addresses:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Loops:
+class Loops:
     """The six loop counts, and the distance in words that each loop's index moves the address."""
 
     words: int
@@ -39,43 +38,33 @@ class _Loops:
     step_column: int
     step_tile: int
 
-    def check(self, config: EngineConfig, name: str) -> None:
-        """Refuse counts beyond the engine's counters."""
-        most = 1 << config.loop_bits
-        for what, count in (
-            ("Channel words", self.words), ("Kernel rows", self.kernel[0]),
-            ("Kernel columns", self.kernel[1]), ("Rows", self.rows), ("Columns", self.columns),
-            ("Tiles of filters or channels", self.tiles),
-        ):
-            if count > most:
-                raise NhotError(
-                    f"{what} of layer {name!r} must be at most {most} on this engine, not {count}"
-                )
-
     def jumps(self) -> dict[str, int]:
-        """What the running address moves by when a loop advances and all inside it start anew."""
+        """What the running address moves by when a loop advances and all inside it start anew.
+
+        True distances; a descriptor has them modulo 2^16. A loop of one turn never advances: 0.
+        """
         span = (self.words - 1) * self.step_word
-        result = {"jump_x": self.step_tap[1] - span}
-        span += (self.kernel[1] - 1) * self.step_tap[1]
-        result["jump_y"] = self.step_tap[0] - span
-        span += (self.kernel[0] - 1) * self.step_tap[0]
-        result["jump_column"] = self.step_column - span
-        span += (self.columns - 1) * self.step_column
-        result["jump_row"] = self.step_row - span
-        span += (self.rows - 1) * self.step_row
-        result["jump_tile"] = self.step_tile - span
-        return {name: value & _MASK for name, value in result.items()}
+        result = {}
+        for name, turns, step in (
+            ("jump_x", self.kernel[1], self.step_tap[1]),
+            ("jump_y", self.kernel[0], self.step_tap[0]),
+            ("jump_column", self.columns, self.step_column),
+            ("jump_row", self.rows, self.step_row),
+            ("jump_tile", self.tiles, self.step_tile),
+        ):
+            result[name] = step - span if turns > 1 else 0
+            span += (turns - 1) * step
+        return result
 
 
 def descriptor(layer: Layer, config: EngineConfig, addresses: Addresses) -> Descriptor:
-    """The descriptor that runs ``layer`` on the engine of ``config``."""
-    loops = _loops(layer, config, addresses)
-    loops.check(config, layer.output.name)
+    """The descriptor that runs ``layer``, which keeps the engine's limits (``limits.py``)."""
+    loops = loops_of(layer, config, addresses)
     top, left = layer.window.padding[:2]
     stride_y, stride_x = layer.window.stride
     in_height, in_width, _ = layer.inputs[0].shape
     _, out_width, channels = layer.output.shape
-    array = layer.operation is Operation.ARRAY
+    array, argmax = layer.operation is Operation.ARRAY, layer.operation is Operation.ARGMAX
     pixels = config.pixels if array else 1
     # A window that takes two operands, or walks a tensor flat, must never look out of bounds.
     in_bounds = layer.operation in (Operation.ADD, Operation.ARGMAX)
@@ -88,32 +77,28 @@ def descriptor(layer: Layer, config: EngineConfig, addresses: Addresses) -> Desc
         positions.update(stride_x=0, stride_y=0, step_x=0, step_y=0, column_step=0)
     per_tile = (config.filters if array else config.inputs) // config.requantisers
     groups = -(-channels // config.requantisers)
-    if layer.operation is Operation.ARGMAX:  # reads whole words, counts channels itself
+    if argmax:  # reads whole words, counts channels itself
         channels, groups = layer.inputs[0].shape[2], per_tile
     in_words = -(-layer.inputs[0].shape[2] // config.inputs)
     return Descriptor(
         operation=layer.operation, terms=layer.terms, pad_value=layer.pad_value,
         zero_point=layer.requant.zero_point, low=layer.requant.low, high=layer.requant.high,
-        per_channel=int(array), channels=channels,
-        input_address=_first_input(layer, config, addresses), output_address=addresses.output,
-        weight_address=addresses.weights, requant_address=addresses.requant,
+        per_channel=int(array), channels=channels if argmax else 0,
+        input_address=first_input(layer, config, addresses) & _MASK,
+        output_address=addresses.output,
+        weight_address=addresses.weights if array else 0, requant_address=addresses.requant,
         words=loops.words - 1, kernel_y=loops.kernel[0] - 1, kernel_x=loops.kernel[1] - 1,
         columns=loops.columns - 1, rows=loops.rows - 1, tiles=loops.tiles - 1,
         last_pixels=out_width - (loops.columns - 1) * pixels if array else 1,
-        lane_step=stride_x * in_words if array else 0,
-        pixel_words=-(-channels // config.inputs) if layer.operation is not Operation.ARGMAX else 1,
+        lane_step=stride_x * in_words & _MASK if array else 0,
+        pixel_words=1 if argmax else -(-channels // config.inputs),
         last_groups=groups - (groups - 1) // per_tile * per_tile,
-        **positions, **loops.jumps(),
+        **positions, **{name: value & _MASK for name, value in loops.jumps().items()},
     )
 
 
-def steps(layer: Layer, config: EngineConfig) -> int:
-    """Activation words the array reads for one output tile: the length of its sums."""
-    loops = _loops(layer, config, Addresses(inputs=(0, 0), output=0))
-    return loops.words * loops.kernel[0] * loops.kernel[1]
-
-
-def _loops(layer: Layer, config: EngineConfig, addresses: Addresses) -> _Loops:
+def loops_of(layer: Layer, config: EngineConfig, addresses: Addresses) -> Loops:
+    """The loops of ``layer``; only those of an addition depend on where its inputs lie."""
     in_height, in_width, in_channels = layer.inputs[0].shape
     out_height, out_width, out_channels = layer.output.shape
     words = -(-in_channels // config.inputs)
@@ -122,34 +107,34 @@ def _loops(layer: Layer, config: EngineConfig, addresses: Addresses) -> _Loops:
     step_y, step_x = layer.window.dilation
     match layer.operation:
         case Operation.ARRAY:
-            return _Loops(
+            return Loops(
                 words=words, kernel=layer.window.kernel, rows=out_height,
                 columns=-(-out_width // config.pixels), tiles=-(-out_channels // config.filters),
                 step_word=1, step_tap=(step_y * row, step_x * words), step_row=stride_y * row,
                 step_column=stride_x * words * config.pixels, step_tile=0,
             )
         case Operation.ARGMAX:
-            return _Loops(
+            return Loops(
                 words=1, kernel=(1, 1), rows=in_height * in_width, columns=words, tiles=1,
                 step_word=0, step_tap=(0, 0), step_row=words, step_column=1, step_tile=0,
             )
         case Operation.ADD:
             other = addresses.inputs[1] - addresses.inputs[0]
-            return _Loops(
+            return Loops(
                 words=1, kernel=(2, 1), rows=in_height, columns=in_width, tiles=words,
                 step_word=0, step_tap=(other, 0), step_row=row, step_column=words, step_tile=1,
             )
         case _:
-            return _Loops(
+            return Loops(
                 words=1, kernel=layer.window.kernel, rows=out_height, columns=out_width,
                 tiles=words, step_word=0, step_tap=(step_y * row, step_x * words),
                 step_row=stride_y * row, step_column=stride_x * words, step_tile=1,
             )
 
 
-def _first_input(layer: Layer, config: EngineConfig, addresses: Addresses) -> int:
+def first_input(layer: Layer, config: EngineConfig, addresses: Addresses) -> int:
     """Address of the first tap, which padding may put before the tensor."""
     _, in_width, in_channels = layer.inputs[0].shape
     words = -(-in_channels // config.inputs)
     top, left = layer.window.padding[:2]
-    return (addresses.inputs[0] - (top * in_width + left) * words) & _MASK
+    return addresses.inputs[0] - (top * in_width + left) * words

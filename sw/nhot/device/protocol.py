@@ -11,7 +11,7 @@ import zlib
 from dataclasses import dataclass
 from enum import IntEnum
 
-from nhot.compiler.program import Region
+from nhot.compiler.program import MAX_PAYLOAD, Region
 from nhot.device import cobs
 from nhot.errors import NhotError
 
@@ -22,9 +22,6 @@ __all__ = [
 
 #: Version of the protocol that HELLO reports.
 VERSION = 1
-
-#: Bytes of data in one frame.
-MAX_PAYLOAD = 256
 
 #: Bytes of stuffed frames that a board can hold while it is busy with the oldest of them.
 BUFFER_BYTES = 511

@@ -1,0 +1,108 @@
+"""All that a network needs of an engine, found before any of it is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from nhot.compiler.config import EngineConfig
+from nhot.compiler.layout import Placement
+from nhot.compiler.limits import Demand, layer_demands
+from nhot.compiler.lower import Layer, fuse_clamps, try_lower
+from nhot.compiler.memory_map import Lifetime, place
+from nhot.compiler.pack import requant_words, weight_levels
+from nhot.compiler.program import DESCRIPTOR_WORDS
+from nhot.formats.format import Ints
+from nhot.network import Network
+
+__all__ = ["Survey", "survey"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """A network as an engine would hold it.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        Those whose operator and weights the engine has.
+    weights : mapping
+        Of the layers that have any, by name: levels (words, P * S) int64.
+    records : sequence of (words, R) int64
+        Of each layer.
+    addresses : mapping
+        First activation word of every tensor.
+    demands : sequence of Demand
+        What all this asks of the engine; the layers' own before the memories'.
+    """
+
+    layers: Sequence[Layer]
+    weights: Mapping[str, Ints]
+    records: Sequence[Ints]
+    addresses: Mapping[str, int]
+    demands: Sequence[Demand]
+
+
+def survey(network: Network, config: EngineConfig) -> Survey:
+    """What ``network`` needs of an engine with the array and the lanes of ``config``."""
+    layers, refused = try_lower(network, config)
+    weights = {
+        layer.output.name: weight_levels(layer, config)
+        for layer in layers if layer.levels is not None
+    }
+    records = [requant_words(layer, config) for layer in layers]
+    lifetimes = _lifetimes(network, config)
+    addresses = place(lifetimes)
+    words = {
+        "program": DESCRIPTOR_WORDS * (len(layers) + 1),
+        "requant": sum(map(len, records)),
+        "weight": sum(map(len, weights.values())),
+    }
+    demands = [
+        *(Demand(text=text) for text in refused),
+        *(demand for layer in layers for demand in layer_demands(layer, config)),
+        _activations(lifetimes, addresses, config),
+        *_memories(words, config),
+    ]
+    return Survey(
+        layers=layers, weights=weights, records=records, addresses=addresses, demands=demands
+    )
+
+
+def _lifetimes(network: Network, config: EngineConfig) -> list[Lifetime]:
+    nodes = fuse_clamps(network)
+    tensors = [network.input, *(node.output for node in nodes)]
+    last = {tensor.name: step for step, tensor in enumerate(tensors)}
+    for step, node in enumerate(nodes, start=1):
+        for name in node.inputs:
+            last[name] = step
+    last[network.output.name] = len(nodes)
+    return [
+        Lifetime(
+            name=tensor.name, words=Placement.of(tensor, 0, config.inputs).words,
+            first=step, last=last[tensor.name],
+        )
+        for step, tensor in enumerate(tensors)
+    ]
+
+
+def _activations(
+    lifetimes: list[Lifetime], addresses: Mapping[str, int], config: EngineConfig
+) -> Demand:
+    least = max(addresses[tensor.name] + tensor.words for tensor in lifetimes)
+    largest = max(lifetimes, key=lambda tensor: tensor.words)
+    return Demand(
+        size="activation_words", least=least,
+        text=f"Activation memory must have at least {least} words for this network, not "
+             f"{config.activation_words} (largest tensor: {largest.name!r}, {largest.words} words)",
+    )
+
+
+def _memories(words: Mapping[str, int], config: EngineConfig) -> Iterator[Demand]:
+    for what, least in words.items():
+        size = f"{what}_words"
+        yield Demand(
+            size=size, least=least,
+            text=f"{what.capitalize()} memory must have at least {least} words for this network, "
+                 f"not {getattr(config, size)}",
+        )
