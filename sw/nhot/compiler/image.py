@@ -32,8 +32,10 @@ import numpy as np
 
 from nhot.compiler.codes import pack_codes, unpack_codes
 from nhot.compiler.config import EngineConfig
+from nhot.compiler.cycles import program_cycles
 from nhot.compiler.meta import Meta
 from nhot.compiler.program import DESCRIPTOR_WORDS
+from nhot.compiler.validate import check_program
 from nhot.errors import NhotError
 from nhot.filetype import expect
 from nhot.formats.format import Ints
@@ -103,6 +105,7 @@ class Image:
                 )
         _check_codes(self.weights, self.config)
         self._check_meta()
+        self._check_program()
 
     def _check_meta(self) -> None:
         if not isinstance(self.meta, Meta):
@@ -117,6 +120,25 @@ class Image:
             self.meta.check(self.config)
         except NhotError as error:
             raise ImageError(f"Image meta {error}") from None
+
+    def _check_program(self) -> None:
+        words = len(self.weights) // self.config.code_bytes
+        try:
+            steps = check_program(self.program, self.config, weights=words, records=self.records())
+        except NhotError as error:
+            raise ImageError(f"Image {error}") from None
+        cycles = program_cycles(steps, self.config)
+        for index, layer in enumerate(self.meta.layers):
+            if layer.cycles != cycles[index]:
+                raise ImageError(
+                    f"Image meta layers[{index}].cycles must be those of its descriptor, "
+                    f"{cycles[index]}, not {layer.cycles}"
+                )
+
+    def records(self) -> Ints:
+        """The words of the requantisation memory, biases and terms by turns. (words, R) int64"""
+        words = np.frombuffer(self.requant, "<u4").reshape(-1, self.config.requantisers)
+        return words.astype(np.int64)
 
     def weight_levels(self) -> Ints:
         """The weights as the array reads them: levels (words, P * S)."""
