@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import zlib
 from dataclasses import asdict
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nhot.cli import main
-from nhot.compiler import EngineConfig, Image
+from nhot.compiler import EngineConfig, Image, compile_network
 from nhot.compiler.targets import BOARDS
 from nhot.network.samples import random_network
 
@@ -145,3 +146,43 @@ def test_files_get_the_usual_mode(files):
     assert stat.S_IMODE((files / "net.img").stat().st_mode) == stat.S_IMODE(
         (files / "plain").stat().st_mode
     )
+
+
+def test_fit_writes_the_smallest_engine(files, network, capsys):
+    assert compile_it(files, "--fit", str(files / "small.json"), "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    small = json.loads((files / "small.json").read_text())
+    assert facts["engine"] == small
+    before = asdict(EngineConfig(**CONFIG))
+    assert facts["fit"] == {
+        "file": str(files / "small.json"),
+        "changed": {k: [before[k], v] for k, v in small.items() if before[k] != v},
+    }
+    image = Image.from_bytes((files / "net.img").read_bytes())
+    assert image.to_bytes() == compile_network(network, EngineConfig(**small)).to_bytes()
+    capsys.readouterr()
+    again = ["compile", str(files / "net.onnx"), "--config", str(files / "small.json")]
+    assert main([*again, "-o", str(files / "again.img")]) == 0
+    assert (files / "again.img").read_bytes() == (files / "net.img").read_bytes()
+
+
+def test_fit_says_what_it_changed(files, capsys):
+    assert compile_it(files, "--fit", str(files / "small.json")) == 0
+    out, err = capsys.readouterr()
+    assert out.split() == [str(files / "net.img"), str(files / "small.json")]
+    small = json.loads((files / "small.json").read_text())
+    assert re.search(rf"activation_words +{small['activation_words']}, was 4096", err)
+
+
+def test_all_that_does_not_fit_is_said_at_once(files, capsys):
+    sizes = {"activation_words": 16, "weight_words": 16, "requant_words": 16, "program_words": 32,
+             "accumulator_bits": 12, "product_bits": 32, "filters": 1, "inputs": 1}
+    (files / "engine.json").write_text(json.dumps(sizes))
+    assert compile_it(files) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    for what in (
+        "Accumulator", "Product", "Activation memory", "Weight memory", "Requant memory",
+        "Program memory",
+    ):
+        assert f"{what} " in line
+    assert not (files / "net.img").exists()

@@ -5,12 +5,19 @@ from __future__ import annotations
 import logging
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nhot.cli.output import OutputFile, add_json_argument, print_json
 from nhot.cli.target import add_target_arguments, engine_config
 from nhot.printable import say
 
+if TYPE_CHECKING:
+    from nhot.compiler import EngineConfig
+    from nhot.network import Network
+
 HELP = "compile a network into the memory image of a board"
+
+_LOG = logging.getLogger("nhot")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -19,6 +26,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_target_arguments(parser)
     parser.add_argument("-o", "--output", action=OutputFile, metavar="FILE",
                         help="the image (default: beside the network, as .img)")
+    parser.add_argument("--fit", type=Path, metavar="FILE",
+                        help="write the smallest engine that holds the network to FILE, for "
+                             "--config of other commands, and compile for it: the same array, "
+                             "with the least widths and depths")
     add_json_argument(parser)
 
 
@@ -26,22 +37,44 @@ def run(args: Namespace) -> int:
     """Compile and write the image."""
     from nhot.cli.info import image_facts
     from nhot.compiler import compile_network
-    from nhot.files import write_atomically
+    from nhot.files import check_folders, write_atomically
     from nhot.network.file import load
 
-    config = engine_config(args)
-    image = compile_network(load(args.network), config)
     output = args.output or args.network.with_suffix(".img")
-    data = image.to_bytes()
-    write_atomically(output, data)
+    check_folders(output, args.fit)
+    config = engine_config(args)
+    network = load(args.network)
+    if args.fit is not None:
+        config, changed = _fitted(network, config)
+    image = compile_network(network, config)
+    if args.fit is not None:
+        write_atomically(args.fit, f"{config.to_json()}\n".encode())
+    write_atomically(output, image.to_bytes())
     facts = image_facts(image)
     if args.json:
-        print_json({"file": str(output), **facts})
+        fit = {"fit": {"file": str(args.fit), "changed": changed}} if args.fit is not None else {}
+        print_json({"file": str(output), **fit, **facts})
         return 0
     say(output)
+    if args.fit is not None:
+        say(args.fit)
+        for size, (before, after) in changed.items():
+            _LOG.info("%-16s %s, was %s", size, after, before)
     for section in facts["sections"]:
-        logging.getLogger("nhot").info(
-            "%-8s %6d of %6d words", section["name"], section["words"], section["depth"]
-        )
-    logging.getLogger("nhot").info("%s cycles an inference", f"{facts['cycles']:,}")
+        _LOG.info("%-8s %6d of %6d words", section["name"], section["words"], section["depth"])
+    _LOG.info("%s cycles an inference", f"{facts['cycles']:,}")
     return 0
+
+
+def _fitted(
+    network: Network, config: EngineConfig
+) -> tuple[EngineConfig, dict[str, tuple[int | str, int | str]]]:
+    """The smallest engine, and its sizes that differ: before and after."""
+    from dataclasses import asdict
+
+    from nhot.compiler.fit import fit
+
+    fitted = fit(network, config)
+    before, after = asdict(config), asdict(fitted)
+    changed = {size: (before[size], after[size]) for size in after if after[size] != before[size]}
+    return fitted, changed

@@ -191,11 +191,12 @@ class Descriptor:
                     value -= 1 << width
                 values[name] = value
                 position += width
-        try:
-            operation = Operation(values.pop("operation"))
-        except ValueError as error:
-            raise NhotError(f"Descriptor operation must be a known one: {error}") from None
-        return cls(operation=operation, **values)
+        operation = values.pop("operation")
+        if operation > max(Operation):
+            raise NhotError(
+                f"Descriptor operation must be 0 to {max(Operation):d}, not {operation}"
+            )
+        return cls(operation=Operation(operation), **values)
 
 
 def unpack_program(data: bytes) -> list[Descriptor]:

@@ -62,7 +62,8 @@ def check_program(
             if not last:
                 _Check(step, config, weights, records).run()
         except NhotError as error:
-            raise NhotError(f"descriptor {index} {error}") from None
+            text = str(error).removeprefix("Descriptor ")
+            raise NhotError(f"descriptor {index} {text}") from None
         steps.append(step)
     cycles = sum(program_cycles(steps, config))
     if cycles >= MOST_CYCLES:
