@@ -25,8 +25,8 @@ class EngineSimulation:
     limit : int
         Cycles after which a run that does not end is an error.
     direct : bool
-        Put the weights into their memory at once instead of sending them through the loader,
-        which takes a cycle a bit.
+        Put weights and inputs into their memories at once instead of sending them through the
+        loader, which takes a cycle a bit or a byte.
     """
 
     def __init__(
@@ -64,7 +64,10 @@ class EngineSimulation:
             place = self.image.meta.input
             for values in inputs:
                 packed = place.pack(values)
-                await self._write(ctx, engine, Region.ACTIVATIONS, place.address, packed)
+                if self.direct:
+                    self._place(ctx, engine, place, packed)
+                else:
+                    await self._write(ctx, engine, Region.ACTIVATIONS, place.address, packed)
                 await self._start(ctx, engine)
                 results.append(await self._outputs(ctx, engine))
             layers = len(self.image.meta.layers)
@@ -87,6 +90,13 @@ class EngineSimulation:
             sum(int(field) << (i * bits) for i, field in enumerate(word))
             for word in self.image.weight_fields()
         ]
+
+    def _place(self, ctx, engine, place, packed):  # type: ignore[no-untyped-def]
+        size = place.word_bytes
+        for word in range(place.words):
+            value = int.from_bytes(packed[word * size : (word + 1) * size], "little")
+            for copy in engine.activations.contents:
+                ctx.set(copy[place.address + word], value)
 
     async def _start(self, ctx, engine):  # type: ignore[no-untyped-def]
         ctx.set(engine.i_start, 1)

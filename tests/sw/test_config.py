@@ -7,6 +7,7 @@ import pytest
 
 from nhot.cli.target import read_config
 from nhot.compiler.config import EngineConfig
+from nhot.device.protocol import MAX_PAYLOAD
 from nhot.errors import NhotError
 from nhot.formats import NHot
 from nhot.schema import check_values
@@ -34,6 +35,11 @@ def test_serial_lanes_take_a_cycle_a_term(format_, cycles):
     assert EngineConfig(lane="parallel", format=format_).step_cycles == 1
 
 
+@pytest.mark.parametrize(("filters", "inputs"), [(256, 1), (4, 64), (16, 16)])
+def test_the_longest_weight_word_fits_a_frame(filters, inputs):
+    assert EngineConfig(filters=filters, inputs=inputs).field_bytes == MAX_PAYLOAD
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [
@@ -49,6 +55,10 @@ def test_serial_lanes_take_a_cycle_a_term(format_, cycles):
         ({"filters": 6, "inputs": 4}, "must divide one another, not 6 and 4"),
         ({"filters": 8, "inputs": 4, "requantisers": 8}, r"filters \(8\) and inputs \(4\), not 8"),
         ({"requantisers": 3}, "requantisers must divide"),
+        ({"filters": 64, "inputs": 8, "requantisers": 1},
+         "weight word of 64 filters and 8 inputs must fit a frame of 256 bytes, not 512"),
+        ({"filters": 256, "inputs": 2, "format": "signed-binary"},  # of fields, as it is read back
+         "weight word of 256 filters and 2 inputs must fit a frame of 256 bytes, not 512"),
         ({"lane": "both"}, "lane must be 'parallel' or 'serial', not 'both'"),
         ({"lane": "serial", "format": "int8"}, "serial lanes must be n-hot, not 'int8'"),
         ({"format": "9bit"}, "Format must be one of"),

@@ -63,11 +63,15 @@ class ActivationMemory(wiring.Component):
     i_write, i_write_address, i_write_data : In, S bytes with a write enable each
     i_address : In(T addresses)
     o_words : Out(T words of S bytes), a cycle later
+
+    Attributes
+    ----------
+    contents : list of MemoryData, the T copies, for simulations that look inside
     """
 
     def __init__(self, config: EngineConfig):
         self.config = config
-        self._data = [
+        self.contents = [
             MemoryData(shape=unsigned(8 * config.inputs), depth=config.activation_words, init=[])
             for _ in range(config.pixels)
         ]
@@ -82,7 +86,7 @@ class ActivationMemory(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         in_range = self.i_write_address < self.config.activation_words
-        for t, contents in enumerate(self._data):
+        for t, contents in enumerate(self.contents):
             memory = m.submodules[f"copy_{t}"] = Memory(contents)
             write, read = memory.write_port(granularity=8), memory.read_port()
             m.d.comb += [
