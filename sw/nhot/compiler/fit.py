@@ -8,7 +8,7 @@ from dataclasses import replace
 from nhot.compiler.config import SIZES, EngineConfig
 from nhot.compiler.survey import survey
 from nhot.errors import NhotError
-from nhot.formats import NHot, parse
+from nhot.formats import NHot, Uniform, parse
 from nhot.network import Filters, Network
 
 __all__ = ["fit"]
@@ -24,7 +24,8 @@ def fit(network: Network, config: EngineConfig) -> EngineConfig:
     """``config`` with the least widths and depths that hold ``network``.
 
     The array stays as it is, and so does the format if it holds the weights; otherwise it becomes
-    the one with the narrowest fields that does. What no width and no depth can help is refused.
+    the one with the narrowest fields that does, without a multiplier if there is one. What no width
+    and no depth can help is refused.
     """
     config = next(_formats(network, config), config)
     least = {size: SIZES[size][0] for size in _FITTED}
@@ -46,10 +47,11 @@ def fit(network: Network, config: EngineConfig) -> EngineConfig:
 
 
 def _formats(network: Network, config: EngineConfig) -> Iterator[EngineConfig]:
-    """``config`` with each format that holds all weights: its own, then by the fields' bits."""
+    """``config`` with each format that holds all weights: its own, then the smallest."""
     filters = [node for node in network.nodes if isinstance(node, Filters)]
     others = {parse(name) for name in _COMMON} | {node.format for node in filters}
-    for fmt in (config.weight_format, *sorted(others, key=lambda f: (f.field_bits, f.name))):
+    order = sorted(others, key=lambda f: (isinstance(f, Uniform), f.field_bits, f.name))
+    for fmt in (config.weight_format, *order):
         lane = config.lane if isinstance(fmt, NHot) else "parallel"
         try:
             for node in filters:
