@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nhot.compiler import EngineConfig, Machine, Placement, compile_network
+from nhot.compiler import EngineConfig, Machine, compile_network
 from nhot.compiler.config import SIZES
 from nhot.compiler.fit import fit
 from nhot.compiler.lower import lower
@@ -393,7 +393,7 @@ def test_an_output_anywhere_outlives_the_run(seed):
         x = np.random.default_rng(seed).integers(
             made.input.low, made.input.high + 1, (1, *made.input.shape))
         machine.run(x[0])
-        got = machine._load(Placement.from_dict(image.meta["output"]))
+        got = machine._load(image.meta.output)
         np.testing.assert_array_equal(got, run(chosen, x)[0], err_msg=output.name)
 
 
