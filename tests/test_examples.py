@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nhot.compiler import Image, compile_network
+from nhot.compiler.program import DESCRIPTOR_WORDS
 from nhot.compiler.targets import BOARDS
 from nhot.network.file import load
 
@@ -64,3 +65,25 @@ def test_readme_has_the_boards():
                 f"| {weights:,} | {kilobytes} KiB |"
             )
             assert row in text[text.index(f"| `{board.name}` |"):]
+
+
+def test_the_boards_of_the_readme_are_those_of_the_targets():
+    """What fits is computed from the sizes of each engine."""
+    rows = []
+    for board in BOARDS.values():
+        for name, (clock_hz, config) in board.configurations.items():
+            first = name == board.default
+            weights = config.weight_words * config.filters * config.inputs
+            filters = config.requant_words // 2 * config.requantisers
+            rows.append([
+                f"`{board.name}`" if first else "", board.part if first else "", f"`{name}`",
+                f"{clock_hz // 10**6} MHz",
+                f"{config.pixels} x {config.filters} x {config.inputs}",
+                f"{config.requantisers}", f"{weights:,}", f"{filters:,}", f"{weights // filters}",
+                f"{config.program_words // DESCRIPTOR_WORDS - 1}",
+                f"{config.activation_words * config.inputs // 1024} KiB",
+            ])
+    text = (ROOT / "README.md").read_text()
+    (table,) = re.findall(r"<!-- boards:begin -->\n(.*?)<!-- boards:end -->", text, re.DOTALL)
+    shown = [[cell.strip() for cell in line[1:-1].split("|")] for line in table.splitlines()[2:]]
+    assert shown == rows
