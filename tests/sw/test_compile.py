@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nhot.compiler import EngineConfig, Image, Machine, compile_network
+from nhot.compiler import EngineConfig, Image, Machine, Placement, compile_network
 from nhot.compiler.memory_map import Lifetime, place
 from nhot.compiler.program import DESCRIPTOR_WORDS, Descriptor, Operation
 from nhot.errors import NhotError
@@ -162,3 +162,16 @@ def test_tensors_that_live_together_never_overlap():
                 if a.name < b.name and a.first <= b.last and b.first <= a.last:
                     start, other = addresses[a.name], addresses[b.name]
                     assert start + a.words <= other or other + b.words <= start
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("bits", [2, 4, 7, 8, 16])
+def test_a_placement_takes_its_tensors_range_and_nothing_else(bits, signed):
+    tensor = Tensor(name="x", shape=(1, 2, 1), bits=bits, signed=signed)
+    place = Placement.of(tensor, 0, 4)
+    ends = np.array([[[tensor.low], [tensor.high]]])
+    assert np.array_equal(place.unpack(place.pack(ends)), ends)
+    for beyond in ([tensor.low - 1, 0], [0, tensor.high + 1]):
+        text = f"Input 'x' must be {tensor.low} to {tensor.high}, not {min(beyond)} to"
+        with pytest.raises(NhotError, match=text):
+            place.pack(np.reshape(beyond, (1, 2, 1)))

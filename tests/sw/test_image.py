@@ -11,6 +11,7 @@ from functools import cache
 import pytest
 
 from nhot.compiler import Meta, Placement, compile_network
+from nhot.compiler.codes import pack_codes, unpack_codes
 from nhot.compiler.config import EngineConfig
 from nhot.compiler.image import MAGIC, Image, ImageError, Section
 from nhot.errors import NhotError
@@ -147,6 +148,22 @@ def test_these_bytes_are_version_1():
 def test_contents_that_cannot_be(change, text):
     with pytest.raises(ImageError, match=f"Image {text}"):
         image(**change)
+
+
+@pytest.mark.parametrize("name", ["1hot", "2hot", "3hot", "ternary", "int8", "int4", "2hot@6"])
+def test_the_first_code_without_a_level_is_refused(name):
+    config = EngineConfig(format=name, filters=1, inputs=2)
+    network = random_network(0, layers=1, shape=(1, 1, 2), operators=("linear",),
+                             formats=(config.weight_format,))
+    made, fmt = compile_network(network, config), config.weight_format
+    count = len(fmt.levels)
+    assert count < 1 << fmt.code_bits
+    codes = unpack_codes(made.weights, fmt.code_bits, 2)
+    codes[-1, 1] = count - 1
+    replace(made, weights=pack_codes(codes, fmt.code_bits))
+    codes[-1, 1] = count
+    with pytest.raises(ImageError, match=f"codes of {name}, below {count}, not {count} in word"):
+        replace(made, weights=pack_codes(codes, fmt.code_bits))
 
 
 def test_padding_of_weights_is_zero():

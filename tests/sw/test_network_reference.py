@@ -393,8 +393,8 @@ def test_transposed_accumulator_bounds_hold(seed):
 
 
 def test_accumulator_bits():
-    def bits(weights, fmt, signed, zero_point=0):
-        x = Tensor(name="x", shape=(1, 1, len(weights)), signed=signed, zero_point=zero_point)
+    def bits(weights, fmt, signed, width=8):
+        x = Tensor(name="x", shape=(1, 1, len(weights)), signed=signed, bits=width)
         node = Linear(
             inputs=("x",), output=Tensor(name="y", shape=(1, 1, 1)), weights=np.array([weights]),
             bias=np.zeros(1, int), format=fmt,
@@ -411,6 +411,10 @@ def test_accumulator_bits():
     assert bits([-1, -1, 0, -1, -1], binary, signed=False) == 10  # the sign is folded: 1020
     assert bits([0, 0], int8, signed=True) == 1
     assert bits([127] * 4, int8, signed=True) == 17  # -65024
+    assert bits([-43], int8, signed=False, width=2) == 9  # -129: one beyond a power of two
+    assert bits([-127, -44], int8, signed=False, width=2) == 11  # -513
+    assert bits([1] * 4, int8, signed=True) == 10  # -512 to 508: just within
+    assert bits([-1] * 4, int8, signed=True) == 11  # -508 to 512: just beyond
 
 
 def test_accumulators_of_other_layers():
