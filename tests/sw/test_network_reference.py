@@ -30,7 +30,7 @@ from nhot.network import (
     Window,
     reference,
 )
-from nhot.network.bounds import accumulator_bits, accumulator_bound
+from nhot.network.bounds import accumulator_bits, accumulator_bound, sum_bound
 from nhot.network.reference import exact_type, run, window_sums
 from nhot.network.samples import EVERY_OPERATOR, random_input, random_network
 from nhot.network.speed import Case, macs, measure, measure_onnxruntime
@@ -390,6 +390,18 @@ def test_transposed_accumulator_bounds_hold(seed):
     sums = window_sums(node, x, random_input(x, 6, seed)) * signs
     assert (low <= sums).all()
     assert (sums <= high).all()
+
+
+@pytest.mark.parametrize(("low", "high"), [(-128, 127), (0, 255), (-8, 7), (0, 3)])
+def test_bounds_are_the_ends_of_all_sums(low, high):
+    """Of all inputs at their ends, where a sum has its own."""
+    weights = np.random.default_rng(high).integers(-127, 128, (20, 5))
+    weights[:4] = [[-1] * 5, [1] * 5, [0] * 5, [-127, 127, 0, -1, 1]]
+    inputs = np.array(list(product([low, high], repeat=5)))
+    sums = weights @ inputs.T
+    least, most = sum_bound(weights, low, high)
+    np.testing.assert_array_equal(least, sums.min(axis=1))
+    np.testing.assert_array_equal(most, sums.max(axis=1))
 
 
 def test_accumulator_bits():
