@@ -53,20 +53,6 @@ def test_code_in_documents(name, tmp_path, monkeypatch):
         exec(compile(block, name, "exec"), names)
 
 
-def test_readme_has_the_boards():
-    text = (ROOT / "README.md").read_text()
-    for board in BOARDS.values():
-        for name, (clock, config) in board.configurations.items():
-            sizes = f"{config.pixels} x {config.filters} x {config.inputs}"
-            weights = config.weight_words * config.filters * config.inputs
-            kilobytes = config.activation_words * config.inputs // 1024
-            row = (
-                f"| `{name}` | {clock / 1e6:g} MHz | {sizes} | {config.requantisers} "
-                f"| {weights:,} | {kilobytes} KiB |"
-            )
-            assert row in text[text.index(f"| `{board.name}` |"):]
-
-
 def test_the_boards_of_the_readme_are_those_of_the_targets():
     """What fits is computed from the sizes of each engine."""
     rows = []
