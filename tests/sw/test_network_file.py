@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nhot.cli.info import describe
-from nhot.errors import MissingToolError
+from nhot.errors import MissingToolError, NhotError
 from nhot.formats import Uniform, parse
 from nhot.network import Filters
 from nhot.network.file import OPTION, VERSION, from_bytes, load, read, save, to_bytes
@@ -97,6 +97,20 @@ def test_wide_weights():
     model = onnx.load_model_from_string(to_bytes(network))
     onnx.checker.check_model(model, full_check=True)
     assert onnx.TensorProto.INT16 in {tensor.data_type for tensor in model.graph.initializer}
+
+
+def test_scales_that_are_too_far_apart_for_single_precision(tmp_path):
+    """Each fits; what onnxruntime multiplies with is their ratio."""
+    network = random_network(1, layers=1, operators=("conv",))
+    manifest = to_manifest(network)
+    manifest["input"]["scale"], manifest["nodes"][0]["output"]["scale"] = 2.0**-126, 2.0**127
+    arrays = {node.name: (node.weights, node.bias) for node in network.nodes}
+    with pytest.raises(NhotError, match=r"'conv0/weights/scale' .* must fit single precision"):
+        save(rebuilt(manifest, arrays), tmp_path / "net.onnx")
+    manifest["input"]["scale"], manifest["nodes"][0]["output"]["scale"] = 2.0**127, 2.0**-126
+    with pytest.raises(NhotError, match=r"must fit single precision"):
+        save(rebuilt(manifest, arrays), tmp_path / "net.onnx")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("formats", [FORMATS, (Uniform(bits=12),)], ids=["narrow", "wide"])

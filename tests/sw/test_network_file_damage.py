@@ -9,6 +9,7 @@ import pytest
 
 from nhot.cli.info import network_facts
 from nhot.errors import NhotError
+from nhot.formats import parse
 from nhot.network import Clamp, Filters, Network, Tensor
 from nhot.network.file import from_bytes, load, save, to_bytes
 from nhot.network.manifest import from_manifest, parse_manifest, to_manifest
@@ -321,6 +322,13 @@ def read_and_show(data):
     for name in network.tensors:
         network.consumers(name)
     run(network, np.zeros((1, 1, 1, 1), int))
+
+
+def test_layers_share_the_tables_of_a_format():
+    """Some formats have 65,535 levels: to list them for every layer would take minutes."""
+    network = random_network(1, layers=4, operators=("conv",), formats=(parse("int16"),))
+    first, *others = (node.format for node in from_bytes(to_bytes(network)).nodes)
+    assert all(other is first for other in others)
 
 
 TASKS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from nhot.errors import NhotError
 from nhot.formats.additive import AdditivePowers
@@ -30,6 +31,11 @@ def parse(name: str) -> Format:
     """
     if not isinstance(name, str):
         raise TypeError(f"Format must be a name, not {name!r}")
+    return _parse(name)
+
+
+@lru_cache(maxsize=256)  # a network has the same few formats again and again, each with its tables
+def _parse(name: str) -> Format:
     if name == "ternary":
         return NHot(bits=2, n=1)
     if name == "binary":

@@ -180,7 +180,7 @@ class _Builder(GraphBuilder):
         top, left, bottom, right = window.padding
         if max(top, bottom) >= window.kernel[0] or max(left, right) >= window.kernel[1]:
             pads = self.constant(np.array([0, 0, top, left, 0, 0, bottom, right]), "pads")
-            constant = self.constant(np.float32(fill), "fill")
+            constant = self.single(fill, "fill")
             value = self.add("Pad", [value, pads, constant], f"{x.name}/padded")
             # Not as pads of zero: onnxruntime would fold the Pad into them and refuse the sum.
             del attributes["pads"]
@@ -201,8 +201,8 @@ class _Builder(GraphBuilder):
         index = self.add("Cast", [integers], f"{node.name}/wide", to=self.onnx.TensorProto.INT32)
         lowest = self.constant(np.int32(x.low), f"{node.name}/lowest")
         index = self.add("Sub", [index, lowest], f"{node.name}/index")
-        reals = ((node.table - x.zero_point) * x.scale).astype(np.float32)
-        return self.add("Gather", [self.constant(reals, f"{node.name}/table"), index],
+        reals = (node.table - x.zero_point) * x.scale
+        return self.add("Gather", [self.single(reals, f"{node.name}/table"), index],
                         f"{node.name}/rounded")
 
     def operands(self, node: Add | Concat, tensors: tuple[Tensor, ...]) -> list[str]:
@@ -235,7 +235,7 @@ class _Builder(GraphBuilder):
         ):
             name = self.constant(array, f"{node.name}/{what}")
             names.append(name)
-            grid = [self.constant(real.astype(np.float32), f"{name}/scale")]
+            grid = [self.single(real, f"{name}/scale")]
             grid += [self.constant(values, f"{name}/zero_point") for values in zero]
             values.append(
                 self.add("DequantizeLinear", [name, *grid], f"{name}/dequantized", axis=0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nhot.errors import MissingToolError
+from nhot.errors import MissingToolError, NhotError
 from nhot.network.tensor import Tensor
 
 __all__ = ["GraphBuilder", "import_onnx"]
@@ -44,7 +44,7 @@ class GraphBuilder:
         """``value * ratio``, where the ratio is more than a short sum's error off one."""
         if abs(ratio - 1) < _NEAR:
             return value
-        factor = self.constant(np.float32(ratio), f"{name}/ratio")
+        factor = self.single(ratio, f"{name}/ratio")
         return self.add("Mul", [value, factor], name)
 
     def square(self, tensor: Tensor) -> str:
@@ -67,8 +67,7 @@ class GraphBuilder:
         if low == tensor.zero_point and high == greatest:
             return self.add("Relu", [value], f"{tensor.name}/relu")
         ends = [
-            self.constant(np.float32((end - tensor.zero_point) * tensor.scale),
-                          f"{tensor.name}/{which}")
+            self.single((end - tensor.zero_point) * tensor.scale, f"{tensor.name}/{which}")
             for which, end in (("low", low), ("high", high))
         ]
         return self.add("Clip", [value, *ends], f"{tensor.name}/clip")
@@ -82,7 +81,7 @@ class GraphBuilder:
     def integers(self, value: str, tensor: Tensor, name: str) -> tuple[str, list[str]]:
         """The integers of ``value`` on the grid of ``tensor``, and its scale and zero point."""
         kind = np.int8 if tensor.signed else np.uint8
-        unit = self.constant(np.float32(tensor.scale), f"{tensor.name}/scale")
+        unit = self.single(tensor.scale, f"{tensor.name}/scale")
         zero = self.constant(kind(tensor.zero_point), f"{tensor.name}/zero_point")
         return self.add("QuantizeLinear", [value, unit, zero], name), [unit, zero]
 
@@ -97,6 +96,19 @@ class GraphBuilder:
             )
         )
         return output
+
+    def single(self, values: Any, name: str) -> str:
+        """A constant in single precision; numbers beyond its range are refused."""
+        reals = np.asarray(values, np.float64)
+        with np.errstate(over="ignore", under="ignore"):
+            array = reals.astype(np.float32)
+        bad = ~np.isfinite(array) | ((array == 0) != (reals == 0))
+        if bad.any():
+            raise NhotError(
+                f"Number {name!r} of the network file must fit single precision, "
+                f"not {reals[bad].flat[0]:g}"
+            )
+        return self.constant(array, name)
 
     def constant(self, array: Any, name: str) -> str:
         name = self.unique(name)
