@@ -36,7 +36,7 @@ demo: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot demo $(ARGS)
 
 test: $(STAMP)
-	@sh scripts/machine.sh iverilog
+	@sh scripts/machine.sh iverilog chromium
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(TEST_ENV) $(PYTEST) -m "not slow" $(ARGS)
 
 bench: $(STAMP)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Check that this machine has the programs that no Python package brings.
-# usage: machine.sh [iverilog] [fst]    name what the caller cannot do without; fst: what traces in
-#                                       that format are compiled with
+# usage: machine.sh [iverilog] [fst] [chromium]    name what the caller cannot do without;
+#     fst: what traces in that format are compiled with; chromium: that browser or one of its kind
 #
 # What is missing is installed with apt-get where that needs no password; otherwise the command
 # to run is printed. A missing compiler stops here; Icarus Verilog only where it was asked for.
@@ -10,6 +10,7 @@ wanted=" $* "
 
 say() { printf 'nhot: %s\n' "$*" >&2; }
 has() { command -v "$1" >/dev/null 2>&1; }
+browses() { has chromium || has chromium-browser || has google-chrome || has chrome-headless-shell; }
 compiles_fst() {
     printf '#include <lz4.h>\n#include <zlib.h>\n' | g++ -E -x c++ - >/dev/null 2>&1
 }
@@ -18,6 +19,7 @@ absent() {
     for program in g++ make perl iverilog; do
         has "$program" || list="$list $program"
     done
+    case "$wanted" in *" chromium "*) browses || list="$list chromium" ;; esac
     case "$wanted" in *" fst "*) compiles_fst || list="$list liblz4-dev zlib1g-dev" ;; esac
     echo "${list# }"
 }
@@ -35,11 +37,13 @@ apt() {
 }
 if has apt-get && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; then
     say "installing with apt-get: $missing"
-    # shellcheck disable=SC2086  # the list is meant to be split
-    if ! output=$(apt update 2>&1 && apt install -y --no-install-recommends $missing 2>&1); then
-        printf '%s\n' "$output" | tail -n 5 >&2
-        say "apt-get failed (above)"
-    fi
+    apt update >/dev/null 2>&1 || say "apt-get update failed"
+    for package in $missing; do  # one by one: a system that lacks one still gets the others
+        output=$(apt install -y --no-install-recommends "$package" 2>&1) || {
+            printf '%s\n' "$output" | tail -n 5 >&2
+            say "apt-get could not install $package (above)"
+        }
+    done
     missing=$(absent)
     [ -n "$missing" ] || exit 0
 fi
@@ -52,6 +56,6 @@ else
     how="install with this system's package manager"
 fi
 case "$wanted:$missing" in
-    *" iverilog "*:*iverilog* | *:*lz4* | *:*g++* | *:*make* | *:*perl*) say "missing: $missing; $how"; exit 3 ;;
+    *" iverilog "*:*iverilog* | *:*lz4* | *:*chromium* | *:*g++* | *:*make* | *:*perl*) say "missing: $missing; $how"; exit 3 ;;
     *) say "note: iverilog is missing, which only the tests need; $how" ;;
 esac

@@ -39,8 +39,8 @@ def pytest_make_collect_report(collector):
     return report
 
 
-@pytest.fixture
-def halves():
+@pytest.fixture(scope="session")
+def halves_data():
     """Pictures (64, 1, 4, 4), bright on the left (0) or on the right (1), and their labels."""
     random = np.random.default_rng(5)
     y = random.integers(0, 2, 64)
@@ -48,3 +48,10 @@ def halves():
     for picture, label in zip(x, y, strict=True):
         picture[0, :, 2 * label : 2 * label + 2] += 0.6
     return x, y
+
+
+@pytest.fixture
+def halves(halves_data):
+    """A copy of these that a test may change."""
+    x, y = halves_data
+    return x.copy(), y.copy()

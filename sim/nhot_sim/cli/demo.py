@@ -6,9 +6,13 @@ import sys
 import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nhot.cli.output import OutputFolder
 from nhot.printable import say
+
+if TYPE_CHECKING:
+    from nhot_sim.demo import Outcome
 
 HELP = "train digits, compile, verify, load a virtual board, run, and write a report"
 
@@ -27,10 +31,9 @@ def run(args: Namespace) -> int:
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    from nhot.files import check_folder, write_atomically
-    from nhot.report import render
+    from nhot.files import check_folder
     from nhot_sim.demo import FORMATS, travel
-    from nhot_sim.demo_report import print_summary, report
+    from nhot_sim.demo_report import print_summary
 
     check_folder(args.output)
     start = time.monotonic()
@@ -42,12 +45,26 @@ def run(args: Namespace) -> int:
         outcomes = [job.result() for job in jobs]
     print_summary(outcomes, args.output)
     say()
-    for outcome in outcomes:
-        folder = args.output / outcome.format
-        write_atomically(folder / "report.html", render(report(outcome, folder)).encode())
-        say(f"report: {folder / 'report.html'}")
+    _write_reports(args.output, outcomes)
     say(f"took {time.monotonic() - start:.0f} s", file=sys.stderr)
     return 0
+
+
+def _write_reports(folder: Path, outcomes: list[Outcome]) -> None:
+    """A report of each format, and a page of both side by side."""
+    from nhot.files import write_atomically
+    from nhot.report import Entry, Report, render, write_report
+    from nhot_sim.demo_report import report
+
+    def page(place: Path, entries: tuple[Entry, ...]) -> None:
+        write_report(place / "report.json", entries)
+        write_atomically(place / "report.html", render(Report(entries=entries)).encode())
+        say(f"report: {place / 'report.html'}")
+
+    entries = tuple(report(one, folder / one.format) for one in outcomes)
+    for outcome, entry in zip(outcomes, entries, strict=True):
+        page(folder / outcome.format, (entry,))
+    page(folder, entries)
 
 
 def _one_thread() -> None:

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nhot.cli.output import OutputFile, add_json_argument, print_json, print_table
+from nhot.cli.reporting import (
+    SIMULATION,
+    add,
+    add_labels_argument,
+    add_report_argument,
+    board_answers,
+    check_report,
+    image_entry,
+    made,
+    read_labels,
+)
 from nhot.printable import say
 
 if TYPE_CHECKING:
@@ -28,6 +40,8 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="waveforms: .fst or .vcd (verilator), .vcd (amaranth)")
     parser.add_argument("-o", "--output", action=OutputFile, metavar="Y.npy",
                         help="where to write the outputs")
+    add_labels_argument(parser)
+    add_report_argument(parser)
     add_json_argument(parser)
 
 
@@ -35,12 +49,25 @@ def run(args: Namespace) -> int:
     """Run every input and print outputs and cycles."""
     from nhot.cli.run import read_inputs, write_outputs
     from nhot.compiler import Image
+    from nhot.report.schema import Run, Timed
+
+    check_report(args)
     image = Image.read(args.image)
     inputs = read_inputs(args.input, image.meta.input.shape)
+    labels = read_labels(args.labels, len(inputs), image)
     simulate = _in_verilator if args.engine == "verilator" else _in_amaranth
     facts = simulate(image, inputs, args.trace)
     if args.output is not None:
         write_outputs(args.output, facts["outputs"])
+    if args.report is not None:
+        run = Run(
+            place=f"{args.engine} simulation", inputs=len(inputs), cycles=facts["cycles"],
+            stalls=facts["stalls"], answers=board_answers(image, inputs, facts["outputs"], labels),
+            layers=tuple(Timed(name=layer.name, cycles=cycles) for layer, cycles in
+                         zip(image.meta.layers, facts["layer_cycles"], strict=True)),
+            made=made("simulate", SIMULATION),
+        )
+        add(args, replace(image_entry(image), runs=(run,)))
     rows = [
         (layer.name, layer.operator, layer.cycles, measured)
         for layer, measured in zip(image.meta.layers, facts["layer_cycles"], strict=True)

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from pathlib import Path
 
 from nhot.cli.output import add_json_argument, print_json
+from nhot.cli.reporting import (
+    SIMULATION,
+    add,
+    add_report_argument,
+    check_report,
+    image_entry,
+    made,
+    network_entry,
+)
 from nhot.printable import say
 
 HELP = "prove an image equal to its network, down to the generated Verilog"
@@ -23,6 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="inputs to run on the gateware (default: %(default)s)")
     parser.add_argument("--simulator", choices=["icarus", "verilator"], default="icarus",
                         help="for the Verilog (default: %(default)s)")
+    add_report_argument(parser)
     add_json_argument(parser)
 
 
@@ -32,11 +43,13 @@ def run(args: Namespace) -> int:
     from nhot.compiler import Image
     from nhot.errors import NhotError
     from nhot.network.file import load
+    from nhot.report.schema import Link, Verified
     from nhot_sim.chain import verify
     from nhot_sim.samples import extreme_inputs
 
     if args.simulated < 1:
         raise NhotError(f"Number of simulated inputs must be at least 1, not {args.simulated}")
+    check_report(args)
     path = args.network or args.image.with_suffix(".onnx")
     if not path.exists():
         raise NhotError(f"Network {path} must exist; name the one compiled with --network")
@@ -53,6 +66,11 @@ def run(args: Namespace) -> int:
         links.append({"link": link.name, "compared": link.compared})
         if not args.json:
             say(f"equal  {link.name:24} {link.compared}")
+    if args.report is not None:
+        verified = Verified(links=tuple(Link(**link) for link in links),
+                            made=made("verify", SIMULATION))
+        known = network_entry(network, path)
+        add(args, replace(image_entry(image), network=known.network, verified=verified))
     if args.json:
         print_json(links)
     return 0

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import logging
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nhot.cli.output import OutputFile, add_json_argument, print_json
+from nhot.cli.reporting import (
+    add,
+    add_report_argument,
+    check_report,
+    image_entry,
+    made,
+    network_entry,
+)
 from nhot.cli.target import add_target_arguments, engine_config
 from nhot.printable import say
 
@@ -30,6 +39,7 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="write the smallest engine that holds the network to FILE, for "
                              "--config of other commands, and compile for it: the same array, "
                              "with the least widths and depths")
+    add_report_argument(parser)
     add_json_argument(parser)
 
 
@@ -42,6 +52,7 @@ def run(args: Namespace) -> int:
 
     output = args.output or args.network.with_suffix(".img")
     check_folders(output, args.fit)
+    check_report(args)
     config = engine_config(args)
     network = load(args.network)
     if args.fit is not None:
@@ -50,6 +61,9 @@ def run(args: Namespace) -> int:
     if args.fit is not None:
         write_atomically(args.fit, f"{config.to_json()}\n".encode())
     write_atomically(output, image.to_bytes())
+    if args.report is not None:
+        known = network_entry(network, args.network)
+        add(args, replace(image_entry(image, made("compile")), network=known.network))
     facts = image_facts(image)
     if args.json:
         fit = {"fit": {"file": str(args.fit), "changed": changed}} if args.fit is not None else {}

@@ -25,6 +25,8 @@ PROGRAMS = (
     ("perl", "--version", "simulation with Verilator", "perl"),
     ("iverilog", "-V", "cocotb tests with Icarus", "iverilog"),
 )
+# One of them shows the page of a report to the tests.
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome-headless-shell")
 # Loads bitstreams; nothing else of nhot needs it, and it comes in many ways.
 LOADERS = ("openFPGALoader", "openfpgaloader-cli")
 
@@ -55,7 +57,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Look, and print what was found."""
-    findings = [_python(), *_packages(), *map(_program, PROGRAMS), _loader()]
+    findings = [_python(), *_packages(), *map(_program, PROGRAMS), _browser(), _loader()]
     ports = list(_serial_ports())
     missing = [one for one in findings if one.needed and not one.version]
     if args.json:
@@ -134,6 +136,11 @@ def _program_version(name: str, flag: str) -> str:
         return "present"
     version = re.search(r"\d+\.\d+[\w.]*", done.stdout + done.stderr)
     return version[0] if version else "present"
+
+
+def _browser() -> Finding:
+    found = next(filter(shutil.which, BROWSERS), BROWSERS[0])
+    return _program((found, "--version", "the tests of reports", BROWSERS[0]))
 
 
 def _loader() -> Finding:

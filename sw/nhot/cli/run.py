@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import io
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nhot.cli.output import OutputFile, add_json_argument, print_json, print_table
 from nhot.cli.ports import add_port_arguments, load_image, open_board
-from nhot.printable import say
+from nhot.cli.reporting import (
+    add,
+    add_labels_argument,
+    add_report_argument,
+    board_answers,
+    check_report,
+    image_entry,
+    made,
+    read_labels,
+)
+from nhot.printable import printable, say
 
 if TYPE_CHECKING:
     from nhot.compiler import Image
@@ -32,20 +43,34 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="where to write the outputs, in the same order of axes")
     parser.add_argument("--limit", type=float, default=60.0, metavar="SECONDS",
                         help="break off a run that takes longer (default: %(default)s)")
+    add_labels_argument(parser)
+    add_report_argument(parser)
     add_json_argument(parser)
 
 
 def run(args: Namespace) -> int:
     """Load the image, run every input, print what came out."""
     from nhot.compiler import Image
+    from nhot.report.schema import Run, Timed
+
+    check_report(args)
     image = Image.read(args.image)
     inputs = read_inputs(args.input, image.meta.input.shape)
+    labels = read_labels(args.labels, len(inputs), image)
     with open_board(args, image.config) as board:
         load_image(args, board, image)
         facts = _run(board, image, inputs, args.limit)
     outputs = facts["outputs"]
     if args.output is not None:
         write_outputs(args.output, outputs)
+    if args.report is not None:
+        run = Run(
+            place="virtual board" if args.port == "virtual" else printable(f"board on {args.port}"),
+            inputs=len(inputs), cycles=max(facts["cycles"]), stalls=max(facts["stalls"]),
+            layers=tuple(Timed(**layer) for layer in facts["layers"]),
+            answers=board_answers(image, inputs, outputs, labels), made=made("run", ["pyserial"]),
+        )
+        add(args, replace(image_entry(image), runs=(run,)))
     facts["outputs"] = outputs.tolist()
     if args.json:
         print_json(facts)

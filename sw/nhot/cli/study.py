@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nhot.cli.output import OutputFile, OutputFolder, add_json_argument, print_json
+from nhot.cli.reporting import add, add_report_argument, check_report
 from nhot.errors import NhotError
 from nhot.printable import say
 
@@ -50,6 +51,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--page", action=OutputFile, metavar="FILE.md",
                         help="also renew the study's tables in a page, between the lines "
                         "<!-- table STUDY PART --> and <!-- end -->")
+    add_report_argument(parser)
     add_json_argument(parser)
 
 
@@ -62,7 +64,13 @@ def run(args: Namespace) -> int:
         raise NhotError("Study needs either -o DIR to train in, or --table DIR to read from")
     if args.page:
         _read(args.page)  # one that cannot be read is found before the training
+    check_report(args)
     records = _train(args) if args.output else load_records(args.table)
+    if args.report is not None:
+        from nhot.studies.report import entry
+
+        for record in records:
+            add(args, entry(chosen, record))
     if args.json:
         print_json([vars(record) for record in records])
     else:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import logging
 from argparse import ArgumentParser, Namespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nhot.cli.output import OutputFile, add_json_argument, print_json
+from nhot.cli.reporting import (
+    TRAINING,
+    add,
+    add_report_argument,
+    check_report,
+    made,
+    model_answers,
+    scores,
+)
 from nhot.cli.training import (
     add_data_arguments,
     add_model_arguments,
@@ -17,7 +26,12 @@ from nhot.cli.training import (
     settings,
 )
 from nhot.errors import NhotError
-from nhot.printable import say
+from nhot.printable import printable, say
+
+if TYPE_CHECKING:
+    from nhot.report.schema import Entry
+    from nhot.tasks import Task
+    from nhot.training import History, Settings
 
 HELP = "train a float network, for nhot quantize to begin with"
 
@@ -52,6 +66,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("output")
     group.add_argument("-o", "--output", action=OutputFile, required=True, metavar="FILE.pt",
                        help="the weights, as a state_dict of torch")
+    add_report_argument(group)
     add_json_argument(parser)
 
 
@@ -59,6 +74,7 @@ def run(args: Namespace) -> int:
     """Train, and write the weights."""
     if args.data is None:
         raise NhotError("--data must name what to train on: a folder, an .npz file or digits")
+    check_report(args)
     from nhot.quant.weights_file import save_weights
     from nhot.training import fit
     from nhot.training.ranks import join
@@ -77,6 +93,8 @@ def run(args: Namespace) -> int:
     if not join().first:
         return 0
     save_weights(model, args.output)
+    if args.report is not None:
+        add(args, _entry(args, model, task, chosen, history))
     facts: dict[str, Any] = {
         "file": str(args.output), "model": args.model, "epochs": len(history.epochs),
         "training_loss": history.losses[-1], "seconds": history.seconds,
@@ -93,3 +111,21 @@ def run(args: Namespace) -> int:
         score = f"{100 * history.metric:.2f} %" if share else f"{history.metric:.4g}"
         _log.info("%s %s", task.metric, score)
     return 0
+
+
+def _entry(
+    args: Namespace, model: Any, task: Task, chosen: Settings, history: History
+) -> Entry:
+    """What a report says of the training."""
+    from nhot.report.collect import epochs, file_hash, settings
+    from nhot.report.schema import Entry, Training
+
+    last = {} if history.metric is None else {"float": history.metric}
+    found = scores(last, task.held_out)
+    return Entry(training=Training(
+        model=printable(args.model), data=printable(args.data), metric=task.metric,
+        sha256=file_hash(args.output), epochs=epochs(history.epochs),
+        settings=settings({**vars(chosen), "augment": args.augment, "option": args.option}),
+        score=found[0] if found else None, answers=model_answers(model, task),
+        made=made("train", TRAINING),
+    ))

@@ -158,7 +158,7 @@ def _json(names: set[str]) -> Found | None:
     """By the names in the object; an object of none of these is left to its reader."""
     if {"inputs_sha256", "sha256", "config"} <= names:
         return Found("a bitstream's manifest", "manifest")
-    if {"version", "title"} <= names:
+    if {"version", "entries"} <= names:
         return Found("a report", "report")
     if {"class_name", "config"} <= names:
         return Found("a Keras model (JSON)")

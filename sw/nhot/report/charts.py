@@ -1,99 +1,131 @@
-"""Charts as inline SVG that takes its colours and its font from the page around it."""
+"""Charts of HTML and SVG that are as wide as the page and keep their text readable.
+
+Names and figures are text of the page, marks are placed in percent; so a chart is right on a
+telephone and in print, takes the page's colours, and needs no script.
+"""
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Sequence
-from itertools import pairwise
-from typing import Any
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from nhot.report.table import number
+from nhot.report.axis import Axis, amount_axis, log_axis, score_axis
+from nhot.report.table import number, plain
 
-__all__ = ["cycles_chart", "levels_chart"]
+__all__ = ["Mark", "curve", "histogram", "rows"]
 
-# Drawn in colours that stand for roles, which become variables of the page's style sheet.
-ROLES = {"#010101": "var(--ink)", "#020202": "var(--faint)", "#030303": "var(--accent)",
-         "#040404": "var(--second)"}
-INK, FAINT, ACCENT, SECOND = ROLES
-
-STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none", "font.family": "DejaVu Sans", "font.size": 9.0,
-    "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": FAINT, "axes.titlecolor": INK,
-    "xtick.color": FAINT, "ytick.color": FAINT, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.8,
-    "axes.titlesize": 10.0, "axes.titlelocation": "left",
-}
+Text = Callable[[float], str]
 
 
-def levels_chart(
-    key: str, title: str, levels: Sequence[float], counts: Sequence[int],
-) -> str:
-    """Weights of a layer: one bar on each level of its format, all levels marked below."""
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """A row of a chart: a value, how it is written (HTML), and what chance leaves open of it."""
 
-    def draw(axes: Any) -> None:
-        span = max(levels) - min(levels) or 1
-        gaps = [b - a for a, b in pairwise(levels)]
-        width = max(min(gaps, default=1) * 0.8, span / 180)
-        axes.bar(levels, counts, width=width, color=ACCENT, linewidth=0)
-        below = axes.get_xaxis_transform()  # y in parts of the height: just under the axis
-        axes.plot(levels, [-0.035] * len(levels), "|", color=SECOND, markersize=5,
-                  markeredgewidth=0.7, clip_on=False, transform=below)
-        axes.tick_params(axis="x", length=0, pad=9)
-        axes.set_title(title)
-        axes.set_ylabel("weights")
-        axes.set_xlim(min(levels) - span * 0.03, max(levels) + span * 0.03)
-        axes.set_ylim(bottom=0)
-
-    return _svg(key, (5.2, 2.2), draw)
+    name: str
+    value: float
+    text: str
+    low: float | None = None
+    high: float | None = None
 
 
-def cycles_chart(
-    key: str, names: Sequence[str], predicted: Sequence[int | None],
-    measured: Sequence[int | None],
-) -> str:
-    """Cycles of each layer, measured beside predicted."""
+def rows(marks: Sequence[Mark], axis: Axis, tick: Text, caption: str = "") -> str:
+    """One line a mark: a bar where the axis begins at zero, else a dot with its range.
 
-    def draw(axes: Any) -> None:
-        both = any(v is not None for v in predicted) and any(v is not None for v in measured)
-        height = 0.36 if both else 0.6
-        series = [("measured", measured, ACCENT), ("predicted", predicted, SECOND)]
-        series = [entry for entry in series if any(v is not None for v in entry[1])]
-        for index, (label, values, colour) in enumerate(series):
-            offset = (index - (len(series) - 1) / 2) * height
-            rows = [row + offset for row in range(len(names))]
-            axes.barh(rows, [v or 0 for v in values], height=height, color=colour, label=label)
-        axes.set_yticks(range(len(names)), names)
-        axes.invert_yaxis()
-        axes.tick_params(axis="y", length=0)
-        axes.set_xlabel("cycles")
-        axes.xaxis.set_major_formatter(lambda value, _: number(value))
-        axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)
-
-    return _svg(key, (10.8, 0.9 + 0.42 * len(names)), draw)
+    ``tick`` writes a value of the axis; what it gives and ``caption`` are HTML.
+    """
+    lines = [
+        f'<div class="row"><span class="name">{plain(mark.name)}</span>'
+        f'<span class="track">{_grid(axis)}{_mark(mark, axis)}</span>'
+        f'<span class="value">{mark.text}</span></div>' for mark in marks
+    ]
+    note = f'<p class="caption">{caption}</p>' if caption else ""
+    return (
+        f'<div class="rows">{"".join(lines)}<div class="row axis" aria-hidden="true">'
+        f'<span class="name"></span><span class="track">{_labels(axis, tick)}</span>'
+        f'<span class="value"></span></div></div>{note}'
+    )
 
 
-def _svg(key: str, size: tuple[float, float], draw: Any) -> str:
-    """Draw one chart; ``key`` keeps its identifiers apart from those of the page's others."""
-    import matplotlib
-    from matplotlib.figure import Figure
+def histogram(places: Sequence[int], counts: Sequence[int]) -> str:
+    """A bar on each place, as high as its count; ticks below mark all places."""
+    span = max(places[-1] - places[0], 1)
+    gaps = [b - a for a, b in itertools.pairwise(places)]
+    width = max(100 / (span + max(gaps, default=1)) * min(gaps, default=1) * 0.8, 0.55)
+    most = max(counts) or 1
+    heights = amount_axis(counts)
+    if heights.kind == "log":
+        heights = log_axis([0.6, most])
 
-    buffer = io.StringIO()
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": key}):
-        figure = Figure(figsize=size, layout="constrained")
-        draw(figure.add_subplot())
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    return _adapt(buffer.getvalue(), key)
+    def x(place: float) -> float:
+        return 100 * (place - places[0] + max(gaps, default=1) / 2) / (
+            span + max(gaps, default=1))
+
+    bars = "".join(
+        f'<rect x="{x(place) - width / 2:.2f}" y="{100 - heights.at(count):.2f}" '
+        f'width="{width:.2f}" height="{heights.at(count):.2f}"><title>{place}: '
+        f"{number(count)}</title></rect>"
+        for place, count in zip(places, counts, strict=True) if count
+    )
+    marks = "".join(f'<s style="left:{x(place):.2f}%"></s>' for place in places)
+    shown = {places[0], places[-1], min(places, key=abs)}
+    labels = "".join(f'<b style="left:{x(place):.2f}%">{_signed(place)}</b>'
+                     for place in sorted(shown))
+    return _plot(heights, bars, f'<div class="levels">{marks}</div><div class="x">{labels}</div>')
 
 
-def _adapt(svg: str, key: str) -> str:
-    svg = svg[svg.index("<svg"):]
-    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{key}-", svg)
-    svg = re.sub(r"'DejaVu Sans'[^;\"]*", "var(--font)", svg)
-    for colour, role in ROLES.items():
-        svg = svg.replace(colour, role)
-    # the page decides the width; the view box keeps the proportions
-    svg = re.sub(r'<svg([^>]*?) width="[^"]*"', r"<svg\1", svg, count=1)
-    svg = re.sub(r'<svg([^>]*?) height="[^"]*"', r"<svg\1", svg, count=1)
-    return svg.replace("<svg", '<svg class="chart" role="img"', 1)
+def curve(points: Sequence[tuple[float, float]], tick: Text, what: str) -> str:
+    """Values over steps, joined by a line; logarithmic where the values span much."""
+    ys = [y for _, y in points]
+    heights = score_axis(ys)
+    first, last = points[0][0], points[-1][0]
+    places = [
+        (100 * (x - first) / (last - first or 1), 100 - heights.at(y)) for x, y in points
+    ]
+    path = " ".join(f"{x:.2f},{y:.2f}" for x, y in places)
+    labels = (f'<b style="left:0%">{number(first)}</b>'
+              f'<b style="left:100%">{number(last)}</b>')
+    line = f'<polyline points="{path}"><title>{plain(what)}</title></polyline>'
+    return _plot(heights, line, f'<div class="x">{labels}</div>', tick)
+
+
+def _plot(heights: Axis, drawing: str, below: str, tick: Text | None = None) -> str:
+    lines = "".join(
+        f'<line x1="0" x2="100" y1="{100 - heights.at(one):.2f}" y2="{100 - heights.at(one):.2f}"/>'
+        for one in heights.ticks
+    )
+    labels = "".join(
+        f'<b style="bottom:{heights.at(one):.2f}%">{(tick or number)(one)}</b>'
+        for one in heights.ticks
+    )
+    return (
+        f'<div class="plot"><div class="y" aria-hidden="true">{labels}</div>'
+        f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img">{lines}{drawing}</svg>'
+        f'<div class="below" aria-hidden="true">{below}</div></div>'
+    )
+
+
+def _mark(mark: Mark, axis: Axis) -> str:
+    if axis.kind == "linear":
+        if not mark.value:
+            return ""
+        return f'<i class="bar" style="width:{axis.at(mark.value):.2f}%"></i>'
+    dot = f'<i class="dot" style="left:{axis.at(mark.value):.2f}%"></i>'
+    if mark.low is None or mark.high is None:
+        return dot
+    left, right = axis.at(mark.low), axis.at(mark.high)
+    return f'<i class="range" style="left:{left:.2f}%;width:{right - left:.2f}%"></i>{dot}'
+
+
+def _grid(axis: Axis) -> str:
+    return "".join(f'<s style="left:{axis.at(one):.2f}%"></s>' for one in axis.ticks)
+
+
+def _labels(axis: Axis, tick: Text) -> str:
+    return "".join(
+        f'<b style="left:{axis.at(one):.2f}%">{tick(one)}</b>' for one in axis.ticks
+    )
+
+
+def _signed(value: int) -> str:
+    return f"{value}".replace("-", "\u2212")

@@ -1,152 +1,67 @@
-"""The page: one function a section, each of which returns HTML or nothing."""
+"""The page: one entry, or several side by side and then each in full."""
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from nhot.report.charts import cycles_chart, levels_chart
-from nhot.report.pictures import data_uri
-from nhot.report.schema import check
-from nhot.report.table import meter, number, section, table, tile
+from nhot.report.comparison import comparison, names
+from nhot.report.schema import Entry, Report
+from nhot.report.sections import entry_sections
+from nhot.report.table import plain
 
 __all__ = ["render"]
 
-Report = dict[str, Any]
 
-PICTURES = 40  # more misclassified pictures than this are only counted
+def render(report: Report, title: str = "") -> str:
+    """Return ``report`` as an HTML page that needs no other file, no network and no script.
 
-
-def render(report: Report) -> str:
-    """Return the HTML page of ``report``, whose form :mod:`nhot.report.schema` describes.
-
-    The page needs no other file and no network. Equal data give equal pages.
+    Equal data give equal pages. Without a title it is the name of what is shown.
     """
-    check(report)
-    sections = (_header, _tiles, _accuracy, _builds, _layers, _levels, _pictures, _environment)
+    entries = report.entries
+    title = title or _title(entries)
+    if len(entries) == 1:
+        body = _header(title, "h1", _line(entries[0])) + entry_sections(entries[0])
+    else:
+        body = _header(title, "h1", "") + comparison(entries) + _articles(entries)
     style = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
-    body = "\n".join(text for text in (make(report) for make in sections) if text)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(report['title'])}</title>\n<style>\n{style}</style>\n</head>\n"
+        f"<title>{plain(title)}</title>\n<style>\n{style}</style>\n</head>\n"
         f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
     )
 
 
-def _header(report: Report) -> str:
-    network = report.get("network", {})
-    facts = [network.get("name"), network.get("format"), report.get("run", {}).get("target")]
-    line = report.get("subtitle") or " · ".join(fact for fact in facts if fact)
-    text = f"<h1>{escape(report['title'])}</h1>"
-    return f"<header>{text}{f'<p>{escape(line)}</p>' if line else ''}</header>"
+def _title(entries: Sequence[Entry]) -> str:
+    if len(entries) == 1:
+        return entries[0].name
+    return f"{len(entries)} networks side by side" if entries else "An empty report"
 
 
-def _tiles(report: Report) -> str:
-    tiles = []
-    if report.get("accuracy"):
-        last = report["accuracy"][-1]
-        share = last["correct"] / max(last["total"], 1)
-        tiles.append(tile(f"{share:.2%}", f"accuracy, {last['stage']}"))
-    if "identical" in report:
-        same = report["identical"]
-        kind = "good" if same["count"] == same["total"] else "bad"
-        what = same.get("what", "answers equal to the reference")
-        tiles.append(tile(f"{number(same['count'])} of {number(same['total'])}", what, kind))
-    if "run" in report:
-        run = report["run"]
-        tiles.append(tile(number(run["cycles"]), "cycles per image"))
-        if run.get("clock_hz"):
-            rate = run["clock_hz"] / max(run["cycles"], 1)
-            tiles.append(tile(number(rate), f"images/s at {run['clock_hz'] / 1e6:g} MHz"))
-    network = report.get("network", {})
-    for key, what in (("weight_bits", "bits per weight"),
-                      ("terms_per_weight", "shift-adds per weight"), ("macs", "MACs per image")):
-        if key in network:
-            tiles.append(tile(number(network[key]), what))
-    return f'<div class="tiles">{"".join(tiles)}</div>' if tiles else ""
+def _header(title: str, tag: str, line: str) -> str:
+    text = f"<{tag}>{plain(title)}</{tag}>"
+    return f"<header>{text}{f'<p>{plain(line)}</p>' if line else ''}</header>"
 
 
-def _accuracy(report: Report) -> str:
-    rows = [
-        (escape(entry["stage"]), meter(entry["correct"] / max(entry["total"], 1)),
-         f"{entry['correct'] / max(entry['total'], 1):.2%}",
-         f"{number(entry['correct'])} of {number(entry['total'])}")
-        for entry in report.get("accuracy", ())
-    ]
-    return section("Accuracy", table(("stage", "", "accuracy", "correct"), rows, numeric=(2, 3)))
+def _line(entry: Entry) -> str:
+    """What it is, in a line: formats, engine, date."""
+    network, image, build = entry.network, entry.image, entry.build
+    formats = dict.fromkeys(one.format for one in network.layers if one.format) if network else {}
+    engine = ""
+    if image is not None:
+        engine = f"{image.board} {image.configuration}".strip() or f"engine {image.target_id}"
+    elif build is not None:
+        engine = f"{build.board} {build.configuration}"
+    dates = [part.made.date for part in (entry.training, entry.quantized, entry.image,
+                                         entry.verified, *entry.runs) if part and part.made]
+    date = max(dates, default="")[:10]
+    return " · ".join(one for one in (", ".join(formats), engine, date) if one)
 
 
-def _builds(report: Report) -> str:
-    def of(entry: Report, key: str) -> str:
-        if key not in entry:
-            return ""
-        available = entry.get(f"{key}_available")
-        share = f" ({entry[key] / available:.0%})" if available else ""
-        return number(entry[key]) + share
-
-    rows = [
-        (escape(entry["board"]), escape(entry.get("configuration", "")), of(entry, "luts"),
-         of(entry, "memories"), of(entry, "dsps"), of(entry, "fmax_mhz"), of(entry, "clock_mhz"))
-        for entry in report.get("builds", ())
-    ]
-    heads = ("board", "configuration", "LUTs", "memories", "DSPs", "Fmax (MHz)", "clock (MHz)")
-    return section("Bitstreams", table(heads, rows, numeric=range(2, 7)))
-
-
-def _layers(report: Report) -> str:
-    layers = report.get("layers", [])
-    keys = ("macs", "weights", "terms", "cycles_predicted", "cycles_measured", "stalls")
-    heads = ("layer", "operator", "MACs", "weights", "shift-adds", "predicted cycles",
-             "measured cycles", "stalls")
-    rows = [
-        (escape(layer["name"]), escape(layer.get("operator", "")),
-         *(number(layer[key]) if key in layer else "" for key in keys))
-        for layer in layers
-    ]
-    chart = ""
-    predicted = [layer.get("cycles_predicted") for layer in layers]
-    measured = [layer.get("cycles_measured") for layer in layers]
-    if any(value is not None for value in predicted + measured):
-        chart = cycles_chart("cycles", [layer["name"] for layer in layers], predicted, measured)
-    return section("Layers", chart + table(heads, rows, numeric=range(2, 8)) if rows else "")
-
-
-def _levels(report: Report) -> str:
-    charts = [
-        levels_chart(f"levels{index}", " · ".join(filter(None, (entry["layer"],
-                     entry.get("format")))), entry["levels"], entry["counts"])
-        for index, entry in enumerate(report.get("levels", ()))
-    ]
-    return section(
-        "Weights on their levels", f'<div class="charts">{"".join(charts)}</div>' if charts else "",
-        "Marks below the bars are the levels that the format has; no weight lies elsewhere.",
+def _articles(entries: Sequence[Entry]) -> str:
+    return "\n".join(
+        f'<article id="entry{index}">{_header(name, "h2", _line(entry))}{entry_sections(entry)}'
+        "</article>" for index, (name, entry) in enumerate(zip(names(entries), entries,
+                                                               strict=True))
     )
-
-
-def _pictures(report: Report) -> str:
-    entries = report.get("misclassified", [])
-    figures = []
-    for entry in entries[:PICTURES]:
-        white = entry.get("white") or max(max(row) for row in entry["pixels"])
-        label, answer = escape(str(entry["label"])), escape(str(entry["answer"]))
-        where = f"<br>no. {number(entry['index'])}" if "index" in entry else ""
-        figures.append(
-            f'<figure><img src="{data_uri(entry["pixels"], white)}" alt="a {label}">'
-            f"<figcaption>{label} read as <b>{answer}</b>{where}</figcaption></figure>"
-        )
-    left = len(entries) - len(figures)
-    note = f"The first {len(figures)}; {left} more are not shown." if left else ""
-    return section(
-        "Wrong answers", f'<div class="pictures">{"".join(figures)}</div>' if figures else "", note,
-    )
-
-
-def _environment(report: Report) -> str:
-    rows = [
-        (escape(str(name)), f"<code>{escape(str(value))}</code>")
-        for name, value in report.get("environment", {}).items()
-    ]
-    made = f"<footer>{escape(report['created'])}</footer>" if report.get("created") else ""
-    return section("Made with", table(("", ""), rows)) + made

@@ -1,121 +1,352 @@
-"""What the data of a report look like.
+"""What a report holds: plain data, one dataclass a part.
 
-A report is a JSON object. ``version`` and ``title`` must be there; every other part may be left out
-and then leaves its section out of the page. Unknown names are refused, so that a misspelt one does
-not vanish in silence.
+A file is ``{"version": 2, "entries": [...]}``. An entry is one network on one engine; each command
+adds the parts it knows of, and a part that is not there leaves its section out of the page. The
+annotations are what :mod:`nhot.schema` checks a file by; what they cannot say is checked here.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import base64
+import binascii
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import datetime
 
 from nhot.errors import NhotError
+from nhot.printable import shortened
 
-__all__ = ["VERSION", "check"]
+__all__ = [
+    "VERSION", "Answers", "Build", "Entry", "Epoch", "Image", "Layer", "Levels", "Link", "Made",
+    "Memory", "Network", "Quantized", "Report", "Run", "Score", "Timed", "Training",
+    "Verified", "Wrong",
+]
 
-VERSION = 1
+VERSION = 2
 
-NUMBER = (int, float)
-
-# Each part: a name and its fields; a field is required unless its name ends with "?".
-# The value of a field is its type, or a tuple of types.
-Fields = dict[str, Any]
-
-OBJECTS: dict[str, Fields] = {
-    # what was compiled; weight_bits and terms are per weight
-    "network": {
-        "name": str, "format?": str, "weights?": int, "macs?": int,
-        "weight_bits?": NUMBER, "terms_per_weight?": NUMBER,
-    },
-    # one run of the engine
-    "run": {
-        "target": str, "cycles": int, "stalls?": int, "clock_hz?": NUMBER, "images?": int,
-    },
-    # how many answers of the engine equal those of the reference
-    "identical": {"count": int, "total": int, "what?": str},
-}
-
-LISTS: dict[str, Fields] = {
-    # accuracy of each stage, in order: float, calibrated, fine-tuned, board
-    "accuracy": {"stage": str, "correct": int, "total": int},
-    # one row a bitstream, from its manifest
-    "builds": {
-        "board": str, "configuration?": str, "luts?": int, "luts_available?": int,
-        "memories?": int, "memories_available?": int, "dsps?": int, "fmax_mhz?": NUMBER,
-        "clock_mhz?": NUMBER,
-    },
-    "layers": {
-        "name": str, "operator?": str, "macs?": int, "weights?": int, "terms?": int,
-        "cycles_predicted?": int, "cycles_measured?": int, "stalls?": int,
-    },
-    # all levels of a layer's format in ascending order, and how many weights lie on each
-    "levels": {"layer": str, "format?": str, "levels": list, "counts": list},
-    # pixels: rows of grey values, 0 to white
-    "misclassified": {
-        "label": (int, str), "answer": (int, str), "pixels": list, "white?": int, "index?": int,
-    },
-}
-
-SCALARS: Fields = {"version": int, "title": str, "subtitle?": str, "created?": str}
+_PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def check(report: object) -> dict[str, Any]:
-    """Return ``report`` if it has the form that this module describes, else raise NhotError."""
-    if not isinstance(report, dict):
-        raise NhotError(f"Report must be a JSON object, not {type(report).__name__}")
-    if report.get("version") != VERSION:
-        raise NhotError(f"Report version must be {VERSION}, not {report.get('version')!r}")
-    parts: Fields = {f"{name}?": dict for name in OBJECTS} | {f"{name}?": list for name in LISTS}
-    _check_fields("Report", report, SCALARS | parts | {"environment?": dict})
-    for name, fields in OBJECTS.items():
-        if name in report:
-            _check_fields(f"Report {name}", report[name], fields)
-    for name, fields in LISTS.items():
-        for index, entry in enumerate(report.get(name, ())):
-            _check_fields(f"Report {name}[{index}]", entry, fields)
-    for index, entry in enumerate(report.get("levels", ())):
-        if len(entry["levels"]) != len(entry["counts"]) or not entry["levels"]:
-            raise NhotError(
-                f"Report levels[{index}] must have as many counts as levels, at least one, "
-                f"not {len(entry['counts'])} and {len(entry['levels'])}"
-            )
-        _check_numbers(f"Report levels[{index}]", entry["levels"] + entry["counts"])
-    for index, entry in enumerate(report.get("misclassified", ())):
-        _check_pixels(f"Report misclassified[{index}] pixels", entry["pixels"])
-    return report
+class _Counts:
+    """Base of parts whose whole numbers are counts: none may be below zero."""
+
+    def __post_init__(self) -> None:
+        for one in fields(self):  # type: ignore[arg-type]  # every part is a dataclass
+            value = getattr(self, one.name)
+            if isinstance(value, int | float) and value < 0 and one.name not in _SIGNED:
+                raise NhotError(f"{type(self).__name__} {one.name} must be 0 or more, not {value}")
 
 
-def _check_fields(what: str, value: object, fields: Fields) -> None:
-    if not isinstance(value, dict):
-        raise NhotError(f"{what} must be a JSON object, not {type(value).__name__}")
-    known = {name.removesuffix("?"): kind for name, kind in fields.items()}
-    for name in value:
-        if name not in known:
-            raise NhotError(f"{what} must have the fields {', '.join(known)}, not {name!r}")
-    for name, kind in fields.items():
-        plain = name.removesuffix("?")
-        if plain not in value:
-            if not name.endswith("?"):
-                raise NhotError(f"{what} must have the field {name!r}, which is missing")
-        elif not isinstance(value[plain], kind) or isinstance(value[plain], bool):
-            raise NhotError(f"{what} {plain} must be {_kind(kind)}, not {value[plain]!r}")
+_SIGNED = {"value", "loss"}
 
 
-def _kind(kind: type | tuple[type, ...]) -> str:
-    kinds = kind if isinstance(kind, tuple) else (kind,)
-    names = {int: "an integer", float: "a number", str: "text", list: "a list", dict: "an object"}
-    return " or ".join(names[one] for one in kinds)
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """Which command made a part, when (ISO 8601, UTC), and with which versions of what."""
+
+    command: str
+    date: str
+    versions: dict[str, str]
+
+    def __post_init__(self) -> None:
+        try:
+            datetime.fromisoformat(self.date)
+        except ValueError:
+            raise NhotError(f"Date must be as 2030-12-31T23:59:59+00:00, "
+                            f"not {shortened(self.date)}") from None
+
+    @property
+    def minute(self) -> str:
+        """The date as people read it."""
+        return f"{datetime.fromisoformat(self.date):%Y-%m-%d %H:%M %Z}".strip()
 
 
-def _check_numbers(what: str, values: list[Any]) -> None:
-    for value in values:
-        if not isinstance(value, NUMBER) or isinstance(value, bool):
-            raise NhotError(f"{what} must hold numbers, not {value!r}")
+@dataclass(frozen=True, kw_only=True)
+class Score(_Counts):
+    """The metric of a stage: accuracy as a part of 1, of so many samples where that is known."""
+
+    stage: str
+    value: float
+    samples: int | None = None
 
 
-def _check_pixels(what: str, rows: list[Any]) -> None:
-    width = len(rows[0]) if rows and isinstance(rows[0], list) else 0
-    if not width or any(not isinstance(row, list) or len(row) != width for row in rows):
-        raise NhotError(f"{what} must be rows of the same length, at least one")
-    for row in rows:
-        _check_numbers(what, row)
+@dataclass(frozen=True, kw_only=True)
+class Wrong(_Counts):
+    """One wrong answer; ``picture`` is a PNG in base64 if the input is a picture."""
+
+    index: int
+    label: int
+    answer: int
+    picture: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.picture is None:
+            return
+        try:
+            sound = base64.b64decode(self.picture, validate=True).startswith(_PNG)
+        except (binascii.Error, ValueError):
+            sound = False
+        if not sound:
+            raise NhotError(f"Picture must be a PNG in base64, not {shortened(self.picture)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """Labels beside answers: (label, answer, how often), those that occur.
+
+    ``names`` are those of the classes, in the order of labels; ``wrong`` has the first wrong ones.
+    """
+
+    classes: int
+    pairs: tuple[tuple[int, int, int], ...]
+    names: tuple[str, ...] = ()
+    wrong: tuple[Wrong, ...] = ()
+
+    def __post_init__(self) -> None:
+        for label, answer, count in self.pairs:
+            if not (0 <= label < self.classes and 0 <= answer < self.classes and count > 0):
+                raise NhotError(f"Pair must be two of {self.classes} classes and a count above 0, "
+                                f"not {(label, answer, count)}")
+        if self.names and len(self.names) != self.classes:
+            raise NhotError(f"Names must be one a class ({self.classes}), not {len(self.names)}")
+        for one in self.wrong:
+            if max(one.label, one.answer) >= self.classes:
+                raise NhotError(f"Wrong answer must be one of {self.classes} classes, "
+                                f"not {one.label} read as {one.answer}")
+
+    @property
+    def correct(self) -> int:
+        """Answers that are the label."""
+        return sum(count for label, answer, count in self.pairs if label == answer)
+
+    @property
+    def total(self) -> int:
+        """All answers."""
+        return sum(count for _, _, count in self.pairs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch(_Counts):
+    """Mean loss of an epoch if that was a number, and the metric after it if it was measured."""
+
+    epoch: int
+    loss: float | None = None
+    metric: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """A float network's training; ``sha256`` is of the file of weights that came of it."""
+
+    model: str
+    data: str
+    metric: str
+    sha256: str
+    settings: dict[str, str | int | float]
+    epochs: tuple[Epoch, ...]
+    made: Made
+    score: Score | None = None
+    answers: Answers | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer(_Counts):
+    """A layer of a network; ``format`` and the counts are of its weights, if it has any."""
+
+    name: str
+    operator: str
+    output: tuple[int, ...]
+    format: str = ""
+    weights: int = 0
+    bits: int = 0
+    terms: int = 0
+    macs: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Levels:
+    """All levels of a layer's format in ascending order, and the number of weights on each."""
+
+    layer: str
+    format: str
+    levels: tuple[int, ...]
+    counts: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not self.levels or len(self.levels) != len(self.counts):
+            raise NhotError(f"Levels must be at least one and have a count each, not "
+                            f"{len(self.levels)} with {len(self.counts)} counts")
+        if any(a >= b for a, b in zip(self.levels, self.levels[1:], strict=False)):
+            raise NhotError("Levels must be in ascending order")
+        if min(self.counts) < 0:
+            raise NhotError(f"Counts must be 0 or more, not {min(self.counts)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """The integer network; ``sha256`` is of its file."""
+
+    name: str
+    sha256: str
+    input: tuple[int, ...]
+    layers: tuple[Layer, ...]
+    levels: tuple[Levels, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantized:
+    """How the integer network came to be, and what it scores; ``weights`` is the SHA-256 of the
+    file of float weights that it began with, if it was one."""
+
+    data: str
+    metric: str
+    scores: tuple[Score, ...]
+    settings: dict[str, str | int | float]
+    made: Made
+    weights: str | None = None
+    answers: Answers | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory(_Counts):
+    """Words of a memory that the network takes, and those that there are."""
+
+    name: str
+    words: int
+    depth: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image(_Counts):
+    """A memory image: ``sha256`` is its content hash, ``cycles`` are predicted, by layer."""
+
+    network: str
+    sha256: str
+    target_id: str
+    format: str
+    cycles: int
+    layers: tuple[tuple[str, int], ...]
+    memories: tuple[Memory, ...]
+    board: str = ""
+    configuration: str = ""
+    clock_hz: int | None = None
+    made: Made | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """A bitstream, as its manifest has it: cells by kind as (used, available), clocks in MHz."""
+
+    board: str
+    configuration: str
+    part: str
+    target_id: str
+    sha256: str
+    fmax_mhz: float
+    clock_mhz: float
+    resources: dict[str, tuple[int, int]]
+    tools: dict[str, str]
+
+    def __post_init__(self) -> None:
+        if self.fmax_mhz <= 0 or self.clock_mhz <= 0:
+            raise NhotError(f"Clock must be above 0 MHz, not {min(self.fmax_mhz, self.clock_mhz)}")
+        for name, (used, available) in self.resources.items():
+            if used < 0 or available < 0:
+                raise NhotError(f"Resource {shortened(name)} must be 0 or more, "
+                                f"not {used} of {available}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """One link of the chain of equalities that held, and on how much."""
+
+    link: str
+    compared: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """The links that held."""
+
+    links: tuple[Link, ...]
+    made: Made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timed(_Counts):
+    """Cycles of a layer, and how many of them it stalled if that was counted by layer."""
+
+    name: str
+    cycles: int
+    stalls: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(_Counts):
+    """Inferences at a place: a board, a virtual one, a simulator.
+
+    ``cycles`` and ``stalls`` are the most of an inference, ``layers`` are of the
+    last one; ``identical`` counts outputs equal to the reference's, where these were compared.
+    """
+
+    place: str
+    inputs: int
+    cycles: int
+    stalls: int
+    layers: tuple[Timed, ...]
+    made: Made
+    identical: int | None = None
+    answers: Answers | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.identical is not None and self.identical > self.inputs:
+            raise NhotError(f"Identical outputs must be at most {self.inputs}, "
+                            f"not {self.identical}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One network on one engine, as far as is known."""
+
+    training: Training | None = None
+    network: Network | None = None
+    quantized: Quantized | None = None
+    image: Image | None = None
+    build: Build | None = None
+    verified: Verified | None = None
+    runs: tuple[Run, ...] = ()
+
+    def __post_init__(self) -> None:
+        for what, scores in (
+            ("Training", [self.training.score] if self.training else []),
+            ("Quantized", self.quantized.scores if self.quantized else []),
+        ):
+            part = self.training if what == "Training" else self.quantized
+            _check_accuracies(part.metric if part else "", [one for one in scores if one])
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        if self.network is not None:
+            return self.network.name
+        if self.image is not None:
+            return self.image.network
+        if self.training is not None:
+            return self.training.model
+        return f"{self.build.board} {self.build.configuration}" if self.build else "nothing"
+
+
+def _check_accuracies(metric: str, scores: Iterable[Score]) -> None:
+    for one in scores:
+        if metric == "accuracy" and not 0 <= one.value <= 1:
+            raise NhotError(f"Accuracy must be 0 to 1, not {one.value!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a file holds."""
+
+    version: int = VERSION
+    entries: tuple[Entry, ...] = ()

@@ -17,11 +17,11 @@ from nhot.training.history import Epoch, History
 from nhot.training.log import read_log
 from nhot.training.loop import fit
 from nhot.training.losses import CrossEntropy, Distillation, Loss, MeanSquares
-from nhot.training.metrics import accuracy, mean_loss
+from nhot.training.metrics import accuracy, mean_loss, predictions
 from nhot.training.settings import Settings
 
 __all__ = [
     "Augment", "Batches", "CropFlip", "CrossEntropy", "Distillation", "Epoch", "History", "Loss",
-    "MeanSquares", "Settings", "TensorData", "accuracy", "fit", "mean_loss", "read_log",
-    "repeatable",
+    "MeanSquares", "Settings", "TensorData", "accuracy", "fit", "mean_loss", "predictions",
+    "read_log", "repeatable",
 ]

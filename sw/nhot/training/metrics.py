@@ -4,28 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import nn
 
+from nhot.formats.format import Ints
 from nhot.training.batches import Batch, Data, TensorData, as_data, collate
 from nhot.training.environment import device_of
 from nhot.training.losses import CrossEntropy, Loss
 
-__all__ = ["accuracy", "in_order", "mean_loss"]
+__all__ = ["accuracy", "in_order", "mean_loss", "predictions"]
 
 BATCH = 256
 
 
-@torch.no_grad()
 def accuracy(model: nn.Module, data: Data, *, batch: int = BATCH) -> float:
     """The part of the samples of ``data``, (samples, labels), that ``model`` classifies so."""
+    labels, answers, _ = predictions(model, data, batch=batch)
+    return float((labels == answers).mean())
+
+
+@torch.no_grad()
+def predictions(model: nn.Module, data: Data, *, batch: int = BATCH) -> tuple[Ints, Ints, int]:
+    """Labels of the samples of ``data``, the classes that ``model`` gives, and how many there are.
+
+    Both are (samples,), in the order of the data.
+    """
     device = device_of(model)
     model.eval()
-    right = count = 0
-    for x, labels in in_order(data, batch):
-        right += int((model(x.to(device)).argmax(1) == labels.to(device)).sum())
-        count += len(labels)
-    return right / count
+    labels, answers, classes = [], [], 0
+    for x, found in in_order(data, batch):
+        scores = model(x.to(device))
+        labels.append(found.cpu().numpy())
+        answers.append(scores.argmax(1).cpu().numpy())
+        classes = scores.shape[1]
+    return np.concatenate(labels), np.concatenate(answers), classes
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nhot.cli.output import print_json, print_table
 from nhot.cli.quantize import arguments
+from nhot.cli.reporting import add
 from nhot.printable import say
 
 if TYPE_CHECKING:
@@ -38,13 +39,18 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Quantise, and write the network."""
+    from nhot.report import check_report
+
     arguments.check(args)
+    check_report(args.report)
     from nhot.cli.quantize import work
 
     outcome = work.demonstration(args) if arguments.is_demonstration(args) else work.own(args)
     if not outcome.first:
         return 0
     work.write(args, outcome)
+    if args.report is not None:
+        add(args, work.entry(args, outcome))
     facts = work.layers(outcome.network)
     if args.json:
         print_json(_json(args, outcome, facts))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nhot.cli.output import OutputFile, add_json_argument
+from nhot.cli.reporting import add_report_argument
 from nhot.cli.training import (
     COMMON,
     add_data_arguments,
@@ -32,6 +33,8 @@ SETTINGS = ("test", "size", "option", "weights", "loss", "layer", "per_layer", "
             "threshold", "gradient_schedule", "bits", "activation_terms", "accumulator_bits",
             "input_range", "samples", "budget", *MIXED, *POST_TRAINING, *TRAINING)
 """What the demonstration on digits does not take."""
+REPORTED = ("model", "format", "seed", "finetune", *SETTINGS)
+"""What a report says of how it was done, where it was given."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -47,6 +50,9 @@ def add_arguments(parser: ArgumentParser) -> None:
                        help="the network file")
     group.add_argument("--inputs", action=OutputFile, metavar="X.npy",
                        help="also write samples to measure with as integers, for nhot run --input")
+    group.add_argument("--labels", action=OutputFile, metavar="Y.npy",
+                       help="also write the classes of these samples, for nhot run --labels")
+    add_report_argument(group)
     add_json_argument(parser)
 
 

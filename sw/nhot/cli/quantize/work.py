@@ -8,21 +8,27 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nhot.cli.quantize.arguments import DEFAULTS
+from nhot.cli.quantize.arguments import DEFAULTS, REPORTED
+from nhot.cli.reporting import TRAINING, made, model_answers, network_entry, scores
 from nhot.cli.target import read_config
 from nhot.cli.training import augmentation, build_model, named_task, pairs, settings
 from nhot.errors import NhotError
+from nhot.printable import printable
+from nhot.tasks import DIGITS, Source, open_task
 
 if TYPE_CHECKING:
     from nhot.compiler import EngineConfig
     from nhot.data.dataset import Floats
     from nhot.formats import Format
+    from nhot.formats.format import Ints
     from nhot.network import Network
     from nhot.quant import QuantModel
     from nhot.quant.mixed.sensitivity import Measure
+    from nhot.report.schema import Entry
+    from nhot.tasks import Task
     from nhot.training import Settings
 
-__all__ = ["Outcome", "demonstration", "layers", "own", "write"]
+__all__ = ["Outcome", "demonstration", "entry", "layers", "own", "write"]
 
 STEPS = 1000
 """Of adaptive rounding, for each layer."""
@@ -42,6 +48,12 @@ class Outcome(NamedTuple):
         By stage.
     samples : (samples, ...)
         To try the network with.
+    labels : (samples,), optional
+        Their classes, if they are known.
+    model : QuantModel
+        That the network is of.
+    task : Task
+        That it was measured on.
     first : bool
         Whether this is the process, of those of torchrun, that writes and prints.
     """
@@ -50,6 +62,9 @@ class Outcome(NamedTuple):
     metric: str
     scores: dict[str, float]
     samples: Floats
+    labels: Ints | None
+    model: QuantModel
+    task: Task
     first: bool = True
 
 
@@ -59,7 +74,9 @@ def demonstration(args: Namespace) -> Outcome:
     from nhot.quant import train_digits
 
     trained = train_digits(args.format, seed=args.seed)
-    return Outcome(trained.network, "accuracy", trained.accuracies, load_digits().test_x)
+    data, task = load_digits(), open_task("classification", Source(DIGITS))
+    return Outcome(trained.network, "accuracy", trained.accuracies, data.test_x, data.test_y,
+                   trained.model, task)
 
 
 def own(args: Namespace) -> Outcome:
@@ -69,6 +86,10 @@ def own(args: Namespace) -> Outcome:
 
     _check_formats(args)
     work = _Work(args)
+    samples, labels = work.shown()
+    if args.labels is not None and labels is None:
+        raise NhotError(f"--labels must be for data with a class for each sample, "
+                        f"not for {args.data!r}")
     quantized = work.rounded(work.formats())
     if args.finetune:
         work.finetune(quantized)
@@ -76,7 +97,8 @@ def own(args: Namespace) -> Outcome:
         work.post_train(quantized)
     name = f"{args.model.rpartition(':')[2]}-{args.format}"
     return Outcome(
-        to_network(quantized, name), work.task.metric, work.scores, work.shown(), join().first
+        to_network(quantized, name), work.task.metric, work.scores, samples, labels, quantized,
+        work.task, join().first,
     )
 
 
@@ -95,15 +117,32 @@ def layers(network: Network) -> list[dict[str, Any]]:
 
 
 def write(args: Namespace, outcome: Outcome) -> None:
-    """Write the network, and the inputs if they are wanted."""
+    """Write the network, and the inputs and labels if they are wanted."""
     from nhot.cli.run import write_outputs
     from nhot.data import to_integers
     from nhot.network.file import OPTION, save
 
     if args.inputs is not None:
         write_outputs(args.inputs, to_integers(outcome.network.input, outcome.samples))
+    if args.labels is not None and outcome.labels is not None:
+        write_outputs(args.labels, outcome.labels)
     save(outcome.network, args.output)
     _log.info("to run it in onnxruntime, set %s to %s: exact sums on every processor", *OPTION)
+
+
+def entry(args: Namespace, outcome: Outcome) -> Entry:
+    """What a report says of it; the network has been written."""
+    from nhot.report.collect import file_hash, settings
+    from nhot.report.schema import Quantized
+
+    given = {name: value for name, value in vars(args).items() if name in REPORTED}
+    quantized = Quantized(
+        data=printable(args.data or DIGITS), metric=outcome.metric, settings=settings(given),
+        scores=scores(outcome.scores, outcome.task.held_out),
+        answers=model_answers(outcome.model, outcome.task), made=made("quantize", TRAINING),
+        weights=None if args.weights is None else file_hash(args.weights),
+    )
+    return replace(network_entry(outcome.network, args.output), quantized=quantized)
 
 
 def _check_formats(args: Namespace) -> None:
@@ -221,10 +260,16 @@ class _Work:
             self.scores |= {stage.name: stage.after for stage in before}
             self.scores["finetuned"] = last.after
 
-    def shown(self) -> Floats:
-        """Samples to try the network with: those to measure with, if they are in memory."""
-        data = self.task.held_out
-        return data[0] if isinstance(data, tuple) else self.samples
+    def shown(self) -> tuple[Floats, Ints | None]:
+        """Samples to try the network with, and their classes if these are known.
+
+        They are those to measure with, if they are in memory, or else those of the ranges.
+        """
+        data: Any = self.task.held_out
+        if not isinstance(data, tuple):
+            data = (self.samples, self.labels)
+        classes = self.task.metric == "accuracy" and len(data) == 2
+        return data[0], data[1] if classes else None
 
     def _measure(self, stage: str, model: Any) -> None:
         measure = self.task.measure

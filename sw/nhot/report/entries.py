@@ -1,0 +1,88 @@
+"""Which entries are about the same, and what becomes of them when more is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields, replace
+
+from nhot.report.schema import Entry
+
+__all__ = ["merge"]
+
+
+def merge(entries: Iterable[Entry], new: Entry) -> tuple[Entry, ...]:
+    """``entries`` with what ``new`` knows.
+
+    Parts of ``new`` go to the entry of the same image, else of the same network if that has no
+    image yet, else of the training whose weights the network began with; they replace parts of the
+    same name, and runs at the same place. Another image of a known network is an entry of its own,
+    with what is known of the network. A bitstream goes to all entries of its engine. What joins
+    nothing comes last.
+    """
+    known = list(entries)
+    if _names(new) == {"build"}:
+        return _with_build(known, new)
+    for joins in (_same_image, _same_network, _same_weights):
+        for index, entry in enumerate(known):
+            if joins(entry, new):
+                known[index] = _together(entry, new)
+                return tuple(known)
+    return (*known, _inheriting(new, known))
+
+
+def _names(entry: Entry) -> set[str]:
+    return {one.name for one in fields(entry) if getattr(entry, one.name)}
+
+
+def _with_build(known: list[Entry], new: Entry) -> tuple[Entry, ...]:
+    assert new.build is not None
+    engine = new.build.target_id
+
+    def fits(entry: Entry) -> bool:
+        there = entry.image or entry.build
+        return there is not None and there.target_id == engine
+
+    if not any(map(fits, known)):
+        return (*known, new)
+    return tuple(replace(one, build=new.build) if fits(one) else one for one in known)
+
+
+def _same_image(entry: Entry, new: Entry) -> bool:
+    return (entry.image is not None and new.image is not None
+            and entry.image.sha256 == new.image.sha256)
+
+
+def _same_network(entry: Entry, new: Entry) -> bool:
+    """Whether both are of one network and not of two images."""
+    if entry.network is None or new.network is None:
+        return False
+    return entry.network.sha256 == new.network.sha256 and not (entry.image and new.image)
+
+
+def _same_weights(entry: Entry, new: Entry) -> bool:
+    """Whether ``entry`` is the training, and no more, that ``new`` began with or did again."""
+    if entry.training is None or _names(entry) != {"training"}:
+        return False
+    if new.training is not None:
+        return new.training.sha256 == entry.training.sha256
+    return new.quantized is not None and new.quantized.weights == entry.training.sha256
+
+
+def _together(entry: Entry, new: Entry) -> Entry:
+    parts = {name: getattr(new, name) for name in _names(new) - {"runs"}}
+    places = {run.place for run in new.runs}
+    runs = (*(run for run in entry.runs if run.place not in places), *new.runs)
+    return replace(entry, **parts, runs=runs)
+
+
+def _inheriting(new: Entry, known: list[Entry]) -> Entry:
+    """``new``, with what other entries know of its network and of its float weights."""
+    for entry in known:
+        if (new.network is not None and entry.network is not None
+                and entry.network.sha256 == new.network.sha256):
+            new = replace(new, quantized=new.quantized or entry.quantized,
+                          training=new.training or entry.training)
+        if (new.training is None and new.quantized is not None and entry.training is not None
+                and new.quantized.weights == entry.training.sha256):
+            new = replace(new, training=entry.training)
+    return new

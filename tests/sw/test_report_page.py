@@ -1,0 +1,308 @@
+"""The page of a report: whole, safe, and with axes that show differences."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from html.parser import HTMLParser
+
+import pytest
+
+from nhot.cli import main
+from nhot.errors import NhotError
+from nhot.report import Entry, Report, read_report, render, write_report
+from nhot.report.answers import MATRIX, answers_of, confusion
+from nhot.report.axis import accuracy_axis, amount_axis, log_axis, score_axis, zoomed_axis
+from nhot.report.charts import curve, histogram
+from nhot.report.figures import Figures, interval
+from nhot.report.samples import entry
+from nhot.report.schema import Answers, Score
+from nhot.report.table import number, percent
+
+ENTRY = entry()
+OTHER = entry("digits-signed-binary", "signed-binary", cycles=6962,
+              accuracies=(0.98, 0.1052, 0.9566), wrong=26, seed=1)
+PAGE = render(Report(entries=(ENTRY,)))
+BOTH = render(Report(entries=(ENTRY, OTHER)))
+
+
+class Page(HTMLParser):
+    """Collects links, text and figures; unbalanced tags and scripts are errors."""
+
+    VOID = ("meta", "img", "br")
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.links, self.text, self.figures = [], [], "", []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        assert tag != "script"
+        self._note(tag, attributes)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self._note(tag, attributes)
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+    def _note(self, tag, attributes):
+        for name, value in attributes:
+            assert not name.startswith("on")
+            if name in {"src", "href"}:
+                self.links.append(value)
+            if (tag, name) == ("data", "value"):
+                self.figures.append(float(value))
+
+
+@pytest.mark.parametrize("text", [PAGE, BOTH], ids=["one", "both"])
+def test_page_stands_alone(text):
+    for link in Page(text).links:
+        assert link.startswith(("#entry", "data:image/png;base64,"))
+    assert "@import" not in text
+    assert "url(" not in text
+    assert "http" not in text
+
+
+def test_page_is_reproducible(tmp_path):
+    write_report(tmp_path / "r.json", [ENTRY, OTHER])
+    assert render(read_report(tmp_path / "r.json")) == BOTH
+
+
+def test_every_part_is_on_the_page():
+    page = Page(PAGE)
+    run = ENTRY.runs[0]
+    for figure in (run.cycles, run.identical, ENTRY.build.fmax_mhz, 12e6 / run.cycles,
+                   ENTRY.network.layers[1].macs, run.answers.correct / run.answers.total,
+                   *(score.value for score in ENTRY.quantized.scores),
+                   *(count for _, _, count in run.answers.pairs),
+                   *(one.cycles for one in run.layers),
+                   *(one.words for one in ENTRY.image.memories)):
+        assert figure in page.figures
+    for text in ("Confusion matrix", "Wrong answers", "Weights on their levels", "Bitstream",
+                 "reference == Verilog", "2030-12-31 23:59 UTC", "nhot quantize", "optimizer"):
+        assert text in page.text
+
+
+@pytest.mark.parametrize("name", list(asdict(ENTRY)))
+def test_parts_may_be_left_out(name):
+    Page(render(Report(entries=(replace(ENTRY, **{name: () if name == "runs" else None}),))))
+    alone = Entry(**{name: getattr(ENTRY, name)})
+    assert len(Page(render(Report(entries=(alone,)))).text) > 40
+
+
+def test_a_report_of_nothing_is_a_page():
+    for report in (Report(), Report(entries=(Entry(),)), Report(entries=(Entry(), Entry()))):
+        Page(render(report))
+
+
+def test_side_by_side():
+    page = Page(BOTH)
+    assert "2 networks side by side" in page.text
+    for one in (ENTRY, OTHER):
+        assert one.name in page.text
+        assert one.runs[0].cycles in page.figures
+    assert page.links[:2] == ["#entry0", "#entry1"]
+    assert 'id="entry1"' in BOTH
+
+
+def test_equal_names_are_told_apart():
+    ulx3s = replace(ENTRY, image=replace(ENTRY.image, board="ulx3s-85f", configuration="2hot"))
+    text = Page(render(Report(entries=(ENTRY, ulx3s, ENTRY)))).text
+    assert "digits-2hot on icebreaker 2hot" in text
+    assert "digits-2hot on ulx3s-85f 2hot" in text
+    assert "digits-2hot on icebreaker 2hot (2)" in text
+
+
+def leaves(values, path=()):
+    """Paths to all values that hold no others, and to one of each list."""
+    if isinstance(values, dict):
+        for name, value in values.items():
+            yield from leaves(value, (*path, name))
+    elif isinstance(values, list) and values:
+        yield from leaves(values[-1], (*path, len(values) - 1))
+    else:
+        yield path
+
+
+EXTREMES = (0, -1, 1, 2**63 - 1, 1e-300, 1e300, 0.5, "", "\x1b[31m<script>\u202e'\"&", [], {}, None)
+
+
+def test_extreme_values_make_a_page_or_are_refused(tmp_path):
+    plain = json.dumps(asdict(Report(entries=(ENTRY,))))
+    path = tmp_path / "r.json"
+    pages = 0
+    for turn, place in enumerate(leaves(json.loads(plain))):
+        for extreme in EXTREMES[turn % 4::4]:
+            values = json.loads(plain)
+            inner = values
+            for step in place[:-1]:
+                inner = inner[step]
+            inner[place[-1]] = extreme
+            path.write_text(json.dumps(values))
+            try:
+                report = read_report(path)
+            except NhotError:
+                continue
+            text = render(report)
+            pages += 1
+            assert "\x1b" not in text
+            assert "<script" not in text
+            Page(text)
+    assert pages > 40
+
+
+def test_close_accuracies_are_far_apart_on_the_axis():
+    scores = [Score(stage="", value=value, samples=599) for value in (0.978, 0.98, 0.983)]
+    ends = [interval(score) for score in scores]
+    axis = accuracy_axis([one.value for one in scores], *zip(*ends, strict=True))
+    assert axis.kind == "zoomed"
+    assert axis.at(0.983) - axis.at(0.978) > 10
+    assert all(0 <= axis.at(low) < axis.at(high) <= 100 for low, high in ends)
+
+
+def test_errors_of_all_sizes_are_seen_on_one_axis():
+    values = [0.1052, 0.9566, 0.98, 0.983]
+    axis = accuracy_axis(values, values, values)
+    assert axis.kind == "log"
+    places = [axis.at(value) for value in values]
+    assert places == sorted(places)
+    assert places[2] - places[1] > 10
+    assert len([tick for tick in axis.ticks if 0 <= axis.at(tick) <= 100]) >= 4
+
+
+@pytest.mark.parametrize("values", [[1.0], [1.0, 1.0], [0.0], [0.0, 1.0], [0.5] * 3, [1.0, 0.9999]])
+def test_axes_of_extreme_accuracies(values):
+    axis = accuracy_axis(values, values, values)
+    assert all(0 <= axis.at(value) <= 100 for value in values)
+    assert all(0 <= tick <= 1 for tick in axis.ticks)
+
+
+@pytest.mark.parametrize(("values", "kind"), [
+    ([1, 2, 30], "linear"), ([1, 31], "log"), ([0, 5], "linear"), ([0, 0], "linear"),
+    ([7], "linear"), ([1e-300, 1e300], "log"), ([2**63], "linear"),
+])
+def test_amounts(values, kind):
+    axis = amount_axis(values)
+    assert axis.kind == kind
+    assert all(0 <= axis.at(value) <= 100 for value in values)
+    assert 1 <= len(axis.ticks) <= 20
+
+
+@pytest.mark.parametrize(("axis", "ticks"), [
+    (amount_axis([11978, 6962]), [0, 5000, 10000, 15000]),
+    (amount_axis([1.0]), [0, 0.2, 0.4, 0.6, 0.8, 1]),
+    (log_axis([70, 6000]), [100, 200, 500, 1000, 2000, 5000]),
+    (zoomed_axis(2.0, 3.0), [2, 2.5, 3]),
+    (score_axis([3.0, 0.001]), [0.001, 0.01, 0.1, 1]),
+])
+def test_ticks_are_round(axis, ticks):
+    assert [float(f"{tick:.6g}") for tick in axis.ticks] == ticks
+
+
+def test_wilson_of_the_source():
+    # 81 of 263: Newcombe, Statistics in Medicine 17 (1998), table I, method 3
+    low, high = interval(Score(stage="", value=81 / 263, samples=263))
+    assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
+    assert interval(Score(stage="", value=1.0, samples=10))[1] == 1.0
+    assert interval(Score(stage="", value=0.5)) == (0.5, 0.5)
+
+
+def test_the_matrix_has_all_counts():
+    answers = Answers(classes=3, pairs=((0, 0, 4), (0, 2, 1), (1, 1, 5)), names=("a", "b", "<c>"))
+    page = Page(confusion(answers))
+    assert page.figures == [4, 1, 0.8, 5, 1.0]
+    assert "<c>" in page.text
+
+
+def test_many_classes_are_a_list_of_confusions():
+    answers = Answers(classes=MATRIX + 1, pairs=((0, 0, 9), (0, 5, 2), (3, 20, 7)))
+    page = Page(confusion(answers))
+    assert page.figures == [7, 2]
+    right = Page(confusion(Answers(classes=MATRIX + 1, pairs=((0, 0, 9),))))
+    assert right.text == "None is confused."
+
+
+def test_figures_prefer_what_was_measured():
+    found = Figures.of(ENTRY)
+    assert found.cycles == ENTRY.runs[0].cycles
+    assert found.score.stage == "virtual board"
+    assert [one.stage for one in found.scores] == ["float", "rounded", "finetuned", "virtual board"]
+    bare = Figures.of(replace(ENTRY, runs=(), quantized=None))
+    assert bare.score == ENTRY.training.score
+    assert bare.cycles == ENTRY.image.cycles
+
+
+def test_a_histogram_has_a_bar_for_each_level_that_is_taken():
+    text = histogram([-1, 0, 1, 2], [3, 500, 0, 1])
+    assert text.count("<rect") == 3
+    assert "<title>-1: 3</title>" in text
+    histogram([0], [0])
+    histogram([5], [7])
+
+
+def test_curves_of_one_point_and_of_equal_ones():
+    for points in ([(1, 2.0)], [(1, 0.0), (2, 0.0)], [(1, -3.0), (2, 4.0)], [(1, 1e-9), (9, 1e9)]):
+        assert "nan" not in curve(points, number, "loss")
+
+
+def test_answers_of_nothing():
+    import numpy as np
+
+    nothing = answers_of(np.array([], int), np.array([], int), 2)
+    run = replace(ENTRY.runs[0], answers=nothing)
+    Page(render(Report(entries=(replace(ENTRY, runs=(run,)),))))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (1234567, "1\u202f234\u202f567"), (1.644, "1.64"), (123.45, "123.5"),
+     (4321.6, "4\u202f322"), (25.0, "25"), (0.0004567, "0.000457"), (-0.5, "\u22120.5"),
+     (1e-9, "1e\u221209"), (1e300, "1e+300"), (9.999, "10"), (0.1, "0.1")],
+)
+def test_numbers_are_short(value, text):
+    assert number(value) == text
+
+
+def test_shares_are_percent():
+    assert percent(0.98333) == "98.33\u202f%"
+
+
+def test_command_writes_the_page(tmp_path, capsys):
+    write_report(tmp_path / "report.json", [ENTRY])
+    assert main(["report", str(tmp_path / "report.json")]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == PAGE
+
+
+def test_command_puts_reports_side_by_side(tmp_path):
+    paths = [str(tmp_path / name) for name in ("a.json", "b.json", "page.html")]
+    write_report(paths[0], [ENTRY])
+    write_report(paths[1], [OTHER])
+    assert main(["report", *paths[:2], "-o", paths[2], "--title", "Two <formats>"]) == 0
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert text == render(Report(entries=(ENTRY, OTHER)), "Two <formats>")
+    assert "<title>Two &lt;formats&gt;</title>" in text
+
+
+def test_command_joins_reports_of_one_network(tmp_path):
+    paths = [str(tmp_path / name) for name in ("a.json", "b.json")]
+    write_report(paths[0], [replace(ENTRY, runs=())])
+    write_report(paths[1], [Entry(image=ENTRY.image, runs=ENTRY.runs)])
+    assert main(["report", *paths]) == 0
+    assert (tmp_path / "a.html").read_text(encoding="utf-8") == PAGE
+
+
+def test_command_does_not_write_over_its_report(tmp_path, capsys):
+    path = str(tmp_path / "r.json")
+    write_report(path, [ENTRY])
+    assert main(["report", path, "-o", path]) == 2
+    assert "must be another file" in capsys.readouterr().err
+    assert read_report(path).entries == (ENTRY,)
