@@ -59,7 +59,7 @@ FILES = {
     "network": to_bytes(NETWORK),
     "image": compile_network(NETWORK, EngineConfig()).to_bytes(),
     "manifest": (BITSTREAMS / "icebreaker/2hot/manifest.json").read_bytes(),
-    "report": json.dumps({"version": 1, "title": "digits"}).encode(),
+    "report": json.dumps({"version": 2, "entries": []}).encode(),
     "config": json.dumps({"filters": 4, "format": "2hot"}).encode(),
     "weights": saved(WEIGHTS),
     "array": arrays(np.save, np.zeros(3)),

@@ -159,7 +159,7 @@ def _classes(image: Image) -> int:
     height, width, channels = source.shape
     if height * width > 1 or channels < 2:
         raise NhotError("Labels must be for a network that gives a score for each of its classes, "
-                        f"not one with outputs {source['shape']}")
+                        f"not one with outputs {source.shape}")
     return int(channels)
 
 
