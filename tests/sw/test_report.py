@@ -107,7 +107,7 @@ def test_a_command_refuses_a_foreign_report_before_its_work(tmp_path, capsys):
 def test_a_report_in_a_missing_folder_is_refused_before_the_work(capsys):
     arguments = ["compile", "missing.onnx", "--board", "icebreaker", "--report", "no/r.json"]
     assert main(arguments) == 2
-    assert "Folder of 'no/r.json' must exist" in capsys.readouterr().err
+    assert "File 'no/r.json' must be one that can be written" in capsys.readouterr().err
 
 
 def only(entry, *names):
