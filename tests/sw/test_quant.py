@@ -222,6 +222,8 @@ class Traced(nn.Module):
 @pytest.mark.parametrize(("function", "message"), [
     (lambda x, m: torch.sigmoid(x), r"Operation 'sigmoid' must be one of Conv2d, .*, not sigmoid"),
     (lambda x, m: x * x, "Operation 'mul' has unsupported arguments: one of the two must be a con"),
+    (lambda x, m: x - x, "Operation 'sub' has unsupported arguments: one of the two must be a con"),
+    (lambda x, m: torch.maximum(x, x), "'maximum' has .*: one of the two must be a constant"),
     (lambda x, m: 1 / x, "Operation 'truediv' has unsupported arguments: a tensor must not be a"),
     (lambda x, m: x ** 2, "Operation 'pow_1' must be one of"),
     (lambda x, m: torch.add(x, x, alpha=2), "Operation 'add' has unsupported arguments: alpha"),

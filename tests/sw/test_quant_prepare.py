@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -247,11 +248,40 @@ def test_what_a_pass_left_behind_is_copied():
     assert torch.equal(integers(model), integers(net()))
 
 
+def test_lazy_modules():
+    model = nn.Sequential(nn.LazyConv2d(3, 3), nn.ReLU())
+    with pytest.raises(NhotError, match="Module '0' must have its parameters: call the model once"):
+        quantize(model, "2hot", samples())
+    model(samples())
+    integers(model)
+
+
 def test_models_that_cannot_be_copied():
     model = net()
     model.generator = (i for i in range(3))
     with pytest.raises(NhotError, match="Model must be one that can be copied, but: cannot pickle"):
         quantize(model, "2hot", samples())
+
+
+class Listed(nn.Module):
+    """Keeps modules where torch does not see them, and makes others in passing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = [nn.Conv2d(2, 3, 3), nn.ReLU(inplace=True)]
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return nn.MaxPool2d(2)(x) * np.float32(0.5)
+
+
+def test_modules_that_are_not_registered():
+    model = Listed()
+    quantized = quantize(model, "int8", samples())
+    assert_exact(quantized, samples())
+    expected = model(samples()).detach()
+    assert (quantized(samples()) - expected).square().mean() < 1e-3 * expected.var()
 
 
 class Plain(nn.Conv2d):

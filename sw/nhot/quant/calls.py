@@ -67,6 +67,12 @@ def _range(min: Any = None, max: Any = None) -> nn.Module:
     return nn.ReLU6() if (low, high) == (0, 6) else nn.Hardtanh(low, high)
 
 
+def _bound(value: Any) -> Any:
+    if value is None:  # it was a tensor of the model
+        raise ValueError("one of the two must be a constant")
+    return value
+
+
 def _pad(pad: Iterable[int], mode: str = "constant", value: float | None = None) -> nn.Module:
     if mode != "constant" or value:
         raise ValueError(f"padding must be zeros, not {value if mode == 'constant' else mode}")
@@ -163,8 +169,8 @@ _CALLS: dict[Any, Factory] = {
     **_named(_range, torch.clamp, torch.clamp_, torch.clip, torch.clip_, "clamp", "clip"),
     **_named(lambda min: _range(min), torch.clamp_min, torch.clamp_min_, "clamp_min"),
     **_named(lambda max: _range(None, max), torch.clamp_max, torch.clamp_max_, "clamp_max"),
-    **_named(lambda other: _range(other), torch.maximum, "maximum"),
-    **_named(lambda other: _range(None, other), torch.minimum, "minimum"),
+    **_named(lambda other=None: _range(_bound(other)), torch.maximum, "maximum"),
+    **_named(lambda other=None: _range(None, _bound(other)), torch.minimum, "minimum"),
     **_named(nn.MaxPool2d, F.max_pool2d, torch.max_pool2d),
     **_named(nn.MaxPool1d, F.max_pool1d, torch.max_pool1d),
     F.avg_pool2d: nn.AvgPool2d, F.avg_pool1d: nn.AvgPool1d,

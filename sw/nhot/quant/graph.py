@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
@@ -90,6 +91,8 @@ class _Recorder(fx.Tracer):
             return self._present(a.node)
         if isinstance(a, nn.Parameter) and all(a is not ours for ours in self.root.parameters()):
             a = a.detach()  # of a module that is no part of the model: a constant like others
+        if isinstance(a, np.generic):
+            a = a.item()
         return super().create_arg(a)
 
     def create_proxy(

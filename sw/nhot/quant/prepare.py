@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
+from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.utils import parametrize, prune
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
@@ -111,6 +112,8 @@ def _materialise(module: nn.Module) -> None:
 
 
 def _check(what: str, module: nn.Module) -> None:
+    if isinstance(module, LazyModuleMixin) and module.has_uninitialized_params():
+        raise NhotError(f"{what} must have its parameters: call the model once before")
     for kind in _HOOKS:
         for hook in getattr(module, kind).values():
             raise NhotError(
