@@ -247,7 +247,10 @@ def test_unsupported_operations_are_refused_by_name(function, message):
 
 
 @pytest.mark.parametrize(("modules", "message"), [
-    ([nn.Conv2d(2, 2, 1), nn.Sigmoid()], r"Module '1' must be one of Conv2d, .*, not Sigmoid"),
+    ([nn.Conv2d(2, 2, 1), nn.Sigmoid()],
+     r"Module '1' must be one of Conv2d, .*, not Sigmoid; as the last step it can be left out, as"),
+    ([nn.Conv2d(2, 2, 1), nn.LogSoftmax(1)], "left out where it is over the classes"),
+    ([nn.Conv2d(2, 2, 1), nn.Softmax2d()], "not Softmax2d$"),
     ([nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2, track_running_stats=False)], "running statistics"),
     ([nn.Conv2d(2, 2, 3, padding=1, padding_mode="reflect")], "Padding of '0' must be with zeros"),
     ([nn.Linear(5, 5)], "Module '0' must work on flat samples"),

@@ -14,9 +14,7 @@ SUPPORTED = (
     "the sum of two tensors, cat of channels, Flatten, Dropout, Identity"
 )
 
-_LAST = "as the last step it can be left out, as the order of the scores is the same without it"
-
-ADVICE = {
+_ADVICE = {
     "ReLU or ReLU6 can be trained in its place": (
         "silu", "gelu", "elu", "celu", "selu", "mish", "softplus", "hardswish", "leakyrelu",
         "prelu", "rrelu", "threshold",
@@ -31,6 +29,14 @@ ADVICE = {
 }
 """What a user can do, and instead of what."""
 
+_LAST = {
+    "as the last step it can be left out, as the order of the scores is the same without it":
+        ("sigmoid", "logsigmoid"),
+    "as the last step it can be left out where it is over the classes, as their order is the same "
+    "without it": ("softmax", "logsoftmax"),
+}
+"""The same of what nothing comes after."""
+
 
 def unsupported(what: str, name: str, *, last: bool = False) -> NhotError:
     """The refusal of ``what``, a module or operation in words, which is a ``name``.
@@ -38,7 +44,6 @@ def unsupported(what: str, name: str, *, last: bool = False) -> NhotError:
     ``last`` says that nothing of the model comes after it.
     """
     kind = name.lower().strip("_").replace("_", "")
-    advice = next((f"; {text}" for text, kinds in ADVICE.items() if kind in kinds), "")
-    if last and kind in {"softmax", "logsoftmax", "sigmoid", "logsigmoid"}:
-        advice = f"; {_LAST}"
+    known = {**(_LAST if last else {}), **_ADVICE}
+    advice = next((f"; {text}" for text, kinds in known.items() if kind in kinds), "")
     return NhotError(f"{what} must be one of {SUPPORTED}, not {name}{advice}")
