@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from nhot.device.protocol import (
     HEADER_BYTES,
     MAX_PAYLOAD,
     VERSION,
+    Fault,
     FrameError,
     Hello,
     Opcode,
@@ -26,7 +28,7 @@ from nhot.device.protocol import (
     unseal,
 )
 
-__all__ = ["BoardModel", "EngineMemory", "FaultyLine", "PlainMemory"]
+__all__ = ["BoardModel", "EngineMemory", "FaultyLine", "PlainMemory", "Run"]
 
 _HEADER = HEADER_BYTES
 
@@ -94,6 +96,16 @@ class EngineMemory(PlainMemory):
         return stored.tobytes()[:length]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What STATUS has to say of a run."""
+
+    cycles: int = 0
+    stalls: int = 0
+    fault: Fault = Fault.NONE
+    layer: int = 0
+
+
 class BoardModel:
     """Takes a host's bytes and returns the answers, one frame after another.
 
@@ -102,18 +114,23 @@ class BoardModel:
     target_id : int
     memory : PlainMemory
     on_run : callable
-        Called when a run begins; returns its cycles and stalls.
+        Called with its limit when a run begins.
+
+    Attributes
+    ----------
+    last : Run
     """
 
     def __init__(
         self, *, target_id: int, memory: PlainMemory,
-        on_run: Callable[[], tuple[int, int]] = lambda: (0, 0),
+        on_run: Callable[[int], Run] = lambda limit: Run(),
     ) -> None:
         self.target_id = target_id
         self.memory = memory
         self.on_run = on_run
         self.busy = False
-        self.runs = self.cycles = self.stalls = self.dropped = 0
+        self.runs = self.dropped = 0
+        self.last = Run()
         self._last_run: int | None = None
         self._received = b""
 
@@ -152,7 +169,7 @@ class BoardModel:
                 return Status.OK, self.memory.read(region, address, length)
             self.memory.write(region, address, payload)
         elif opcode == Opcode.RUN:
-            return self._run(sequence), b""
+            return self._run(sequence, limit=address), b""
         elif opcode == Opcode.STATUS:
             return Status.OK, self.state().to_bytes()
         else:
@@ -164,21 +181,20 @@ class BoardModel:
                 return Status.OK, hello.to_bytes()
         return Status.OK, b""
 
-    def _run(self, sequence: int) -> Status:
+    def _run(self, sequence: int, limit: int) -> Status:
         if sequence == self._last_run:
             return Status.OK
         if self.busy:
             return Status.BUSY
         self._last_run = sequence
-        self.cycles, self.stalls = self.on_run()
-        self.runs = (self.runs + 1) & 0xFFFF
+        self.last = self.on_run(limit)
+        self.runs = (self.runs + (self.last.fault is Fault.NONE)) & 0xFFFF
         return Status.OK
 
     def state(self) -> State:
         """What STATUS answers."""
         return State(
-            busy=self.busy, runs=self.runs, cycles=self.cycles, stalls=self.stalls,
-            dropped=self.dropped,
+            busy=self.busy, runs=self.runs, dropped=self.dropped, **asdict(self.last)
         )
 
 

@@ -6,7 +6,7 @@ from amaranth.sim import Simulator
 
 from nhot.compiler.image import Image
 from nhot.compiler.meta import LayerMeta
-from nhot.compiler.program import Region
+from nhot.compiler.program import Fault, Region
 from nhot.errors import MismatchError
 from nhot.formats.format import Ints
 from nhot_hw.engine import Engine
@@ -99,6 +99,7 @@ class EngineSimulation:
                 ctx.set(copy[place.address + word], value)
 
     async def _start(self, ctx, engine):  # type: ignore[no-untyped-def]
+        ctx.set(engine.i_limit, 0xFFFF)
         ctx.set(engine.i_start, 1)
         await ctx.tick()
         ctx.set(engine.i_start, 0)
@@ -110,6 +111,11 @@ class EngineSimulation:
         else:
             raise MismatchError(f"Run must end within {self.limit} cycles")
         self.cycles, self.stalls = ctx.get(engine.o_cycles), ctx.get(engine.o_stalls)
+        if fault := ctx.get(engine.o_fault):
+            raise MismatchError(
+                f"Run must reach its END, but stopped after {self.cycles} cycles in layer "
+                f"{ctx.get(engine.o_layer)}: {Fault(fault).name}"
+            )
 
     def _check_collision(self, ctx, engine):  # type: ignore[no-untyped-def]
         """Builds rely on it that no word is read, and used, in the cycle in which it is written."""

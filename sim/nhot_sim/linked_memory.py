@@ -1,13 +1,13 @@
 """A host link with nothing but memory behind it: what a board is to the protocol."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory, MemoryData
 from amaranth.lib.wiring import In, Out
 
-from nhot.compiler.program import Region
+from nhot.compiler.program import Fault, Region
 from nhot_hw.io import HostLink
-from nhot_sim.board_model import BoardModel, PlainMemory
+from nhot_sim.board_model import BoardModel, PlainMemory, Run
 
 __all__ = ["LinkedMemory"]
 
@@ -16,6 +16,8 @@ _REGION_BYTES = 256
 
 class LinkedMemory(wiring.Component):
     """A :class:`HostLink` and 256 bytes a region, addressed by the byte; runs take eight cycles.
+
+    A run with an odd limit ends in a fault, and the layer that STATUS reports is the limit.
 
     Members
     -------
@@ -42,10 +44,15 @@ class LinkedMemory(wiring.Component):
         """The same board in Python."""
         memory = PlainMemory(_REGION_BYTES, word_bytes={int(region): 1 for region in Region})
         board = BoardModel(
-            target_id=cls.TARGET_ID, memory=memory, on_run=lambda: (cls.CYCLES, cls.STALLS)
+            target_id=cls.TARGET_ID, memory=memory, on_run=cls._run
         )
-        board.cycles, board.stalls = cls.CYCLES, cls.STALLS
+        board.last = cls._run(0)
         return board
+
+    @classmethod
+    def _run(cls, limit: int) -> Run:
+        fault = Fault.ADDRESS if limit & 1 else Fault.NONE
+        return Run(cycles=cls.CYCLES, stalls=cls.STALLS, fault=fault, layer=limit)
 
     def elaborate(self, platform):
         m = Module()
@@ -55,6 +62,9 @@ class LinkedMemory(wiring.Component):
         write, read = memory.write_port(), memory.read_port(domain="comb")
         running = Signal(8)
         m.d.sync += running.eq(Cat(link.o_start, running))
+        limit = Signal.like(link.o_limit)
+        with m.If(link.o_start):
+            m.d.sync += limit.eq(link.o_limit)
         with m.If(link.o_reset):
             m.d.sync += running.eq(0)
         m.d.comb += [
@@ -63,6 +73,8 @@ class LinkedMemory(wiring.Component):
             link.i_busy.eq(running.any()),
             link.i_cycles.eq(self.CYCLES),
             link.i_stalls.eq(self.STALLS),
+            link.i_fault.eq(Mux(limit[0], Fault.ADDRESS, Fault.NONE)),
+            link.i_layer.eq(limit),
         ]
 
         region, address, left = Signal(3), Signal(17), Signal(16)

@@ -30,6 +30,7 @@ class Bench:
     async def start(self) -> None:
         """Reset, then watch the stream that the engine drives."""
         self.dut.i_start.value = 0
+        self.dut.i_limit.value = 0xFFFF
         self.dut.i_reset.value = 0
         await start(self.dut)
         StreamMonitor(self.dut, "o_data")

@@ -8,7 +8,8 @@ import numpy as np
 from cocotb.triggers import Timer
 
 from nhot.compiler import Image
-from nhot.compiler.program import Region
+from nhot.compiler.cycles import run_limit
+from nhot.compiler.program import Region, unpack_program
 from nhot.device.protocol import Opcode, Request, Response, State, Status
 from nhot_sim.runner import bench_parameters
 from nhot_sim.tb_link import SOUND
@@ -78,7 +79,8 @@ async def network_runs_over_the_wire(dut: Any) -> None:
         source = image.meta.input
         data = source.pack(wanted[source.name][0])
         await bench.write(Region.ACTIVATIONS, source.address, config.inputs, data)
-        await bench.request(opcode=Opcode.RUN)
+        limit = run_limit(unpack_program(image.program), config)
+        await bench.request(opcode=Opcode.RUN, address=limit)
         for _ in range(100):
             state = State.from_bytes((await bench.request(opcode=Opcode.STATUS)).payload)
             if not state.busy:

@@ -45,7 +45,7 @@ def test_encoder_is_the_softwares(pause):
 def test_encoder_holds_a_frame_while_nobody_takes_it():
     """Its ring fills with whole runs, then it waits: nothing is lost and nothing wedges."""
     dut = CobsEncoder()
-    frame = bytes([7] * 600)
+    frame = bytes(1 + i % 251 for i in range(600))  # so that a byte in another's place is seen
     taken = []
 
     async def write(ctx):

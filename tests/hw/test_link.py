@@ -9,16 +9,31 @@ import pytest
 
 from nhot.compiler.program import Region
 from nhot.device import cobs
-from nhot.device.protocol import MAX_PAYLOAD, Opcode, Request, Response, State, Status, seal
+from nhot.device.protocol import (
+    MAX_PAYLOAD,
+    Fault,
+    Opcode,
+    Request,
+    Response,
+    State,
+    Status,
+    seal,
+)
 from nhot.errors import NhotError
 from nhot_hw.io import HostLink, RequestServer
-from nhot_sim.board_model import BoardModel, FaultyLine, PlainMemory
+from nhot_sim.board_model import BoardModel, FaultyLine, PlainMemory, Run
 from nhot_sim.streams import simulate
 
 TARGET = 0x89ABCDEF
 CYCLES, STALLS = 0x01020304, 0x00F0E0D0
 WORDS = 64
 DIVISOR = 4
+
+
+def finish(limit: int) -> Run:
+    """A run that ends in a fault where its limit is odd."""
+    fault = Fault.CYCLES if limit & 1 else Fault.NONE
+    return Run(cycles=CYCLES, stalls=STALLS, fault=fault, layer=limit)
 
 
 class Engine:
@@ -37,8 +52,14 @@ class Engine:
         ctx.set(dut.i_cycles, CYCLES)
         ctx.set(dut.i_stalls, STALLS)
         while True:
-            _, _, start, reset = await ctx.tick().sample(dut.o_start, dut.o_reset)
+            _, _, start, reset, limit = await ctx.tick().sample(
+                dut.o_start, dut.o_reset, dut.o_limit
+            )
             self.starts += start
+            if start:
+                last = finish(limit)
+                ctx.set(dut.i_fault, last.fault)
+                ctx.set(dut.i_layer, last.layer)
             self.resets += reset
             left = 0 if reset else self.busy_cycles if start else max(left - 1, 0)
             ctx.set(dut.i_busy, left > 0)
@@ -112,19 +133,27 @@ def serve(wire: bytes, answers: int, **options) -> tuple[list[bytes], Engine]:
 
 def model() -> BoardModel:
     return BoardModel(
-        target_id=TARGET, memory=PlainMemory(WORDS), on_run=lambda: (CYCLES, STALLS)
+        target_id=TARGET, memory=PlainMemory(WORDS), on_run=finish
     )
 
 
 def check(wire: bytes, **options) -> tuple[list[Response], Engine]:
     """The server must answer ``wire`` as the model does, and leave the same memory."""
     board = model()
-    board.cycles, board.stalls = CYCLES, STALLS
+    board.last = finish(0)
+    starts = 0
+
+    def begin(limit):
+        nonlocal starts
+        starts += 1
+        return finish(limit)
+
+    board.on_run = begin
     expected = board.answer(wire).split(b"\0")[:-1]
     got, engine = serve(wire, len(expected), **options)
     assert got == expected
     assert engine.memory.data == board.memory.data
-    assert engine.starts == board.runs
+    assert engine.starts == starts
     return [Response.from_bytes(frame) for frame in got], engine
 
 
@@ -174,7 +203,7 @@ def test_every_request_is_answered():
     ])
     responses, engine = check(wire)
     assert [response.status for response in responses] == [Status.OK] * 14
-    assert responses[0].payload.hex() == "01efcdab890001"
+    assert responses[0].payload.hex() == "02efcdab890001"
     assert responses[5].payload == block
     assert engine.resets == 1
     assert State.from_bytes(responses[13].payload) == State(
@@ -196,6 +225,17 @@ def test_a_repeated_run_starts_once():
     responses, engine = check(wire)
     assert engine.starts == 4
     assert State.from_bytes(responses[-1].payload).runs == 4
+
+
+@pytest.mark.parametrize("limit", [1, 2, 0x8001, 0xFFFE])
+def test_a_run_has_its_limit_and_says_how_it_ended(limit):
+    """All 16 bits arrive; a run that ended in a fault does not count."""
+    run = Request(opcode=Opcode.RUN, sequence=1, address=limit).to_bytes()
+    responses, _ = check(run + ask(Opcode.STATUS, 2) + ask(Opcode.STATUS, 3))
+    state = State.from_bytes(responses[-1].payload)
+    assert (state.fault, state.layer, state.runs) == (
+        (Fault.CYCLES, limit, 0) if limit & 1 else (Fault.NONE, limit, 1)
+    )
 
 
 def test_a_busy_board_refuses_its_memories():
@@ -299,7 +339,15 @@ def talk(wire: bytes, answers: int) -> tuple[list[bytes], Engine]:
 def test_serial_lines_in_both_directions():
     wire = random_requests(random.Random("serial"), 10)
     board = model()
-    board.cycles, board.stalls = CYCLES, STALLS
+    board.last = finish(0)
+    starts = 0
+
+    def begin(limit):
+        nonlocal starts
+        starts += 1
+        return finish(limit)
+
+    board.on_run = begin
     expected = board.answer(wire).split(b"\0")[:-1]
     got, engine = talk(wire, len(expected))
     assert got == expected

@@ -17,7 +17,7 @@ from nhot.device.protocol import BUFFER_BYTES, Opcode, Request, Response, Status
 from nhot.errors import DeviceError, MismatchError, NhotError
 from nhot.network.reference import run as reference
 from nhot.network.samples import random_input, random_network
-from nhot_sim.board_model import BoardModel, EngineMemory, FaultyLine, PlainMemory
+from nhot_sim.board_model import BoardModel, EngineMemory, FaultyLine, PlainMemory, Run
 
 CONFIG = EngineConfig(filters=8, inputs=4, activation_words=4096)
 NETWORK = random_network(3, layers=3, operators=("conv", "max", "linear"))
@@ -36,7 +36,7 @@ class SoftwareEngine(BoardModel):
             on_run=self._compute,
         )
 
-    def _compute(self):
+    def _compute(self, limit):
         image, data = self.image, self.memory.data
         loaded = Image(
             config=image.config, program=bytes(data[Region.PROGRAM][: len(image.program)]),
@@ -55,7 +55,7 @@ class SoftwareEngine(BoardModel):
         for index in range(len(LAYERS)):
             entry = np.array([1000 * (index + 1), index], "<u4").tobytes()
             data[Region.TIMING][8 * index : 8 * index + 8] = entry
-        return 12345, 67
+        return Run(cycles=12345, stalls=67)
 
 
 def loopback(board, *lines):
@@ -190,7 +190,7 @@ def test_a_run_without_end_is_broken_off():
     model = SoftwareEngine()
     board = Board(loopback(model))
     board.load(IMAGE)
-    model.on_run = lambda: (setattr(model, "busy", True), (0, 0))[1]
+    model.on_run = lambda limit: (setattr(model, "busy", True), Run())[1]
     with pytest.raises(DeviceError, match=r"must end within 0\.01 s, and was broken off"):
         board.run(INPUTS[0], limit=0.01)
     assert not model.busy
@@ -215,7 +215,7 @@ def test_inputs_are_checked(values, text):
 def test_another_version_is_refused():
     def answer(data):
         request = Request.from_bytes(data.strip(b"\0"))
-        hello = bytes([2, 0, 0, 0, 0, 0, 1])
+        hello = bytes([1, 0, 0, 0, 0, 0, 1])
         return Response(
             opcode=request.opcode, sequence=request.sequence, payload=hello
         ).to_bytes()
@@ -223,7 +223,7 @@ def test_another_version_is_refused():
     closed = []
     line = LoopbackTransport(lambda data: answer(data) if len(data) > 1 else b"")
     line.close = lambda: closed.append(True)
-    with pytest.raises(DeviceError, match="must speak version 1 of the protocol, not 2"):
+    with pytest.raises(DeviceError, match="must speak version 2 of the protocol, not 1"):
         Board(line)
     assert closed == [True]
 

@@ -14,6 +14,7 @@ from nhot.device import cobs
 from nhot.device.protocol import (
     BUFFER_BYTES,
     MAX_PAYLOAD,
+    Fault,
     FrameError,
     Hello,
     Opcode,
@@ -139,8 +140,12 @@ def test_payloads_of_answers():
     hello = Hello(version=1, target_id=0x89ABCDEF, max_payload=MAX_PAYLOAD)
     assert hello.to_bytes().hex() == "01efcdab890001"
     assert Hello.from_bytes(hello.to_bytes()) == hello
-    state = State(busy=True, runs=3, cycles=0xFFFFFFFF, stalls=5, dropped=7)
-    assert state.to_bytes().hex() == "0103000000ffffffff0500000007000000"
+    state = State(
+        busy=True, runs=3, cycles=0xFFFFFFFF, stalls=5, dropped=7, fault=Fault.ADDRESS, layer=9
+    )
+    assert state.to_bytes().hex() == "0103000200ffffffff0500000007000900"
     assert State.from_bytes(state.to_bytes()) == state
+    with pytest.raises(FrameError, match="Fault must be 0 to 3, not 4"):
+        State.from_bytes(b"\0\0\0\4" + bytes(13))
     with pytest.raises(FrameError, match="Payload must be 17 bytes long, not 7"):
         State.from_bytes(hello.to_bytes())

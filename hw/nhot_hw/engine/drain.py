@@ -52,6 +52,7 @@ class Drain(wiring.Component):
     o_pixel, o_shift, o_operand : control of the readout and, for additions, which operand
     o_take, o_load, o_term, o_term_first : control of the requantisers
     o_valid, o_destination : requantised bytes are ready, and where they go
+    o_beyond : a record, or a byte that is about to be written, lies beyond its memory
     """
 
     def __init__(self, config: EngineConfig, *, sum_latency: int):
@@ -74,6 +75,7 @@ class Drain(wiring.Component):
             "o_term_first": Out(1),
             "o_valid": Out(1),
             "o_destination": Out(destination_layout(config)),
+            "o_beyond": Out(1),
         })
 
     def elaborate(self, platform):
@@ -128,21 +130,29 @@ class Drain(wiring.Component):
         with m.Elif(all_end):
             m.d.sync += active.eq(0)
 
-        self._records(m, place, phase, operand, record_end, pixel_end, all_end)
-        destination = self._destinations(m, place, group, record_end, pixel_end, all_end, groups)
+        record = self._records(m, place, phase, operand, record_end, pixel_end, all_end)
+        destination, word = self._destinations(
+            m, place, group, record_end, pixel_end, all_end, groups
+        )
         self._pipeline(m, active, destination)
+        m.d.sync += self.o_beyond.eq(
+            (active & (record >= config.requant_words))
+            | (self.o_take & (word >= config.activation_words))
+        )
         return m
 
     def _records(self, m, place, phase, operand, record_end, pixel_end, all_end):
         """Each pixel starts at the records of its tile, and a group moves on by one record."""
         layer = self.i_descriptor
         record, first, following = (
-            Signal(self.config.requant_address_bits, name=name)
+            Signal(range(self.config.requant_words + 4), name=name)
             for name in ("record", "first", "following")
         )
+        address = Signal.like(record)
         m.d.comb += [
             following.eq(record + Mux(layer.per_channel, 2, 0)),
-            self.o_record.eq(record + (operand << 1) + (phase != 0)),
+            address.eq(record + (operand << 1) + (phase != 0)),
+            self.o_record.eq(address),
         ]
         with m.If(self.i_start):
             m.d.sync += [record.eq(layer.requant_address), first.eq(layer.requant_address)]
@@ -152,6 +162,7 @@ class Drain(wiring.Component):
             m.d.sync += record.eq(first)
         with m.Elif(record_end):
             m.d.sync += record.eq(following)
+        return address
 
     def _destinations(self, m, place, group, record_end, pixel_end, all_end, groups):
         """Words are counted up, never computed: by group, by pixel and by tile."""
@@ -160,9 +171,10 @@ class Drain(wiring.Component):
         array = layer.operation == Operation.ARRAY
 
         now = Signal(destination_layout(config))
-        pixel_word, tile_word, next_pixel, next_tile = (
-            Signal(config.activation_address_bits, name=name)
-            for name in ("pixel_word", "tile_word", "next_pixel", "next_tile")
+        # From words of the memory, by strides below its depth: a bit more shows what is beyond.
+        word, pixel_word, tile_word, next_pixel, next_tile = (
+            Signal(config.activation_address_bits + 1, name=name)
+            for name in ("word", "pixel_word", "tile_word", "next_pixel", "next_tile")
         )
         tile_lanes = Signal.like(now.lanes)
         next_lanes = Signal.like(now.lanes)
@@ -179,26 +191,27 @@ class Drain(wiring.Component):
 
         with m.If(self.i_start):
             m.d.sync += [
-                now.address.eq(layer.output_address), pixel_word.eq(layer.output_address),
+                word.eq(layer.output_address), pixel_word.eq(layer.output_address),
                 tile_word.eq(layer.output_address), now.lanes.eq(0), tile_lanes.eq(0),
             ]
         with m.Elif(all_end & place.tile_end):
             m.d.sync += [
-                now.address.eq(next_tile), pixel_word.eq(next_tile), tile_word.eq(next_tile),
+                word.eq(next_tile), pixel_word.eq(next_tile), tile_word.eq(next_tile),
                 now.lanes.eq(next_lanes), tile_lanes.eq(next_lanes),
             ]
         with m.Elif(pixel_end):
             m.d.sync += [
-                now.address.eq(next_pixel), pixel_word.eq(next_pixel), now.lanes.eq(tile_lanes),
+                word.eq(next_pixel), pixel_word.eq(next_pixel), now.lanes.eq(tile_lanes),
             ]
         with m.Elif(record_end):
             word_end = now.lanes == per_word - 1
             m.d.sync += [
                 now.lanes.eq(Mux(word_end, 0, now.lanes + 1)),
-                now.address.eq(now.address + word_end),
+                word.eq(word + word_end),
             ]
         m.d.comb += now.row_end.eq(place.row_end & (group == groups - 1))
-        return now
+        m.d.comb += now.address.eq(word)
+        return now, word
 
     def _pipeline(self, m, active, destination):
         """Carry first, last and destination beside the value, stage by stage."""

@@ -18,10 +18,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot.compiler.config import EngineConfig
-from nhot.compiler.program import Operation, Region
+from nhot.compiler.program import Fault, Operation, Region
 from nhot_hw.engine.argmax import ArgMax
 from nhot_hw.engine.array import LaneArray
 from nhot_hw.engine.drain import Drain
+from nhot_hw.engine.guard import Guard
 from nhot_hw.engine.loader import Loader
 from nhot_hw.engine.memories import ActivationMemory, WordMemory, timing_words
 from nhot_hw.engine.readout import Readout
@@ -47,10 +48,12 @@ class Engine(wiring.Component):
     Members
     -------
     i_access, i_data, o_data : host accesses, see :class:`Loader`; only while not busy
-    i_start : pulse: run the program
+    i_start, i_limit : pulse: run the program, for at most so many times 65,536 cycles
     i_reset : pulse: abort, back to idle; memories keep their contents
     o_busy : a program runs
     o_cycles, o_stalls : Out(32), of the last run
+    o_fault : Out(Fault), why the last run ended before its END
+    o_layer : Out(16), descriptors that the last run has finished
     """
 
     def __init__(self, config: EngineConfig):
@@ -62,10 +65,13 @@ class Engine(wiring.Component):
             "i_data": In(stream.Signature(8)),
             "o_data": Out(stream.Signature(8)),
             "i_start": In(1),
+            "i_limit": In(16),
             "i_reset": In(1),
             "o_busy": Out(1),
             "o_cycles": Out(32),
             "o_stalls": Out(32),
+            "o_fault": Out(Fault),
+            "o_layer": Out(16),
         })
 
     def elaborate(self, platform):
@@ -81,6 +87,7 @@ class Engine(wiring.Component):
         self.weights = WordMemory(width=config.weight_word_bits, depth=config.weight_words)
         self.timing = WordMemory(width=32, depth=timing_words(config))
         self.activations = ActivationMemory(config)
+        self.guard = Guard()
         inner = Module()
         inner.submodules.loader = self.loader
         inner.submodules.sequencer = self.sequencer
@@ -91,18 +98,20 @@ class Engine(wiring.Component):
         m.submodules.weights = self.weights
         m.submodules.timing = self.timing
         m.submodules.activations = self.activations
+        m.submodules.guard = self.guard
 
         self._control(inner)
         sums_ready = self._sum(inner)
         self._finish(inner, sums_ready)
         self._host(inner)
-        m.submodules.inner = ResetInserter(self.i_reset)(inner)
+        m.submodules.inner = ResetInserter(self.i_reset | self.guard.o_stop)(inner)
         return m
 
     def _control(self, m):
-        """The sequencer starts walker and drain, and waits for both."""
-        sequencer, walker, drain = self.sequencer, self.walker, self.drain
+        """The sequencer starts walker and drain, and waits for both; the guard may stop all."""
+        sequencer, walker, drain, guard = self.sequencer, self.walker, self.drain, self.guard
         self.layer = sequencer.o_descriptor
+        self.index_beyond = Signal()  # an argmax result lies beyond the activations
         self.in_flight = Signal()  # the sums of a pixel group are on their way to the readout
         m.d.comb += [
             sequencer.i_start.eq(self.i_start),
@@ -120,6 +129,14 @@ class Engine(wiring.Component):
             self.o_busy.eq(sequencer.o_busy),
             self.o_cycles.eq(sequencer.o_cycles),
             self.o_stalls.eq(sequencer.o_stalls),
+            self.o_layer.eq(sequencer.o_timing_address >> 1),
+            guard.i_start.eq(self.i_start),
+            guard.i_limit.eq(self.i_limit),
+            guard.i_busy.eq(sequencer.o_busy),
+            guard.i_cycles.eq(sequencer.o_cycles),
+            guard.i_illegal.eq(sequencer.o_illegal),
+            guard.i_beyond.eq(walker.o_beyond | drain.o_beyond | self.index_beyond),
+            self.o_fault.eq(guard.o_fault),
         ]
         with m.If(walker.o_valid & walker.o_step.last):
             m.d.sync += [self.in_flight.eq(1), drain.i_pixel.eq(walker.o_pixel)]
@@ -229,7 +246,7 @@ class Engine(wiring.Component):
             m.d.sync += enable.eq(mask << (drain.o_destination.lanes * config.requantisers))
         if config.inputs >= 2:
             # Positions follow each other; their indices are written one word after the other.
-            result_address = Signal.like(drain.o_destination.address)
+            result_address = Signal(config.activation_address_bits + 1)
             with m.If(self.sequencer.o_start):
                 m.d.sync += result_address.eq(self.layer.output_address)
             with m.If(argmax.o_valid):
@@ -237,6 +254,9 @@ class Engine(wiring.Component):
                     enable.eq(0b11), address.eq(result_address), word.eq(argmax.o_index),
                     result_address.eq(result_address + 1),
                 ]
+            m.d.comb += self.index_beyond.eq(
+                argmax.o_valid & (result_address >= config.activation_words)
+            )
         with m.If(loader.o_write[Region.ACTIVATIONS]):
             m.d.sync += [
                 enable.eq(-1), address.eq(loader.o_address),

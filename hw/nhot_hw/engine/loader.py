@@ -62,20 +62,21 @@ class Loader(wiring.Component):
         m.submodules.decoder = decoder = CodeDecoder(self.config.weight_format)
         write = Signal()
         advance = Signal()  # the address moves on after this cycle
+        address = Signal(len(self.o_address) + 1)  # what runs past the last one is nowhere
 
         m.d.comb += [
-            self.o_weights.eq(fields), self.o_word.eq(plain),
-            self.o_write.eq(Mux(write, 1 << region, 0)),
+            self.o_weights.eq(fields), self.o_word.eq(plain), self.o_address.eq(address),
+            self.o_write.eq(Mux(write & ~address[-1], 1 << region, 0)),
         ]
         with m.If(advance):
-            m.d.sync += self.o_address.eq(self.o_address + 1)
+            m.d.sync += address.eq(address + 1)
 
         with m.FSM():
             with m.State("Idle"):
                 m.d.comb += self.i_access.ready.eq(1)
                 m.d.sync += [
                     region.eq(self.i_access.payload.region),
-                    self.o_address.eq(self.i_access.payload.address),
+                    address.eq(self.i_access.payload.address),
                     left.eq(self.i_access.payload.length),
                     place.eq(0),
                     bits.eq(0),

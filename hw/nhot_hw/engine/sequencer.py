@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from nhot.compiler.config import EngineConfig
 from nhot.compiler.program import DESCRIPTOR_WORDS, Operation
 from nhot_hw.engine.descriptor import DescriptorLayout
+from nhot_hw.engine.guard import illegal
 
 __all__ = ["Sequencer"]
 
@@ -21,11 +22,13 @@ class Sequencer(wiring.Component):
     o_address, i_word : program memory, whose word comes a cycle after its address
     o_descriptor : the present layer
     o_start : pulse: the layer starts
+    o_illegal : the descriptor cannot be run, or the program went on to the memory's end; the
+        sequencer waits to be reset
     i_layer_busy : the layer's walk, or anything it left on the way, is under way
     i_stalled : the array waits in this cycle
-    o_cycles, o_stalls : of the run so far, or of the last run
+    o_cycles, o_stalls : of the run so far, or of the last run, broken off or not
     o_timing_write, o_timing_address, o_timing_data : end cycle and stalls of each layer, as two
-        words of the timing memory
+        words of the timing memory; like the counts, the address outlives a reset
     """
 
     def __init__(self, config: EngineConfig):
@@ -33,10 +36,11 @@ class Sequencer(wiring.Component):
         super().__init__({
             "i_start": In(1),
             "o_busy": Out(1),
-            "o_address": Out(range(config.program_words)),
+            "o_address": Out(range(config.program_words + DESCRIPTOR_WORDS + 1)),
             "i_word": In(32),
             "o_descriptor": Out(DescriptorLayout),
             "o_start": Out(1),
+            "o_illegal": Out(1),
             "i_layer_busy": In(1),
             "i_stalled": In(1),
             "o_cycles": Out(32),
@@ -52,7 +56,13 @@ class Sequencer(wiring.Component):
         arriving, arriving_index = Signal(), Signal.like(index)
         words = [Signal(32, name=f"word_{i}") for i in range(DESCRIPTOR_WORDS)]
         settle = Signal(range(self.config.pixels + 2))
-        m.d.comb += self.o_descriptor.as_value().eq(Cat(*words))
+        cycles, stalls = Signal(32, reset_less=True), Signal(32, reset_less=True)
+        timing_address = Signal(16, reset_less=True)
+        m.d.comb += [
+            self.o_descriptor.as_value().eq(Cat(*words)),
+            self.o_cycles.eq(cycles), self.o_stalls.eq(stalls),
+            self.o_timing_address.eq(timing_address),
+        ]
         m.d.sync += [arriving.eq(0), arriving_index.eq(index)]
         with m.If(arriving):
             with m.Switch(arriving_index):
@@ -61,16 +71,16 @@ class Sequencer(wiring.Component):
                         m.d.sync += word.eq(self.i_word)
 
         with m.If(self.o_busy):
-            m.d.sync += self.o_cycles.eq(self.o_cycles + 1)
+            m.d.sync += cycles.eq(cycles + 1)
             with m.If(self.i_stalled):
-                m.d.sync += self.o_stalls.eq(self.o_stalls + 1)
+                m.d.sync += stalls.eq(stalls + 1)
 
         with m.FSM():
             with m.State("Idle"):
                 with m.If(self.i_start):
                     m.d.sync += [
-                        self.o_busy.eq(1), self.o_cycles.eq(0), self.o_stalls.eq(0),
-                        self.o_address.eq(0), self.o_timing_address.eq(0), index.eq(0),
+                        self.o_busy.eq(1), cycles.eq(0), stalls.eq(0),
+                        self.o_address.eq(0), timing_address.eq(0), index.eq(0),
                     ]
                     m.next = "Fetch"
             with m.State("Fetch"):
@@ -84,10 +94,15 @@ class Sequencer(wiring.Component):
                 with m.If(settle == 0):
                     m.next = "Decide"
             with m.State("Decide"):
-                with m.If(self.o_descriptor.operation == Operation.END):
+                end = self.o_descriptor.operation == Operation.END
+                m.d.comb += self.o_illegal.eq(
+                    (self.o_address > self.config.program_words)
+                    | (~end & illegal(self.o_descriptor, self.config))
+                )
+                with m.If(end & ~self.o_illegal):
                     m.d.sync += self.o_busy.eq(0)
                     m.next = "Idle"
-                with m.Else():
+                with m.Elif(~self.o_illegal):
                     m.d.comb += self.o_start.eq(1)
                     m.next = "Launch"
             with m.State("Launch"):  # busy rises a cycle after the start
@@ -96,12 +111,12 @@ class Sequencer(wiring.Component):
                 with m.If(~self.i_layer_busy):
                     m.next = "Time-Cycles"
             with m.State("Time-Cycles"):
-                m.d.comb += [self.o_timing_write.eq(1), self.o_timing_data.eq(self.o_cycles)]
-                m.d.sync += self.o_timing_address.eq(self.o_timing_address + 1)
+                m.d.comb += [self.o_timing_write.eq(1), self.o_timing_data.eq(cycles)]
+                m.d.sync += timing_address.eq(timing_address + 1)
                 m.next = "Time-Stalls"
             with m.State("Time-Stalls"):
-                m.d.comb += [self.o_timing_write.eq(1), self.o_timing_data.eq(self.o_stalls)]
-                m.d.sync += self.o_timing_address.eq(self.o_timing_address + 1)
+                m.d.comb += [self.o_timing_write.eq(1), self.o_timing_data.eq(stalls)]
+                m.d.sync += timing_address.eq(timing_address + 1)
                 m.d.sync += index.eq(0)
                 m.next = "Fetch"
         return m

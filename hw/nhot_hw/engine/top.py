@@ -48,9 +48,12 @@ class Top(wiring.Component):
             self.tx.eq(link.tx),
             self.busy.eq(engine.o_busy),
             engine.i_start.eq(link.o_start),
+            engine.i_limit.eq(link.o_limit),
             engine.i_reset.eq(link.o_reset),
             link.i_busy.eq(engine.o_busy),
             link.i_cycles.eq(engine.o_cycles),
             link.i_stalls.eq(engine.o_stalls),
+            link.i_fault.eq(engine.o_fault),
+            link.i_layer.eq(engine.o_layer),
         ]
         return m

@@ -5,6 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot.compiler.config import EngineConfig
+from nhot.compiler.program import Operation
 from nhot_hw.engine.descriptor import DescriptorLayout
 
 __all__ = ["PixelLayout", "Walker", "step_layout"]
@@ -45,6 +46,7 @@ class Walker(wiring.Component):
     o_valid, o_step : a step in this cycle (all phases of it count)
     o_pixel : where a pixel group that ends with this step stands
     o_stalled : the walk waits for ``i_ready``
+    o_beyond : two cycles after a step that uses an address beyond its memory
     """
 
     def __init__(self, config: EngineConfig):
@@ -58,6 +60,7 @@ class Walker(wiring.Component):
             "o_step": Out(step_layout(config)),
             "o_pixel": Out(PixelLayout),
             "o_stalled": Out(1),
+            "o_beyond": Out(1),
         })
 
     def elaborate(self, platform):
@@ -105,19 +108,21 @@ class Walker(wiring.Component):
             self.o_step.last.eq(window_end & (phase == interval - 1)),
             self.o_step.phase.eq(phase),
             self.o_step.weight.eq(weight),
-            Cat(*self.o_step.address).eq(Cat(*address)),
+            *(step.eq(word) for step, word in zip(self.o_step.address, address, strict=True)),
             Cat(*self.o_step.inside).eq(Cat(*inside)),
             self.o_pixel.last_column.eq(column.at_end),
             self.o_pixel.row_end.eq(column_end),
             self.o_pixel.last_tile.eq(tile.at_end),
             self.o_pixel.tile_end.eq(row_end),
         ]
+        self._watch(m, address, inside, weight)
         return m
 
     def _address(self, m, advance, ends):
         """The running address, and its copies moved by a pixel each."""
         layer = self.i_descriptor
-        bits = self.config.activation_address_bits
+        # All that a descriptor can say, so that an address beyond the memory is seen as one.
+        bits = len(layer.input_address)
         base = Signal(bits)
         jump = Signal(bits)
         m.d.comb += jump.eq(1)
@@ -170,7 +175,7 @@ class Walker(wiring.Component):
 
     def _weight(self, m, advance, window_end, tile_end):
         """Weight words run on through a window, start anew for each pixel, move on with a tile."""
-        weight = Signal(self.config.weight_address_bits)
+        weight = Signal(range(self.config.weight_words + 1))
         first = Signal.like(weight)
         with m.If(self.i_start):
             m.d.sync += [
@@ -184,6 +189,23 @@ class Walker(wiring.Component):
             with m.Elif(window_end):
                 m.d.sync += weight.eq(first)
         return weight
+
+    def _watch(self, m, address, inside, weight):
+        """See addresses beyond the memories, with a register on the way: they are a long path."""
+        config = self.config
+        beyond = [Signal(name=f"beyond_{i}") for i in range(config.pixels + 1)]
+        used = [Signal(name=f"used_{i}") for i in range(config.pixels + 1)]
+        array = self.i_descriptor.operation == Operation.ARRAY
+        m.d.sync += [
+            *(late.eq(word >= config.activation_words)
+              for late, word in zip(beyond[1:], address, strict=True)),
+            used[1].eq(self.o_valid & inside[0]),
+            *(late.eq(self.o_valid & array & tap)  # all else works on the first pixel
+              for late, tap in zip(used[2:], inside[1:], strict=True)),
+            beyond[0].eq(weight >= config.weight_words),
+            used[0].eq(self.o_valid & array),
+            self.o_beyond.eq((Cat(*beyond) & Cat(*used)).any()),
+        ]
 
     def _multiples(self, m, step, width):
         """0, step, 2 * step ... for the T pixels.

@@ -4,6 +4,7 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from nhot.device.protocol import Fault
 from nhot_hw.io.server import AccessLayout, RequestServer
 from nhot_hw.io.uart import UartReceiver, UartTransmitter, uart_divisor
 
@@ -25,7 +26,8 @@ class HostLink(wiring.Component):
     rx : In(1)
     tx : Out(1)
         Idle high; ``rx`` may be asynchronous to the clock.
-    o_access, o_data, i_data, o_start, o_reset, i_busy, i_cycles, i_stalls
+    o_access, o_data, i_data, o_start, o_limit, o_reset, i_busy, i_cycles, i_stalls, i_fault,
+    i_layer
         As of :class:`RequestServer`.
     """
 
@@ -35,10 +37,13 @@ class HostLink(wiring.Component):
     o_data: Out(stream.Signature(8))
     i_data: In(stream.Signature(8))
     o_start: Out(1)
+    o_limit: Out(16)
     o_reset: Out(1)
     i_busy: In(1)
     i_cycles: In(32)
     i_stalls: In(32)
+    i_fault: In(Fault)
+    i_layer: In(16)
 
     def __init__(self, *, clock_hz: int, baud: int, target_id: int):
         self.divisor = uart_divisor(clock_hz, baud)
@@ -60,10 +65,13 @@ class HostLink(wiring.Component):
             receiver.rx.eq(self.rx),
             self.tx.eq(transmitter.tx),
             self.o_start.eq(server.o_start),
+            self.o_limit.eq(server.o_limit),
             self.o_reset.eq(server.o_reset),
             server.i_busy.eq(self.i_busy),
             server.i_cycles.eq(self.i_cycles),
             server.i_stalls.eq(self.i_stalls),
+            server.i_fault.eq(self.i_fault),
+            server.i_layer.eq(self.i_layer),
         ]
 
         return m

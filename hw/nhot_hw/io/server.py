@@ -9,6 +9,7 @@ from nhot.device.protocol import (
     HEADER_BYTES,
     MAX_PAYLOAD,
     VERSION,
+    Fault,
     Opcode,
     Region,
     Status,
@@ -57,10 +58,12 @@ class RequestServer(wiring.Component):
         Exactly ``length`` bytes are taken after an access that reads.
     o_start, o_reset : Out(1)
         Pulses.
+    o_limit : Out(16)
+        With o_start: the most cycles of the run, in units of LIMIT_CYCLES.
     i_busy : In(1)
         A run is under way. Memories cannot be reached meanwhile.
-    i_cycles, i_stalls : In(32)
-        Of the last run.
+    i_cycles, i_stalls, i_fault, i_layer : In
+        Of the last run: cycles, stalls, why it ended early, layers it finished.
     """
 
     i: In(stream.Signature(8))
@@ -69,10 +72,13 @@ class RequestServer(wiring.Component):
     o_data: Out(stream.Signature(8))
     i_data: In(stream.Signature(8))
     o_start: Out(1)
+    o_limit: Out(16)
     o_reset: Out(1)
     i_busy: In(1)
     i_cycles: In(32)
     i_stalls: In(32)
+    i_fault: In(Fault)
+    i_layer: In(16)
 
     def __init__(self, *, target_id: int):
         if not 0 <= target_id < 2**32:
@@ -110,10 +116,10 @@ class RequestServer(wiring.Component):
         return m
 
     def _count_runs(self, m):
-        """Finished runs; one that a reset broke off is none."""
+        """Finished runs; one that a reset or a fault broke off is none."""
         runs, before, aborted = Signal(16), Signal(), Signal()
         m.d.sync += before.eq(self.i_busy)
-        with m.If(before & ~self.i_busy & ~aborted):
+        with m.If(before & ~self.i_busy & ~aborted & (self.i_fault == Fault.NONE)):
             m.d.sync += runs.eq(runs + 1)
         with m.If(self.o_reset):
             m.d.sync += aborted.eq(1)
@@ -172,6 +178,7 @@ class RequestServer(wiring.Component):
             self.o_access.p.region.eq(header.region),
             self.o_access.p.address.eq(header.address),
             self.o_access.p.length.eq(length),
+            self.o_limit.eq(header.address),
         ]
 
         with m.State("Execute"):
@@ -286,9 +293,8 @@ class RequestServer(wiring.Component):
         """The byte of a payload that the engine has no part in."""
         opcode, count, table = self._header.opcode, self._count, Signal(8)
         hello = Const(VERSION | self.target_id << 8 | MAX_PAYLOAD << 40, 64)
-        unused = Const(0, 16)  # of counters that only have to tell whether something happened
-        state = Cat(self.i_busy, Const(0, 7), runs, unused, self.i_cycles, self.i_stalls,
-                    self._dropped, unused)
+        state = Cat(self.i_busy, Const(0, 7), runs, self.i_fault, Const(0, 14),
+                    self.i_cycles, self.i_stalls, self._dropped, self.i_layer)
         with m.If(opcode == Opcode.HELLO):
             m.d.comb += table.eq(hello.word_select(count[:3], 8))
         with m.Elif(count[4]):

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nhot.compiler.config import EngineConfig
-from nhot.compiler.program import DESCRIPTOR_WORDS, Descriptor, Operation
+from nhot.compiler.program import DESCRIPTOR_WORDS, LIMIT_CYCLES, Descriptor, Operation
 
-__all__ = ["layer_cycles", "program_cycles"]
+__all__ = ["layer_cycles", "program_cycles", "run_limit"]
 
 WINDOW_LATENCY = 1
 """Cycles from the last tap of a pool or an addition to its result."""
@@ -28,6 +28,11 @@ def program_cycles(program: Sequence[Descriptor], config: EngineConfig) -> list[
     # The count starts with the run, and no end of a layer is written before the first.
     cycles[0] -= 2
     return cycles
+
+
+def run_limit(program: Sequence[Descriptor], config: EngineConfig) -> int:
+    """The least limit, in units of ``LIMIT_CYCLES``, that lets a program come to its END."""
+    return sum(program_cycles(program, config)) // LIMIT_CYCLES + 1
 
 
 def layer_cycles(step: Descriptor, config: EngineConfig) -> int:

@@ -19,12 +19,15 @@ import numpy as np
 from nhot.errors import NhotError
 
 __all__ = [
-    "DESCRIPTOR_WORDS", "FIELDS", "MAX_PAYLOAD", "Descriptor", "Operation", "Region",
-    "unpack_program",
+    "DESCRIPTOR_WORDS", "FIELDS", "LIMIT_CYCLES", "MAX_PAYLOAD", "Descriptor", "Fault",
+    "Operation", "Region", "unpack_program",
 ]
 
 MAX_PAYLOAD = 256
 """Most bytes of data in a frame of the host protocol: a word that is longer cannot be loaded."""
+
+LIMIT_CYCLES = 1 << 16
+"""Unit of the limit that a host gives with a run: its most cycles."""
 
 
 class Region(IntEnum):
@@ -46,6 +49,15 @@ class Operation(IntEnum):
     SUM = 3  # sum of the window, S channels a tile
     ADD = 4  # two taps, requantised apart and added, S channels a tile
     ARGMAX = 5  # index of the largest channel, one position a row
+
+
+class Fault(IntEnum):
+    """Why an engine ended a run before its END."""
+
+    NONE = 0  # it did not
+    PROGRAM = 1  # a descriptor that it cannot run, or a program without END
+    ADDRESS = 2  # an address beyond a memory
+    CYCLES = 3  # more cycles than the host allowed
 
 
 WORDS: tuple[dict[str, int], ...] = (

@@ -12,11 +12,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nhot.compiler.config import EngineConfig
+from nhot.compiler.cycles import run_limit
 from nhot.compiler.image import Image
-from nhot.compiler.program import Region
+from nhot.compiler.program import Region, unpack_program
 from nhot.device.areas import Area, image_areas
 from nhot.device.link import Link
-from nhot.device.protocol import MAX_PAYLOAD, VERSION, Hello, Opcode, Request, State
+from nhot.device.protocol import (
+    MAX_PAYLOAD,
+    VERSION,
+    Fault,
+    Hello,
+    Opcode,
+    Request,
+    State,
+)
 from nhot.device.transport import SerialTransport, Transport
 from nhot.errors import DeviceError, NhotError
 from nhot.formats.format import Ints
@@ -175,6 +184,9 @@ class Board:
     def run(self, values: ArrayLike, *, limit: float = 60.0) -> Result:
         """Run the loaded network.
 
+        The engine itself ends a run that takes more cycles than the image's program does, or that
+        cannot be run; this is a :class:`DeviceError` too.
+
         Parameters
         ----------
         values : (height, width, channels) or (batch, height, width, channels) integers
@@ -229,8 +241,11 @@ class Board:
         word = image.config.inputs
         for _ in self._write(Region.ACTIVATIONS, source.address, word, source.pack(values)):
             pass
-        self.link.request(Request(opcode=Opcode.RUN))
+        cycles = run_limit(unpack_program(image.program), image.config)
+        self.link.request(Request(opcode=Opcode.RUN, address=cycles))
         state = self._wait(limit)
+        if state.fault is not Fault.NONE:
+            raise DeviceError(self._stopped(image, state))
         data = b"".join(
             self._read(Region.ACTIVATIONS, target.address, word, target.words * word)
         )
@@ -248,6 +263,20 @@ class Board:
             time.sleep(pause)
             pause = min(2 * pause, _LAST_POLL)
         return state
+
+    def _stopped(self, image: Image, state: State) -> str:
+        layers = image.meta["layers"]
+        layer = repr(layers[state.layer]["name"]) if state.layer < len(layers) else "the END"
+        reason = {
+            Fault.PROGRAM: "has no descriptor that it can run",
+            Fault.ADDRESS: "reaches beyond a memory",
+            Fault.CYCLES: "takes more cycles than the whole program should",
+        }[state.fault]
+        return (
+            f"Run on {self.transport.name} must come to its END, but the engine stopped after "
+            f"{state.cycles} cycles at {layer} (descriptor {state.layer}), which {reason}; load "
+            "the image again"
+        )
 
     def _write(self, region: Region, address: int, word: int, data: bytes) -> Iterator[int]:
         """Write ``data`` in frames of whole words; yields the bytes of each as it is answered."""

@@ -11,17 +11,17 @@ import zlib
 from dataclasses import dataclass
 from enum import IntEnum
 
-from nhot.compiler.program import MAX_PAYLOAD, Region
+from nhot.compiler.program import LIMIT_CYCLES, MAX_PAYLOAD, Fault, Region
 from nhot.device import cobs
 from nhot.errors import NhotError
 
 __all__ = [
-    "BUFFER_BYTES", "HEADER_BYTES", "MAX_PAYLOAD", "VERSION", "FrameError", "Hello", "Opcode",
-    "Region", "Request", "Response", "State", "Status", "seal", "unseal",
+    "BUFFER_BYTES", "HEADER_BYTES", "LIMIT_CYCLES", "MAX_PAYLOAD", "VERSION", "Fault", "FrameError",
+    "Hello", "Opcode", "Region", "Request", "Response", "State", "Status", "seal", "unseal",
 ]
 
 #: Version of the protocol that HELLO reports.
-VERSION = 1
+VERSION = 2
 
 #: Bytes of stuffed frames that a board can hold while it is busy with the oldest of them.
 BUFFER_BYTES = 511
@@ -33,7 +33,7 @@ _CRC_BYTES = 4
 _REQUEST = struct.Struct("<BBBHH")
 _RESPONSE = struct.Struct("<BBB")
 _HELLO = struct.Struct("<BIH")
-_STATE = struct.Struct("<BIIII")
+_STATE = struct.Struct("<BHBxIIHH")
 _ANSWER = 0x80
 
 
@@ -70,7 +70,8 @@ class Request:
     sequence : int
         0 to 255; the response repeats it. Given by the link, unless frames are made by hand.
     region, address : int
-        What WRITE and READ reach; the address counts words of the region.
+        What WRITE and READ reach; the address counts words of the region. The address of RUN is
+        its limit: the most cycles, in units of :data:`LIMIT_CYCLES`.
     length : int
         Bytes to read or write, at most 256.
     payload : bytes
@@ -179,6 +180,10 @@ class State:
         Clock cycles of the last run, and how many of them waited for memory.
     dropped : int
         Frames that arrived altered, torn or overlong since power-up, modulo 65536.
+    fault : Fault
+        Why the last run ended before its END.
+    layer : int
+        Layers that the last run finished.
     """
 
     busy: bool
@@ -186,16 +191,25 @@ class State:
     cycles: int
     stalls: int
     dropped: int
+    fault: Fault = Fault.NONE
+    layer: int = 0
 
     def to_bytes(self) -> bytes:
         """The payload of the response to STATUS."""
-        return _STATE.pack(self.busy, self.runs, self.cycles, self.stalls, self.dropped)
+        return _STATE.pack(
+            self.busy, self.runs, self.fault, self.cycles, self.stalls, self.dropped, self.layer
+        )
 
     @classmethod
     def from_bytes(cls, payload: bytes) -> State:
         """Read the payload of the response to STATUS. Raises :class:`FrameError`."""
-        busy, runs, cycles, stalls, dropped = _unpack(_STATE, payload)
-        return cls(busy=bool(busy), runs=runs, cycles=cycles, stalls=stalls, dropped=dropped)
+        busy, runs, fault, cycles, stalls, dropped, layer = _unpack(_STATE, payload)
+        if fault not in list(Fault):
+            raise FrameError(f"Fault must be 0 to {max(Fault):d}, not {fault}")
+        return cls(
+            busy=bool(busy), runs=runs, cycles=cycles, stalls=stalls, dropped=dropped,
+            fault=Fault(fault), layer=layer,
+        )
 
 
 def seal(body: bytes) -> bytes:
