@@ -72,6 +72,26 @@ def test_the_documented_frame():
     assert answer.to_bytes().hex(" ") == "03 82 07 05 3b 80 b1 52 00"
 
 
+def plainly_stuffed(data: bytes) -> bytes:
+    """COBS as its definition says it: split at the zeros, and each piece into runs of 254."""
+    out = b""
+    pieces = data.split(b"\0")
+    for last, piece in zip([*[False] * (len(pieces) - 1), True], pieces, strict=True):
+        while len(piece) >= 254 and not (last and len(piece) == 254):
+            out += b"\xff" + piece[:254]
+            piece = piece[254:]
+        out += bytes([len(piece) + 1]) + piece
+    return out
+
+
+@pytest.mark.parametrize("before", [0, 1, 252, 253, 254, 255, 507, 508, 509])
+@pytest.mark.parametrize("behind", [b"", b"\0", b"x", b"\0x", b"\0\0", b"x\0"])
+def test_runs_around_their_longest(before, behind):
+    data = bytes(1 + i % 255 for i in range(before)) + behind
+    assert cobs.encode(data) == plainly_stuffed(data)
+    assert cobs.decode(plainly_stuffed(data)) == data
+
+
 @given(
     opcode=st.sampled_from(Opcode), sequence=st.integers(0, 255),
     region=st.sampled_from(Region), address=st.integers(0, 65535), payload=st.binary(max_size=256),

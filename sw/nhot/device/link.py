@@ -158,6 +158,5 @@ def _fits(pending: list[_Pending], item: _Pending) -> bool:
 def _answers(response: Response, request: Request) -> bool:
     if (response.opcode, response.sequence) != (request.opcode, request.sequence):
         return False
-    if request.opcode == Opcode.READ and response.status == Status.OK:
-        return len(response.payload) == request.length
-    return True
+    expected = request.answer_bytes if response.status == Status.OK else 0
+    return len(response.payload) == expected

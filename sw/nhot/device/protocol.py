@@ -13,7 +13,7 @@ from enum import IntEnum
 
 from nhot.compiler.program import LIMIT_CYCLES, MAX_PAYLOAD, Fault, Region
 from nhot.device import cobs
-from nhot.errors import NhotError
+from nhot.errors import DeviceError, NhotError
 
 __all__ = [
     "BUFFER_BYTES", "HEADER_BYTES", "LIMIT_CYCLES", "MAX_PAYLOAD", "VERSION", "Fault", "FrameError",
@@ -37,7 +37,7 @@ _STATE = struct.Struct("<BHBxIIHH")
 _ANSWER = 0x80
 
 
-class FrameError(NhotError):
+class FrameError(DeviceError):
     """Bytes that are no frame: torn, altered, or of a kind that this side does not know."""
 
 
@@ -97,6 +97,12 @@ class Request:
             raise NhotError(
                 f"Request payload must be {expected} bytes long, not {len(self.payload)}"
             )
+
+    @property
+    def answer_bytes(self) -> int:
+        """Bytes of the payload of the answer to this request, if it is OK."""
+        fixed = {Opcode.HELLO: _HELLO.size, Opcode.STATUS: _STATE.size, Opcode.READ: self.length}
+        return fixed.get(self.opcode, 0)
 
     def to_bytes(self) -> bytes:
         """The frame as it goes over the wire, delimiter included."""

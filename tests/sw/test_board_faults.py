@@ -1,0 +1,194 @@
+"""Boards, lines and runs that go wrong: nothing wrong is taken for right, and each has its text."""
+
+from dataclasses import replace
+
+import pytest
+
+from nhot.compiler import EngineConfig, compile_network
+from nhot.compiler.cycles import program_cycles, run_limit
+from nhot.compiler.program import LIMIT_CYCLES, unpack_program
+from nhot.device import Board, Link, LoopbackTransport
+from nhot.device.protocol import Fault, Opcode, Request, Response, State, Status
+from nhot.errors import DeviceError, MismatchError
+from nhot.network.samples import random_input, random_network
+from nhot_sim.board_model import BoardModel, EngineMemory, PlainMemory, Run
+
+CONFIG = EngineConfig(filters=8, inputs=4, activation_words=4096)
+NETWORK = random_network(3, layers=3, operators=("conv", "max", "linear"))
+IMAGE = compile_network(NETWORK, CONFIG)
+X = random_input(NETWORK.input, 3, 1)[0]
+NAMES = [layer["name"] for layer in IMAGE.meta["layers"]]
+
+
+def model(on_run=lambda limit: Run()) -> BoardModel:
+    return BoardModel(
+        target_id=CONFIG.target_id, memory=EngineMemory(CONFIG), on_run=on_run,
+    )
+
+
+def is_loaded(board: Board) -> bool:
+    try:
+        board.run(X)
+    except DeviceError as error:
+        return "must be loaded with an image before it can run" not in str(error)
+    return True
+
+
+def refuse_write(number):
+    """The board refuses its ``number``-th WRITE."""
+    def damage(line, board):
+        obey, seen = board._obey, 0
+
+        def refusing(body):
+            nonlocal seen
+            seen += body[0] == Opcode.WRITE
+            if body[0] == Opcode.WRITE and seen == number:
+                return Status.BAD_REQUEST, b""
+            return obey(body)
+
+        board._obey = refusing
+
+    return damage
+
+
+def fall_silent(line, board):
+    line.write = lambda data: None
+
+
+def read_wrong(line, board):
+    read = board.memory.read
+    board.memory.read = lambda region, address, length: bytes(
+        byte ^ (region == 2) for byte in read(region, address, length)
+    )
+
+
+@pytest.mark.parametrize(("step", "damage"), [
+    ("load", refuse_write(1)), ("load", refuse_write(4)), ("load", fall_silent),
+    ("load", read_wrong), ("verify", fall_silent), ("verify", read_wrong),
+], ids=[
+    "first-write", "a-later-write", "silence", "read-back", "silence-while-comparing",
+    "a-difference",
+])
+def test_what_fails_leaves_nothing_to_run(step, damage):
+    device = model()
+    line = LoopbackTransport(device.answer)
+    board = Board(line, timeout=0.01)
+    board.load(IMAGE)
+    assert is_loaded(board)
+    whole = line.write, device._obey, device.memory.read
+    damage(line, device)
+    with pytest.raises((DeviceError, MismatchError)):
+        getattr(board, step)(IMAGE)
+    line.write, device._obey, device.memory.read = whole
+    assert not is_loaded(board)
+    board.load(IMAGE)
+    assert is_loaded(board)
+
+
+def wrong_answers(request: Request, right: Response) -> list[Response]:
+    """Sound frames that are not the answer to ``request``."""
+    opcodes = [opcode for opcode in Opcode if opcode != request.opcode]
+    return [
+        *(replace(right, opcode=opcode) for opcode in opcodes),
+        replace(right, sequence=(right.sequence + 1) % 256),
+        replace(right, payload=right.payload[:-1] if right.payload else b"a"),
+        replace(right, payload=right.payload + b"a"),
+        replace(right, status=Status.BUSY, payload=b"a"),
+    ]
+
+
+@pytest.mark.parametrize("request_", [
+    Request(opcode=Opcode.HELLO), Request(opcode=Opcode.STATUS), Request(opcode=Opcode.RESET),
+    Request(opcode=Opcode.RUN), Request(opcode=Opcode.READ, region=3, address=2, length=9),
+    Request(opcode=Opcode.WRITE, region=3, length=4, payload=b"abcd"),
+], ids=lambda request: request.opcode.name)
+def test_only_the_right_answer_is_taken(request_):
+    """Wrong ones come first, and are passed over; the right one is taken without a repetition."""
+    board = BoardModel(target_id=1, memory=PlainMemory())
+
+    def answer(data):
+        right = Response.from_bytes(board.answer(data).rstrip(b"\0"))
+        wrong = b"".join(frame.to_bytes() for frame in wrong_answers(request_, right))
+        return wrong + right.to_bytes()
+
+    link = Link(LoopbackTransport(answer), timeout=0.01)
+    response = link.request(request_)
+    assert response.status == Status.OK
+    assert len(response.payload) == request_.answer_bytes
+    assert link.repeated == 0
+
+
+def test_wrong_answers_alone_are_none():
+    board = BoardModel(target_id=1, memory=PlainMemory())
+    request = Request(opcode=Opcode.READ, region=3, length=4)
+
+    def answer(data):
+        frames = [frame for frame in board.answer(data).split(b"\0") if frame]
+        return b"".join(
+            wrong.to_bytes() for frame in frames
+            for wrong in wrong_answers(request, Response.from_bytes(frame))
+        )
+
+    with pytest.raises(DeviceError, match="must answer READ, but did not"):
+        Link(LoopbackTransport(answer), timeout=0.01).request(request)
+
+
+def test_half_a_frame_of_another_host_does_not_eat_the_greeting():
+    device = model()
+    device.answer(Request(opcode=Opcode.STATUS).to_bytes()[:-3])
+    board = Board(LoopbackTransport(device.answer), timeout=0.01)
+    assert board.hello.target_id == CONFIG.target_id
+    assert board.link.repeated == 0
+    assert device.dropped == 1
+
+
+def test_half_a_frame_does_not_eat_its_own_repetition():
+    """The end of a request is lost: one repetition is enough."""
+    device = BoardModel(target_id=1, memory=PlainMemory())
+    sent = []
+
+    def answer(data):
+        sent.append(data)
+        return device.answer(data[:-2] if len(sent) == 1 else data)
+
+    link = Link(LoopbackTransport(answer), timeout=0.01, tries=2)
+    assert link.request(Request(opcode=Opcode.STATUS)).status == Status.OK
+    assert link.repeated == 1
+
+
+@pytest.mark.parametrize(("fault", "layer", "where", "reason"), [
+    (Fault.PROGRAM, 0, repr(NAMES[0]), "has no descriptor that it can run"),
+    (Fault.ADDRESS, len(NAMES) - 1, repr(NAMES[-1]), "reaches beyond a memory"),
+    (Fault.CYCLES, 1, repr(NAMES[1]), "takes more cycles than the whole program should"),
+    (Fault.PROGRAM, len(NAMES), "the END", "has no descriptor that it can run"),
+], ids=lambda value: getattr(value, "name", None))
+def test_a_run_that_the_engine_ends_is_an_error(fault, layer, where, reason):
+    device = model(lambda limit: Run(cycles=77, fault=fault, layer=layer))
+    board = Board(LoopbackTransport(device.answer, name="COM1"))
+    board.load(IMAGE)
+    with pytest.raises(DeviceError) as caught:
+        board.run(X)
+    assert str(caught.value) == (
+        f"Run on COM1 must come to its END, but the engine stopped after 77 cycles at {where} "
+        f"(descriptor {layer}), which {reason}; load the image again"
+    )
+    assert device.runs == 0
+
+
+def test_a_run_is_limited_to_the_cycles_of_its_program():
+    limits = []
+    device = model(lambda limit: limits.append(limit) or Run())
+    board = Board(LoopbackTransport(device.answer))
+    board.load(IMAGE)
+    board.run(X)
+    program = unpack_program(IMAGE.program)
+    assert limits == [run_limit(program, CONFIG)]
+    cycles = sum(program_cycles(program, CONFIG))
+    assert (limits[0] - 1) * LIMIT_CYCLES <= cycles < limits[0] * LIMIT_CYCLES
+
+
+def test_an_unknown_fault_is_an_error_of_the_device():
+    payload = bytearray(State(busy=False, runs=0, cycles=0, stalls=0, dropped=0).to_bytes())
+    payload[3] = 9
+    with pytest.raises(DeviceError, match="Fault must be 0 to 3, not 9"):
+        State.from_bytes(bytes(payload))
