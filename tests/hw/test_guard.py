@@ -1,6 +1,6 @@
 """The engine stops by itself, with the reason, at what it must not run."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 from amaranth.sim import Simulator
@@ -10,11 +10,13 @@ from nhot.compiler.cycles import program_cycles
 from nhot.compiler.program import (
     DESCRIPTOR_WORDS,
     LIMIT_CYCLES,
+    WORDS,
     Descriptor,
     Fault,
     Operation,
 )
 from nhot_hw.engine import Engine
+from nhot_hw.engine.descriptor import kept
 from nhot_hw.engine.guard import Guard
 from nhot_sim.streams import simulate
 
@@ -39,6 +41,16 @@ def layer(config: EngineConfig, **changes) -> Descriptor:
     return replace(
         Descriptor(operation=Operation.ARRAY, last_groups=1, per_channel=int(array)), **changes
     )
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A descriptor that is only its bytes."""
+
+    data: bytes
+
+    def pack(self) -> bytes:
+        return self.data
 
 
 def run(config: EngineConfig, *programs: list[Descriptor], limit: int = 8) -> list[tuple]:
@@ -107,17 +119,40 @@ def test_fields_at_their_ends(config):
     assert [result[:2] for result in bad] == [(Fault.PROGRAM, 1)] * len(illegal)
 
 
+@pytest.mark.parametrize("config", CONFIGS, ids=IDS)
+def test_no_bit_that_is_not_kept_is_passed_over(config):
+    """Any one of them makes a legal layer illegal, and the next layer is judged anew."""
+    sound = layer(config).pack()
+    programs = []
+    position = 0
+    for index, word in enumerate(WORDS):
+        for bit in range(sum(word.values())):
+            if not kept(index, config) >> bit & 1:
+                flipped = int.from_bytes(sound, "little") ^ 1 << (position + bit)
+                programs.append([Raw(flipped.to_bytes(len(sound), "little")), END])
+        position += 32
+    assert len(programs) > 70
+    assert {result[:2] for result in run(config, *programs)} == {(Fault.PROGRAM, 0)}
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=IDS)
+def test_distances_at_their_ends(config):
+    most = 1 << (config.distance_bits - 1)
+    results = run(config, *(
+        [layer(config, jump_tile=value & 0xFFFF), END]
+        for value in (most - 1, -most, most, -most - 1)
+    ))
+    assert [fault for fault, *_ in results] == [
+        Fault.NONE, Fault.NONE, Fault.PROGRAM, Fault.PROGRAM,
+    ]
+
+
 @pytest.mark.parametrize("operation", range(max(Operation) + 1, 16))
 def test_unknown_operations(operation):
     config = CONFIGS[0]
     first = int.from_bytes(layer(config).pack()[:4], "little") & ~0xF | operation
-    raw = first.to_bytes(4, "little") + layer(config).pack()[4:]
-
-    class Raw:
-        def pack(self):
-            return raw
-
-    ((fault, index, _),) = run(config, [Raw(), END])
+    raw = Raw(first.to_bytes(4, "little") + layer(config).pack()[4:])
+    ((fault, index, _),) = run(config, [raw, END])
     assert (fault, index) == (Fault.PROGRAM, 0)
 
 

@@ -1,11 +1,17 @@
-"""The descriptor of a layer as hardware sees it: the same fields as in the compiler's program."""
+"""The descriptor of a layer as hardware sees it: the same fields as in the compiler's program.
 
-from amaranth.hdl import signed, unsigned
+An engine keeps no more bits of a field than it has a use for. What it does not keep must be zero in
+a legal descriptor, or copies of the sign in a distance, and is judged as it arrives.
+"""
+
+from amaranth.hdl import Const, Mux, signed, unsigned
 from amaranth.lib import data
 
-from nhot.compiler.program import DESCRIPTOR_WORDS, WORDS
+from nhot.compiler.config import EngineConfig
+from nhot.compiler.program import DESCRIPTOR_WORDS, WORDS, Operation
+from nhot.network.requant import MAX_TERMS
 
-__all__ = ["DescriptorLayout"]
+__all__ = ["DescriptorLayout", "excess", "illegal", "kept"]
 
 _SIGNED = {"pad_value", "zero_point", "low", "high"}
 
@@ -23,3 +29,63 @@ def _layout() -> data.FlexibleLayout:
 
 DescriptorLayout = _layout()
 """All fields of :class:`nhot.compiler.program.Descriptor`, at their places in its 32-bit words."""
+
+
+_DISTANCES = {"input_address", "jump_x", "jump_y", "jump_column", "jump_row", "jump_tile"}
+
+
+def _kept_bits(config: EngineConfig) -> dict[str, int]:
+    """How many low bits an engine keeps of the fields that it does not keep whole."""
+    groups = max(config.filters, config.inputs) // config.requantisers
+    most = {
+        "operation": max(Operation), "terms": MAX_TERMS,
+        **dict.fromkeys(("words", "tiles", "columns", "rows"), (1 << config.loop_bits) - 1),
+        "last_pixels": config.pixels, "last_groups": groups,
+        "output_address": config.activation_words - 1, "pixel_words": config.activation_words - 1,
+        "weight_address": config.weight_words,  # where no weights follow
+        "requant_address": config.requant_words - 1,
+    }
+    bits = {name: value.bit_length() for name, value in most.items()}
+    return bits | dict.fromkeys(_DISTANCES, config.distance_bits)
+
+
+def kept(index: int, config: EngineConfig) -> int:
+    """Mask of the bits that an engine keeps of word ``index`` of a descriptor."""
+    bits = _kept_bits(config)
+    mask = position = 0
+    for name, width in WORDS[index].items():
+        mask |= ((1 << min(width, bits.get(name, width))) - 1) << position
+        position += width
+    return mask
+
+
+def excess(index: int, word, config: EngineConfig):
+    """Whether word ``index`` of a descriptor says more than the bits that are kept of it."""
+    bits = _kept_bits(config)
+    result = Const(0)
+    position = 0
+    for name, width in WORDS[index].items():
+        field = word[position : position + width]
+        if name in _DISTANCES:
+            signs = field[bits[name] - 1 :]
+            result |= signs.any() & ~signs.all()
+        elif bits.get(name, width) < width:
+            result |= field[bits[name] :].any()
+        position += width
+    return result
+
+
+def illegal(layer, config: EngineConfig):
+    """Whether a field is beyond what walker and drain come to an end with, in its kept bits."""
+    array = layer.operation == Operation.ARRAY
+    groups = Mux(array, config.filters, config.inputs) // config.requantisers
+    return (
+        (layer.operation > max(Operation))
+        | (layer.terms == 0) | (layer.terms > MAX_TERMS)
+        | (layer.last_groups == 0) | (layer.last_groups > groups)
+        | (layer.last_pixels == 0) | (layer.last_pixels > config.pixels)
+        | (array & (layer.weight_address >= config.weight_words))
+        | (layer.requant_address >= config.requant_words)
+        | (layer.output_address >= config.activation_words)
+        | (layer.pixel_words >= config.activation_words)
+    )

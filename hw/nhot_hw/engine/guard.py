@@ -1,13 +1,12 @@
 """What ends a run before its END: a program that the engine cannot run, or that takes too long."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from nhot.compiler.config import EngineConfig
-from nhot.compiler.program import LIMIT_CYCLES, Fault, Operation
+from nhot.compiler.program import LIMIT_CYCLES, Fault
 
-__all__ = ["Guard", "illegal"]
+__all__ = ["Guard"]
 
 
 class Guard(wiring.Component):
@@ -50,30 +49,3 @@ class Guard(wiring.Component):
             with m.Elif(self.i_cycles[shift:] == limit):
                 m.d.sync += self.o_fault.eq(Fault.CYCLES)
         return m
-
-
-def illegal(layer, config: EngineConfig):
-    """Whether a descriptor has a field that walker and drain would not come to an end with.
-
-    Parameters
-    ----------
-    layer : View of DescriptorLayout
-
-    Returns
-    -------
-    Value, 1 bit
-    """
-    array = layer.operation == Operation.ARRAY
-    groups = Mux(array, config.filters, config.inputs) // config.requantisers
-    return (
-        (layer.operation > max(Operation))
-        | (layer.terms == 0) | (layer.terms > 4)
-        | (layer.last_groups == 0) | (layer.last_groups > groups)
-        | (layer.last_pixels == 0) | (layer.last_pixels > config.pixels)
-        | (array & (layer.weight_address >= config.weight_words))
-        | (layer.requant_address >= config.requant_words)
-        | (layer.output_address >= config.activation_words)
-        | (layer.pixel_words >= config.activation_words)
-        | (layer.words >> config.loop_bits).any() | (layer.tiles >> config.loop_bits).any()
-        | (layer.columns >> config.loop_bits).any() | (layer.rows >> config.loop_bits).any()
-    )

@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from nhot.compiler.config import EngineConfig
 from nhot.compiler.program import DESCRIPTOR_WORDS, Operation
-from nhot_hw.engine.descriptor import DescriptorLayout
-from nhot_hw.engine.guard import illegal
+from nhot_hw.engine.descriptor import DescriptorLayout, excess, illegal, kept
+from nhot_hw.engine.memories import timing_words
 
 __all__ = ["Sequencer"]
 
@@ -57,7 +57,8 @@ class Sequencer(wiring.Component):
         words = [Signal(32, name=f"word_{i}") for i in range(DESCRIPTOR_WORDS)]
         settle = Signal(range(self.config.pixels + 2))
         cycles, stalls = Signal(32, reset_less=True), Signal(32, reset_less=True)
-        timing_address = Signal(16, reset_less=True)
+        timing_address = Signal(range(timing_words(self.config) + 2), reset_less=True)
+        too_much = Signal()  # a word of the descriptor says more than is kept of it
         m.d.comb += [
             self.o_descriptor.as_value().eq(Cat(*words)),
             self.o_cycles.eq(cycles), self.o_stalls.eq(stalls),
@@ -68,7 +69,8 @@ class Sequencer(wiring.Component):
             with m.Switch(arriving_index):
                 for i, word in enumerate(words):
                     with m.Case(i):
-                        m.d.sync += word.eq(self.i_word)
+                        m.d.sync += word.eq(self.i_word & kept(i, self.config))
+                        m.d.sync += too_much.eq(too_much | excess(i, self.i_word, self.config))
 
         with m.If(self.o_busy):
             m.d.sync += cycles.eq(cycles + 1)
@@ -85,6 +87,8 @@ class Sequencer(wiring.Component):
                     m.next = "Fetch"
             with m.State("Fetch"):
                 m.d.sync += [arriving.eq(1), index.eq(index + 1)]
+                with m.If(index == 0):
+                    m.d.sync += too_much.eq(0)
                 m.d.sync += self.o_address.eq(self.o_address + 1)
                 with m.If(index == DESCRIPTOR_WORDS - 1):
                     m.d.sync += settle.eq(self.config.pixels)
@@ -97,7 +101,7 @@ class Sequencer(wiring.Component):
                 end = self.o_descriptor.operation == Operation.END
                 m.d.comb += self.o_illegal.eq(
                     (self.o_address > self.config.program_words)
-                    | (~end & illegal(self.o_descriptor, self.config))
+                    | too_much | (~end & illegal(self.o_descriptor, self.config))
                 )
                 with m.If(end & ~self.o_illegal):
                     m.d.sync += self.o_busy.eq(0)

@@ -121,8 +121,7 @@ class Walker(wiring.Component):
     def _address(self, m, advance, ends):
         """The running address, and its copies moved by a pixel each."""
         layer = self.i_descriptor
-        # All that a descriptor can say, so that an address beyond the memory is seen as one.
-        bits = len(layer.input_address)
+        bits = self.config.distance_bits  # more than an address, to see what is beyond the memory
         base = Signal(bits)
         jump = Signal(bits)
         m.d.comb += jump.eq(1)
