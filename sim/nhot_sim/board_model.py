@@ -147,7 +147,7 @@ class BoardModel:
             if len(body) > _HEADER + MAX_PAYLOAD:
                 raise FrameError("overlong")
         except FrameError:
-            self.dropped = (self.dropped + 1) & 0xFFFF
+            self.dropped = (self.dropped + 1) & 0xFF
             return b""
         status, payload = self._obey(body)
         # Not a Response: an opcode that there is not is answered too.
@@ -188,7 +188,7 @@ class BoardModel:
             return Status.BUSY
         self._last_run = sequence
         self.last = self.on_run(limit)
-        self.runs = (self.runs + (self.last.fault is Fault.NONE)) & 0xFFFF
+        self.runs = (self.runs + (self.last.fault is Fault.NONE)) & 0xFF
         return Status.OK
 
     def state(self) -> State:

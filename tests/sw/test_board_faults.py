@@ -189,6 +189,6 @@ def test_a_run_is_limited_to_the_cycles_of_its_program():
 
 def test_an_unknown_fault_is_an_error_of_the_device():
     payload = bytearray(State(busy=False, runs=0, cycles=0, stalls=0, dropped=0).to_bytes())
-    payload[3] = 9
+    payload[2] = 9
     with pytest.raises(DeviceError, match="Fault must be 0 to 3, not 9"):
         State.from_bytes(bytes(payload))

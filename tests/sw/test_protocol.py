@@ -163,9 +163,9 @@ def test_payloads_of_answers():
     state = State(
         busy=True, runs=3, cycles=0xFFFFFFFF, stalls=5, dropped=7, fault=Fault.ADDRESS, layer=9
     )
-    assert state.to_bytes().hex() == "0103000200ffffffff0500000007000900"
+    assert state.to_bytes().hex() == "01030207ffffffff050000000900"
     assert State.from_bytes(state.to_bytes()) == state
     with pytest.raises(FrameError, match="Fault must be 0 to 3, not 4"):
-        State.from_bytes(b"\0\0\0\4" + bytes(13))
-    with pytest.raises(FrameError, match="Payload must be 17 bytes long, not 7"):
+        State.from_bytes(b"\0\0\4" + bytes(11))
+    with pytest.raises(FrameError, match="Payload must be 14 bytes long, not 7"):
         State.from_bytes(hello.to_bytes())

@@ -80,10 +80,10 @@ def illegal(layer, config: EngineConfig):
     array = layer.operation == Operation.ARRAY
     groups = Mux(array, config.filters, config.inputs) // config.requantisers
     return (
-        (layer.operation > max(Operation))
-        | (layer.terms == 0) | (layer.terms > MAX_TERMS)
+        ~layer.operation.matches(*Operation)
+        | ~layer.terms.matches(*range(1, MAX_TERMS + 1))
+        | ~layer.last_pixels.matches(*range(1, config.pixels + 1))
         | (layer.last_groups == 0) | (layer.last_groups > groups)
-        | (layer.last_pixels == 0) | (layer.last_pixels > config.pixels)
         | (array & (layer.weight_address >= config.weight_words))
         | (layer.requant_address >= config.requant_words)
         | (layer.output_address >= config.activation_words)

@@ -36,7 +36,7 @@ class Sequencer(wiring.Component):
         super().__init__({
             "i_start": In(1),
             "o_busy": Out(1),
-            "o_address": Out(range(config.program_words + DESCRIPTOR_WORDS + 1)),
+            "o_address": Out(range(config.program_words)),
             "i_word": In(32),
             "o_descriptor": Out(DescriptorLayout),
             "o_start": Out(1),
@@ -100,7 +100,7 @@ class Sequencer(wiring.Component):
             with m.State("Decide"):
                 end = self.o_descriptor.operation == Operation.END
                 m.d.comb += self.o_illegal.eq(
-                    (self.o_address > self.config.program_words)
+                    (timing_address == timing_words(self.config))  # no whole descriptor is left
                     | too_much | (~end & illegal(self.o_descriptor, self.config))
                 )
                 with m.If(end & ~self.o_illegal):

@@ -29,7 +29,7 @@ _HeaderLayout = data.StructLayout({
 })
 _CRC_BYTES = 4
 _ANSWER_BYTES = 3  # of the header
-_HELLO_BYTES, _STATE_BYTES = 7, 17
+_HELLO_BYTES, _STATE_BYTES = 7, 14
 _ANSWER = 0x80
 
 
@@ -102,7 +102,7 @@ class RequestServer(wiring.Component):
         # Bytes so far, of the payload where not negative: the header is counted from below zero.
         self._count = Signal(signed(10), init=-HEADER_BYTES - _CRC_BYTES)
         self._status = Signal(2)
-        self._dropped = Signal(16)
+        self._dropped = Signal(8)
         self._at_end = Signal()
         m.d.comb += self._at_end.eq(self._count == self._header.length[:9])
         table = self._payload(m, self._count_runs(m))
@@ -117,7 +117,7 @@ class RequestServer(wiring.Component):
 
     def _count_runs(self, m):
         """Finished runs; one that a reset or a fault broke off is none."""
-        runs, before, aborted = Signal(16), Signal(), Signal()
+        runs, before, aborted = Signal(8), Signal(), Signal()
         m.d.sync += before.eq(self.i_busy)
         with m.If(before & ~self.i_busy & ~aborted & (self.i_fault == Fault.NONE)):
             m.d.sync += runs.eq(runs + 1)
@@ -293,12 +293,10 @@ class RequestServer(wiring.Component):
         """The byte of a payload that the engine has no part in."""
         opcode, count, table = self._header.opcode, self._count, Signal(8)
         hello = Const(VERSION | self.target_id << 8 | MAX_PAYLOAD << 40, 64)
-        state = Cat(self.i_busy, Const(0, 7), runs, self.i_fault, Const(0, 14),
-                    self.i_cycles, self.i_stalls, self._dropped, self.i_layer)
+        state = Cat(self.i_busy, Const(0, 7), runs, self.i_fault, Const(0, 6), self._dropped,
+                    self.i_cycles, self.i_stalls, self.i_layer, Const(0, 16))
         with m.If(opcode == Opcode.HELLO):
             m.d.comb += table.eq(hello.word_select(count[:3], 8))
-        with m.Elif(count[4]):
-            m.d.comb += table.eq(state[128:])
         with m.Else():
             word = state.word_select(count[2:4], 32)
             m.d.comb += table.eq(word.word_select(count[:2], 8))

@@ -33,7 +33,7 @@ _CRC_BYTES = 4
 _REQUEST = struct.Struct("<BBBHH")
 _RESPONSE = struct.Struct("<BBB")
 _HELLO = struct.Struct("<BIH")
-_STATE = struct.Struct("<BHBxIIHH")
+_STATE = struct.Struct("<BBBBIIH")
 _ANSWER = 0x80
 
 
@@ -181,11 +181,11 @@ class State:
     busy : bool
         A run is under way; ``cycles`` and ``stalls`` are then not final.
     runs : int
-        Runs finished since power-up, modulo 65536.
+        Runs finished since power-up, modulo 256.
     cycles, stalls : int
         Clock cycles of the last run, and how many of them waited for memory.
     dropped : int
-        Frames that arrived altered, torn or overlong since power-up, modulo 65536.
+        Frames that arrived altered, torn or overlong since power-up, modulo 256.
     fault : Fault
         Why the last run ended before its END.
     layer : int
@@ -203,13 +203,13 @@ class State:
     def to_bytes(self) -> bytes:
         """The payload of the response to STATUS."""
         return _STATE.pack(
-            self.busy, self.runs, self.fault, self.cycles, self.stalls, self.dropped, self.layer
+            self.busy, self.runs, self.fault, self.dropped, self.cycles, self.stalls, self.layer
         )
 
     @classmethod
     def from_bytes(cls, payload: bytes) -> State:
         """Read the payload of the response to STATUS. Raises :class:`FrameError`."""
-        busy, runs, fault, cycles, stalls, dropped, layer = _unpack(_STATE, payload)
+        busy, runs, fault, dropped, cycles, stalls, layer = _unpack(_STATE, payload)
         if fault not in list(Fault):
             raise FrameError(f"Fault must be 0 to {max(Fault):d}, not {fault}")
         return cls(
