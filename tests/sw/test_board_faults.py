@@ -17,7 +17,7 @@ CONFIG = EngineConfig(filters=8, inputs=4, activation_words=4096)
 NETWORK = random_network(3, layers=3, operators=("conv", "max", "linear"))
 IMAGE = compile_network(NETWORK, CONFIG)
 X = random_input(NETWORK.input, 3, 1)[0]
-NAMES = [layer["name"] for layer in IMAGE.meta["layers"]]
+NAMES = [layer.name for layer in IMAGE.meta.layers]
 
 
 def model(on_run=lambda limit: Run()) -> BoardModel:

@@ -265,8 +265,8 @@ class Board:
         return state
 
     def _stopped(self, image: Image, state: State) -> str:
-        layers = image.meta["layers"]
-        layer = repr(layers[state.layer]["name"]) if state.layer < len(layers) else "the END"
+        layers = image.meta.layers
+        layer = repr(layers[state.layer].name) if state.layer < len(layers) else "the END"
         reason = {
             Fault.PROGRAM: "has no descriptor that it can run",
             Fault.ADDRESS: "reaches beyond a memory",
