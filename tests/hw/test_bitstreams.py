@@ -10,7 +10,8 @@ from nhot.compiler.targets import BOARDS, Target, target
 from nhot_hw.build.flow import build
 from nhot_hw.build.plan import plan_build
 
-FOLDER = Path(__file__).parents[2] / "bitstreams"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "bitstreams"
 MANIFESTS = sorted(FOLDER.glob("*/*/manifest.json"))
 
 
@@ -33,6 +34,26 @@ def test_manifest_fits_file_and_sources(path):
     plan = plan_build(_target(manifest), seed=manifest.seed)
     assert plan.tools == manifest.tools, "other tool versions: build the bitstreams again"
     assert plan.digest == manifest.inputs_sha256, "other gateware: build the bitstreams again"
+
+
+def _row(manifest: Manifest) -> str:
+    """What the README's table says of a bitstream."""
+    clock, cells, memory = (
+        manifest.engine_clock, manifest.resources["lut4"], manifest.resources["bram"]
+    )
+    return (
+        f"| `{manifest.board}` `{manifest.configuration}` | {manifest.config.macs} "
+        f"| {cells.used:,} of {cells.available:,} | {memory.used} of {memory.available} "
+        f"| {clock.fmax_mhz:.1f} MHz | {clock.target_mhz:.0f} MHz |"
+    )
+
+
+def test_readme_has_the_figures_of_the_manifests():
+    readme = (ROOT / "README.md").read_text()
+    table = readme.split("<!-- bitstreams:begin -->")[1].split("<!-- bitstreams:end -->")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| `")]
+    assert rows == [_row(Manifest.read(path)) for path in MANIFESTS]
+    assert not any(Manifest.read(path).resources["dsp"].used for path in MANIFESTS)
 
 
 def test_icebreaker_meets_its_clock_with_margin():
