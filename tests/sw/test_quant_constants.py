@@ -259,9 +259,10 @@ def test_zeros_before_a_max_pool():
     assert [type(node) for node in network.nodes] == [Conv2d, MaxPool, Conv2d]
     assert network.nodes[1].window.padding == (1, 1, 1, 1)
     # A window of zeros alone is no window of a pool.
-    alone = [nn.ZeroPad2d((4, 0, 0, 0)), nn.MaxPool2d(2), nn.Conv2d(4, 2, 1)]
-    _, network = check(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), *alone))
-    assert len(network.nodes) == 4
+    for sides, ceil in (((4, 0, 0, 0), False), ((0, 3, 0, 0), True)):
+        alone = [nn.ZeroPad2d(sides), nn.MaxPool2d(2, ceil_mode=ceil), nn.Conv2d(4, 2, 1)]
+        _, network = check(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), *alone))
+        assert len(network.nodes) == 4
 
 
 @pytest.mark.parametrize("format", FORMATS)

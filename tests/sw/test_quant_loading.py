@@ -89,8 +89,8 @@ def test_load_data(tmp_path):
     ({"a": np.zeros(3)}, "must have an array x, not only a"),
     ({}, "must have an array x, not only nothing"),
     ({"x": np.zeros((2, 3, 4, 5, 6))}, "Array x of .* must be numbers"),
-    ({"x": np.array([["a"]])}, "Array x of .* must be numbers"),
-    ({"x": np.array([[None]])}, "must be an npz file of numbers"),
+    ({"x": np.array([["a"]])}, "Array x of .* must hold numbers"),
+    ({"x": np.array([[None]])}, "Array x of .* must hold numbers"),
     ({"x": np.zeros((2, 3)), "y": np.zeros(2)}, "Array y of .* must be one integer a sample"),
     ({"x": np.zeros((2, 3)), "y": np.zeros(3, int)}, "Array y of .* must be one integer a sample"),
 ])
@@ -121,7 +121,7 @@ def test_part_of_the_data(tmp_path):
 
 def test_single_array_is_refused(tmp_path):
     np.save(tmp_path / "data.npy", np.zeros((2, 3)))
-    with pytest.raises(NhotError, match="must be an npz file with the arrays x and y"):
+    with pytest.raises(NhotError, match="must be an npz file of numbers: File is not a zip"):
         load_data(tmp_path / "data.npy")
     with pytest.raises(NhotError, match=r"absent.npz' must exist, and does not"):
         load_data(tmp_path / "absent.npz")
