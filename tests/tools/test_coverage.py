@@ -76,7 +76,7 @@ def test_lines_belong_to_the_test_that_ran_them(tmp_path, monkeypatch):
     tools = Path(suite.__file__).parents[1]
     tree.environment = {**os.environ, "PYTHONPATH": os.pathsep.join(
         [str(tools), os.environ.get("PYTHONPATH", "")])}
-    measured = measure(tree, tmp_path / "out", branch=False, jobs=1, selection=["test_it.py"])
+    measured = measure(tree, tmp_path / "out", jobs=1, selection=["test_it.py"])
     assert measured.failed == {"test_it.py::test_bad"}
     assert set(measured.seconds) == {f"test_it.py::test_{name}" for name in ("f", "g", "bad")}
     lines = CoverageData(measured.data.data_filename())

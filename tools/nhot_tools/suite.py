@@ -12,16 +12,17 @@ from pathlib import Path
 from coverage import CoverageData
 
 from nhot.errors import NhotError
+from nhot.files import write_atomically
 from nhot.progress import Progress
 from nhot_tools.recorder import RECORDS
-from nhot_tools.tree import PACKAGES, Tree
+from nhot_tools.tree import BUILD, PACKAGES, Tree, files, tree_hash
 
-__all__ = ["Measured", "measure"]
+__all__ = ["Measured", "measure", "measure_all"]
 
 # The file is read by each process anew: one that a test started finds that test's name.
 _CONFIGURATION = """\
 [run]
-branch = {branch}
+branch = true
 source =
     {sources}
 parallel = true
@@ -50,7 +51,24 @@ class Measured:
     failed: frozenset[str]
 
 
-def measure(tree: Tree, folder: Path, *, branch: bool, jobs: int, selection: list[str]) -> Measured:
+def measure_all(jobs: int) -> Measured:
+    """The quick tests of the working tree as it is; measured once, then kept under its hash."""
+    names = files()
+    folder = BUILD / "measured" / tree_hash(names)
+    notes = folder / "tests.json"
+    if notes.exists():
+        facts = json.loads(notes.read_text())
+        data = CoverageData(str(folder / "coverage"))
+        data.read()
+        return Measured(data=data, seconds=facts["seconds"], failed=frozenset(facts["failed"]))
+    tree = Tree(BUILD / "measured" / "copy", names)
+    measured = measure(tree, folder, jobs=jobs, selection=["-m", "not slow"])
+    facts = {"seconds": measured.seconds, "failed": sorted(measured.failed)}
+    write_atomically(notes, json.dumps(facts).encode())
+    return measured
+
+
+def measure(tree: Tree, folder: Path, *, jobs: int, selection: list[str]) -> Measured:
     """Run the tests that ``selection`` (arguments of pytest) picks; results are kept in ``folder``.
 
     Raises :class:`NhotError` if the suite cannot run; failing tests are told in the result.
@@ -63,7 +81,7 @@ def measure(tree: Tree, folder: Path, *, branch: bool, jobs: int, selection: lis
             old.unlink()
     configuration = folder / "coveragerc"
     configuration.write_text(_CONFIGURATION.format(
-        branch=branch, data=raw / "coverage",
+        data=raw / "coverage",
         sources="\n    ".join(str(tree.root / package) for package in PACKAGES),
     ))
     command = [

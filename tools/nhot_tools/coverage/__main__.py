@@ -9,7 +9,7 @@ from nhot.cli.failures import guarded
 from nhot.progress import configure_logging
 from nhot_tools.coverage.lines import parts, print_lines
 from nhot_tools.coverage.toggles import measure_toggles, print_toggles
-from nhot_tools.suite import measure
+from nhot_tools.suite import Measured, measure, measure_all
 from nhot_tools.tree import BUILD, Tree, files
 
 FOLDER = BUILD / "coverage"
@@ -32,7 +32,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--jobs", type=int, default=2, help="tests at a time (default: 2)")
     parser.add_argument("--seeds", type=int, default=24, metavar="N",
                         help="networks to run for the toggles (default: 24)")
-    parser.add_argument("--tests", nargs="+", default=["-m", "not slow"], metavar="FILE",
+    parser.add_argument("--tests", nargs="+", default=[], metavar="FILE",
                         help="files of tests to run (default: all but slow tests)")
     return parser
 
@@ -40,10 +40,8 @@ def _parser() -> ArgumentParser:
 def _run(args: Namespace) -> int:
     code = 0
     if "lines" in args.what or not args.what:
-        measured = measure(
-            Tree(FOLDER / "measured", files()), FOLDER, branch=True, jobs=args.jobs,
-            selection=args.tests,
-        )
+        measured = _measured(args)
+        FOLDER.mkdir(parents=True, exist_ok=True)
         print_lines(parts(measured, FOLDER))
         for test in sorted(measured.failed):
             print(f"nhot: failed: {test}", file=sys.stderr)
@@ -51,6 +49,13 @@ def _run(args: Namespace) -> int:
     if "toggles" in args.what or not args.what:
         print_toggles(measure_toggles(args.seeds))
     return code
+
+
+def _measured(args: Namespace) -> Measured:
+    if not args.tests:
+        return measure_all(args.jobs)
+    tree = Tree(FOLDER / "copy", files())
+    return measure(tree, FOLDER / "named", jobs=args.jobs, selection=args.tests)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from nhot_tools.mutants.explained import read_explained, stale
 from nhot_tools.mutants.mutant import Mutant
 from nhot_tools.mutants.scope import mutants_in, sources
 from nhot_tools.mutants.selection import Named, Selection
+from nhot_tools.suite import measure_all
 from nhot_tools.tree import BUILD, ROOT, Tree, files, tree_hash
 
 FOLDER = BUILD / "mutants"
@@ -71,13 +72,12 @@ def _run(args: Namespace) -> int:
             print(f"{mutant.place}: {mutant.rule}: {mutant.says}")
         return 0
     state = tree_hash(names)
-    tree = Tree(FOLDER / "measured", names)
     selection: Named | Selection
     if args.tests:
-        selection = Named(tree, args.tests)
+        selection = Named(Tree(FOLDER / "named", names), args.tests)
         state += f" {' '.join(sorted(args.tests))}"  # of other tests nothing is known
     else:
-        selection = Selection(FOLDER / state, tree, args.jobs)
+        selection = Selection(measure_all(args.jobs))
     for test in sorted(selection.failed):
         print(f"nhot: left out, as it fails without a fault: {test}", file=sys.stderr)
     run(drawn, folder=FOLDER, names=names, tree=state, selection=selection, results=results,

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
-from pathlib import Path
-
-from coverage import CoverageData
 
 from nhot.errors import NhotError
 from nhot_tools.mutants.mutant import Mutant
-from nhot_tools.suite import Measured, measure
+from nhot_tools.suite import Measured
 from nhot_tools.tree import Tree
 
 __all__ = ["Named", "Selection"]
@@ -49,28 +45,14 @@ class Named:
 
 
 class Selection:
-    """The tests by the lines that they run, kept in ``folder`` for the tree at hand."""
+    """The tests of the suite by the lines that they run."""
 
-    def __init__(self, folder: Path, tree: Tree, jobs: int):
-        notes = folder / "tests.json"
-        if notes.exists():
-            self.data = CoverageData(str(folder / "coverage"))
-            self.data.read()
-            facts = json.loads(notes.read_text())
-            self.seconds: dict[str, float] = facts["seconds"]
-            self.failed = frozenset(facts["failed"])
-        else:
-            measured = measure(tree, folder, branch=False, jobs=jobs, selection=["-m", "not slow"])
-            self._keep(measured, notes)
+    def __init__(self, measured: Measured):
+        self.seconds, self.failed = measured.seconds, measured.failed
         self._of_file: dict[str, list[str]] = defaultdict(list)
         for test in self.seconds.keys() - self.failed:
             self._of_file[test.partition("::")[0]].append(test)
-        self._lines = lru_cache(maxsize=None)(self.data.contexts_by_lineno)
-
-    def _keep(self, measured: Measured, notes: Path) -> None:
-        self.data, self.seconds = measured.data, measured.seconds
-        self.failed = measured.failed
-        notes.write_text(json.dumps({"seconds": self.seconds, "failed": sorted(self.failed)}))
+        self._lines = lru_cache(maxsize=None)(measured.data.contexts_by_lineno)
 
     def pick(self, mutant: Mutant, patience: float) -> list[str]:
         """Tests that run the fault's line, the quickest of each function first; then, for up to
