@@ -48,6 +48,7 @@ bench: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot fuzz $(FILES) --count 22000 --jobs $(JOBS)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot fuzz $(SLOW_FILES) --count 1000 --jobs $(JOBS)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot fuzz frames gateware --count 10000 --jobs $(JOBS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot fuzz engines --count 300 --jobs $(JOBS)
 
 # Tools about the repository, which are no part of the package.
 mutants coverage: $(STAMP)

@@ -41,7 +41,7 @@ def test_argmax_finds_every_index_there_is():
     assert run(network, values).item() == 0  # the first of equals
     with pytest.raises(NhotError, match="Layer 'best'"):
         argmax_of(2**16 + 1)
-    with pytest.raises(NhotError, match="Layer 'best'"):
+    with pytest.raises(NhotError, match="must have 2 to 8 bits, not 9"):
         argmax_of(4, bits=9)
 
 

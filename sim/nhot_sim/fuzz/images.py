@@ -10,8 +10,12 @@ import zlib
 from argparse import Namespace
 from functools import cached_property
 
-from nhot.compiler import EngineConfig, Image, compile_network
+import numpy as np
+
+from nhot.compiler import EngineConfig, Image, Machine, compile_network
+from nhot.compiler.cycles import program_cycles
 from nhot.compiler.image import MAGIC, VERSION, Section
+from nhot.compiler.program import unpack_program
 from nhot.network.samples import random_network
 from nhot_sim.fuzz.kind import Kind, refused_or_done
 from nhot_sim.fuzz.mutate import damage, damage_json
@@ -21,6 +25,7 @@ __all__ = ["ENTRY", "HEADER", "Images", "forge", "split"]
 
 HEADER = 52
 ENTRY = 12
+_MOST_CYCLES = 20_000
 _TEXTS = (Section.CONFIG, Section.META)
 
 
@@ -47,7 +52,7 @@ def forge(
 
 
 class Images(Kind):
-    """Read as ``nhot info`` reads them; what is accepted is what the bytes say, in every bit."""
+    """Read as ``nhot info`` reads them; what is accepted is what the bytes say, and can run."""
 
     @cached_property
     def _originals(self) -> list[bytes]:
@@ -82,7 +87,10 @@ class Images(Kind):
 
         def act() -> None:
             info.run(Namespace(file=path, json=False))
-            assert Image.from_bytes(data).to_bytes() == data
+            image = Image.from_bytes(data)
+            assert image.to_bytes() == data
+            if sum(program_cycles(unpack_program(image.program), image.config)) < _MOST_CYCLES:
+                Machine(image).run(np.zeros(image.meta.input.shape, np.int64))
 
         with scratch_file(data, ".img") as path:
             return refused_or_done(act)

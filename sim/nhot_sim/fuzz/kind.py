@@ -24,6 +24,7 @@ KINDS = {
     "checkpoints": "nhot_sim.fuzz.files:Checkpoints",
     "frames": "nhot_sim.fuzz.frames:Frames",
     "gateware": "nhot_sim.fuzz.frames:Gateware",
+    "engines": "nhot_sim.fuzz.engines:Engines",
 }
 """Every kind by name, as ``module:class``."""
 
