@@ -175,7 +175,7 @@ COMMANDS = {
     "compile": ["compile", "{}", "--board", "icebreaker"],
     "compile --config": ["compile", "net.onnx", "--config", "{}"],
     "info": ["info", "{}"],
-    "verify": ["verify", "{}", "--network", "net.onnx"],
+    "verify": ["verify", "{}"],
     "verify --network": ["verify", "net.img", "--network", "{}"],
     "verify --input": ["verify", "net.img", "--input", "{}"],
     "simulate": ["simulate", "{}", "--input", "x.npy"],

@@ -50,10 +50,10 @@ def run(args: Namespace) -> int:
     if args.simulated < 1:
         raise NhotError(f"Number of simulated inputs must be at least 1, not {args.simulated}")
     check_report(args)
+    image = Image.read(args.image)
     path = args.network or args.image.with_suffix(".onnx")
     if not path.exists():
         raise NhotError(f"Network {path} must exist; name the one compiled with --network")
-    image = Image.read(args.image)
     network = load(path)
     if args.input is None:
         inputs = extreme_inputs(network)
