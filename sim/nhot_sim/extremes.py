@@ -42,7 +42,7 @@ from nhot_sim.engine import EngineSimulation
 
 __all__ = ["Case", "check_case", "extreme_case"]
 
-MOST_CYCLES = 1500
+MOST_CYCLES = 800
 _FORMATS = ("1hot", "2hot", "3hot", "ternary", "signed-binary", "int8", "int4", "2hot@6")
 _ARRAYS = ((1, 1), (1, 2), (2, 1), (2, 2), (1, 4), (4, 2), (3, 3), (2, 6), (4, 4), (8, 2))
 

@@ -14,7 +14,7 @@ from nhot.network import AvgPool, Linear, MaxPool, Network, Requant, Tensor, Win
 from nhot_sim.extremes import Case, check_case, extreme_case
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_extreme_cases(seed):
     outcome = check_case(extreme_case(seed))
     assert outcome == "equal" or outcome.startswith("refused: ")
