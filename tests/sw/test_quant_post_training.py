@@ -14,12 +14,13 @@ from nhot.errors import NhotError
 from nhot.formats import parse
 from nhot.models.digits import digits
 from nhot.network import reference
-from nhot.quant import accuracy, fit, quantize, to_network
+from nhot.quant import fit, quantize, to_network
 from nhot.quant.layers import QuantFilters
 from nhot.quant.post_training import (
     adapt_rounding,
     correct_bias,
     fit_ranges,
+    noise_ratio,
     quantize_post_training,
 )
 from nhot.quant.post_training.rounding import neighbours
@@ -207,13 +208,16 @@ def test_ranges_without_outliers_hardly_change():
 
 
 def test_each_part_of_post_training_helps_on_digits(trained):
+    """In dB; over six seeds these are -0.4 to 3.3, 5.5 to 6.3, and 8.0 to 8.4."""
     model, data = trained
-    samples, test = data.train_x[:128], (data.test_x, data.test_y)
+    samples = data.train_x[:128]
     options = {"input_range": data.input_range}
-    rounded = accuracy(quantize(model, "ternary", samples, **options), *test)
-    corrected = accuracy(quantize_post_training(model, "ternary", samples, **options), *test)
+    rounded = noise_ratio(quantize(model, "ternary", samples, **options), model, data.test_x)
+    corrected = noise_ratio(
+        quantize_post_training(model, "ternary", samples, **options), model, data.test_x
+    )
     made = quantize_post_training(model, "ternary", samples, adaptive=True, steps=150, **options)
-    assert rounded + 0.2 < corrected < accuracy(made, *test)
+    assert rounded + 1 < corrected < noise_ratio(made, model, data.test_x) - 1
     assert not made.training
     assert_exact(made, data.test_x)
 

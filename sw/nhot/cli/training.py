@@ -60,8 +60,9 @@ def add_model_arguments(parser: ArgumentParser) -> None:
     group.add_argument("--weights", type=Path, metavar="FILE.pt",
                        help="a state_dict, or a checkpoint of a training, to begin with")
     group.add_argument("--loss", choices=["cross-entropy", "mean-squares"],
-                       help="of a network that tells classes, or of one that gives its input back "
-                       "(default: that of the network, or else cross-entropy)")
+                       help="of a network that tells classes, or of one that gives numbers: the y "
+                       "of an .npz file, or else its input (default: that of the network, or "
+                       "else cross-entropy)")
     group.add_argument("--seed", type=int, default=0, metavar="N",
                        help="of all random numbers (default: %(default)s)")
 
@@ -71,7 +72,8 @@ def add_data_arguments(parser: ArgumentParser) -> _ArgumentGroup:
     group = parser.add_argument_group("data")
     group.add_argument("--data", metavar="DATA",
                        help="folder of a data set, as its publisher has it (CIFAR-10, a folder a "
-                       "class, COCO, Speech Commands, ToyADMOS); an .npz file with arrays x and y; "
+                       "class, COCO, Speech Commands, ToyADMOS); an .npz file with arrays x and y "
+                       "(with mean-squares, y are the outputs wanted); "
                        "or digits, those of scikit-learn")
     group.add_argument("--test", metavar="DATA",
                        help="what to measure with (default: the test split of --data, or else its "
@@ -162,8 +164,9 @@ def named_task(args: Namespace) -> Task:
         kind = "detection"
     elif args.loss == "mean-squares" or (args.loss is None and args.model == AUTOENCODER):
         kind = "reproduction"
-    other = None if args.test is None else Source(args.test, size)
-    return open_task(kind, Source(args.data, size), other)
+    outputs = kind == "reproduction"
+    other = None if args.test is None else Source(args.test, size, outputs=outputs)
+    return open_task(kind, Source(args.data, size, outputs=outputs), other)
 
 
 def pairs(texts: Sequence[str], what: str) -> dict[str, str]:

@@ -37,15 +37,24 @@ class Source:
         For images that have no size in common.
     layout : str, optional
         Of :data:`nhot.data.LAYOUTS`, where it must be a certain one.
+    outputs : bool
+        Whether the array y of an npz file is what a network is to give, not classes.
+
+    Attributes
+    ----------
+    targets : (samples, ...) float, optional
+        The outputs wanted, where the source has them.
     """
 
     def __init__(
-        self, name: str, size: tuple[int, int] | None = None, *, layout: str | None = None
+        self, name: str, size: tuple[int, int] | None = None, *, layout: str | None = None,
+        outputs: bool = False,
     ):
         self.name = name
+        self.targets: Floats | None = None
         self.size: tuple[int, int] | None = None
         self.labelled = True
-        self.splits = self._open(size, layout)
+        self.splits = self._open(size, layout, outputs)
 
     def samples(self, most: int | None) -> tuple[Floats, Ints | None]:
         """At most so many samples to train on, evenly spread, and their labels if there are any.
@@ -96,12 +105,17 @@ class Source:
             arrays = stack(_Watched(samples, progress))
         return arrays.x, arrays.y
 
-    def _open(self, size: tuple[int, int] | None, layout: str | None) -> Splits:
+    def _open(self, size: tuple[int, int] | None, layout: str | None, outputs: bool) -> Splits:
         from nhot.data import LAYOUTS, Coco, open_data
+        from nhot.data.arrays import load_targets
 
         path = Path(self.name)
         if self.name == DIGITS and not path.exists():
             return _digits()
+        if path.is_file() and outputs:
+            x, self.targets = load_targets(path)
+            self.labelled = False
+            return _unlabelled(x)
         if path.is_file():
             splits, self.labelled = _npz(path)
             return splits
@@ -138,11 +152,18 @@ def _digits() -> Splits:
 
 def _npz(path: Path) -> tuple[Splits, bool]:
     """Samples to train on, and whether they have labels."""
-    import numpy as np
-
     from nhot.data import Arrays, Splits
     from nhot.data.arrays import load_npz
 
     x, y = load_npz(path)
-    labels = np.zeros(len(x), np.int64) if y is None else y
-    return Splits(train=Arrays(x, labels)), y is not None
+    if y is None:
+        return _unlabelled(x), False
+    return Splits(train=Arrays(x, y)), True
+
+
+def _unlabelled(x: Floats) -> Splits:
+    import numpy as np
+
+    from nhot.data import Arrays, Splits
+
+    return Splits(train=Arrays(x, np.zeros(len(x), np.int64)))

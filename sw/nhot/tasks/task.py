@@ -25,7 +25,7 @@ AUTOENCODER = "autoencoder"
 
 
 Kind = Literal["classification", "reproduction", "detection"]
-"""To tell classes, to give back what goes in, or to find objects."""
+"""To tell classes, to give outputs of least squared error, or to find objects."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +68,12 @@ class Task:
 
         arrays: Any = data
         if isinstance(data, tuple):
-            labelled = len(data) == 2
+            labelled = len(data) == 2 and self.metric == "accuracy"
             ends = [arrays[1].argmin(), arrays[1].argmax()] if labelled else [0, -1]
             chosen = tuple(array[ends] for array in arrays)
         else:
             chosen = tuple(map(np.stack, zip(arrays[0], arrays[len(arrays) - 1], strict=True)))
-        bare = len(chosen) == 1 and self.metric != "loss"
+        bare = len(chosen) == 1 and (self.metric != "loss" or self.source.targets is not None)
         try:
             mean_loss(model, chosen, _runs if bare else self.loss)
         except NhotError:
@@ -116,13 +116,16 @@ def _classification(source: Source, other: Source, split: str | None) -> Task:
 
 
 def _reproduction(source: Source, other: Source, split: str | None) -> Task:
-    """An autoencoder, which gives its samples back."""
+    """Outputs to come near to: those of the data, or the samples themselves (an autoencoder)."""
     from nhot.training import MeanSquares, mean_loss
 
-    held_out = _bare(other, split) if split else None
+    if split and (source.targets is None) != (other.targets is None):
+        with_y, without = (source, other) if other.targets is None else (other, source)
+        raise NhotError(f"Data {without.name} must have targets y, as {with_y.name} has")
+    held_out = _wanted(other, split) if split else None
     loss = MeanSquares()
     return Task(
-        source=source, read=_bare, loss=loss, metric="loss", held_out=held_out,
+        source=source, read=_wanted, loss=loss, metric="loss", held_out=held_out,
         measure=None if held_out is None else partial(mean_loss, data=held_out, loss=loss),
     )
 
@@ -149,11 +152,12 @@ def _labelled(source: Source, split: str) -> Data:
     return source.data(split)
 
 
-def _bare(source: Source, split: str) -> Data:
+def _wanted(source: Source, split: str) -> Data:
+    """Samples with the outputs wanted of them, or alone where these are the samples."""
     data = source.data(split)
     if not isinstance(data, tuple):
         raise NhotError(f"Data {source.name} must fit into memory for the loss mean-squares")
-    return data[:1]
+    return data[:1] if source.targets is None else (data[0], source.targets)
 
 
 def _objects(source: Source, split: str) -> Any:

@@ -237,6 +237,7 @@ class _Work:
         post_train(
             quantized, self.model, self.samples, adaptive=args.adaptive_rounding,
             corrected=args.bias_correction is not False, steps=STEPS, seed=args.seed,
+            labels=self.labels if self.task.metric == "accuracy" else None,
             after=lambda stage: self._measure(stage, quantized),
         )
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from nhot.formats import Format
 from nhot.quant.model import QuantModel
 from nhot.quant.post_training.bias import correct_bias
+from nhot.quant.post_training.drop import warn_untrained
 from nhot.quant.post_training.ranges import fit_ranges
 from nhot.quant.post_training.rounding import adapt_rounding
 from nhot.quant.quantize import quantize
@@ -51,12 +52,13 @@ def quantize_post_training(
 def post_train(
     quantized: QuantModel, model: nn.Module, samples: ArrayLike | Tensor, *,
     adaptive: bool = False, corrected: bool = True, steps: int = 1000, seed: int = 0,
-    after: Callable[[str], None] | None = None,
+    labels: ArrayLike | Tensor | None = None, after: Callable[[str], None] | None = None,
 ) -> None:
     """Make up for the rounding of ``model`` as well as that goes without training, in place.
 
     :func:`fit_ranges`, :func:`adapt_rounding` if ``adaptive``, and :func:`correct_bias` if
-    ``corrected``; nothing if neither.
+    ``corrected``; nothing if neither. Where the format is one that needs training, a warning says
+    what is lost (:func:`nhot.quant.post_training.warn_untrained`).
 
     Parameters
     ----------
@@ -68,6 +70,8 @@ def post_train(
         Whether the mean of each output channel is made that of the float model.
     steps, seed
         As in :func:`adapt_rounding`.
+    labels : (samples,) integers, optional
+        For the warning alone.
     after : callable, optional
         Called with "adapted" and "corrected" as these are done.
     """
@@ -81,3 +85,4 @@ def post_train(
     if corrected:
         correct_bias(quantized, model, samples)
         after("corrected")
+    warn_untrained(quantized, model, samples, labels)
