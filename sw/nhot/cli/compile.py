@@ -35,7 +35,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_target_arguments(parser)
     parser.add_argument("-o", "--output", action=OutputFile, metavar="FILE",
                         help="the image (default: beside the network, as .img)")
-    parser.add_argument("--fit", type=Path, metavar="FILE",
+    parser.add_argument("--fit", action=OutputFile, metavar="FILE",
                         help="write the smallest engine that holds the network to FILE, for "
                              "--config of other commands, and compile for it: the same array, "
                              "with the least widths and depths")
@@ -51,7 +51,7 @@ def run(args: Namespace) -> int:
     from nhot.network.file import load
 
     output = args.output or args.network.with_suffix(".img")
-    check_folders(output, args.fit)
+    check_folders(output)
     check_report(args)
     config = engine_config(args)
     network = load(args.network)
