@@ -9,6 +9,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from nhot.errors import NhotError
+from nhot.files import check_folder
+
 __all__ = ["cache_folder", "content_key"]
 
 
@@ -16,13 +19,27 @@ def cache_folder(kind: str) -> Path:
     """The folder for one ``kind`` of entry, made if it is missing.
 
     It lies in ``$NHOT_CACHE_DIR``, or ``nhot`` in ``$XDG_CACHE_HOME``, or ``~/.cache/nhot``.
+
+    Raises
+    ------
+    NhotError
+        It cannot be made or written to, or there is no home; the text says what to set.
     """
-    root = os.environ.get("NHOT_CACHE_DIR")
-    if root is None:
-        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "nhot")
-    folder = Path(root, kind).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder = Path(_root(), kind).absolute()
+        check_folder(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    except (NhotError, OSError, RuntimeError) as error:
+        raise NhotError(f"Cache must be a folder that can be written (set NHOT_CACHE_DIR to "
+                        f"another), but: {error}") from None
     return folder
+
+
+def _root() -> Path:
+    given = os.environ.get("NHOT_CACHE_DIR")
+    if given:
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "nhot")
 
 
 def content_key(parts: Iterable[str]) -> str:

@@ -4,6 +4,7 @@
 import random
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from amaranth.hdl import Module, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from nhot.errors import BuildError, MissingToolError
+from nhot.errors import BuildError, MissingToolError, NhotError
+from nhot_hw.cache import cache_folder
 from nhot_sim import runner, verilator
 from nhot_sim.runner import SIMULATORS, bench_parameters, require, run_bench
 
@@ -139,6 +141,18 @@ def test_paths_of_every_kind(tmp_path, monkeypatch):
         top="top", main=main,
     )
     assert subprocess.run([program.build()], check=False).returncode == 7
+
+
+@pytest.mark.parametrize("home", ["/proc", "/dev/null", None])
+def test_a_home_that_keeps_nothing_is_told(monkeypatch, home):
+    def nowhere():
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("NHOT_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pathlib.Path.home", nowhere if home is None else lambda: Path(home))
+    with pytest.raises(NhotError, match=r"^Cache must be .* \(set NHOT_CACHE_DIR to another\)"):
+        cache_folder("verilator")
 
 
 def test_missing_verilator_names_the_install_command(monkeypatch):
