@@ -97,9 +97,14 @@ def test_constants_before_a_padded_convolution_are_a_layer(format, groups):
     assert (values - expected).abs().max() <= 2 * layer.output.scale
 
 
-def test_factors_alone_need_no_layer():
-    _, network = check(Model(lambda m, x: m.parts[0](x / m.std), nn.Conv2d(3, 4, 3, padding=1)))
+@pytest.mark.parametrize("options", [{"padding": 1}, {"groups": 3}, {"groups": 3, "padding": 1}])
+def test_factors_alone_need_no_layer(options):
+    conv = nn.Conv2d(3, 6, 3, **options)
+    _, network = check(Model(lambda m, x: m.parts[0](x / m.std), conv))
     assert len(network.nodes) == 1
+    if "padding" not in options:
+        _, network = check(Model(AT_THE_INPUT["buffers"], conv))
+        assert len(network.nodes) == 1
 
 
 def test_constants_of_each_pixel():
@@ -259,7 +264,7 @@ def test_zeros_before_a_max_pool():
     assert [type(node) for node in network.nodes] == [Conv2d, MaxPool, Conv2d]
     assert network.nodes[1].window.padding == (1, 1, 1, 1)
     # A window of zeros alone is no window of a pool.
-    for sides, ceil in (((4, 0, 0, 0), False), ((0, 3, 0, 0), True)):
+    for sides, ceil in (((4, 0, 0, 0), False), ((0, 1, 0, 0), True)):
         alone = [nn.ZeroPad2d(sides), nn.MaxPool2d(2, ceil_mode=ceil), nn.Conv2d(4, 2, 1)]
         _, network = check(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), *alone))
         assert len(network.nodes) == 4
