@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,17 +24,17 @@ def place(lifetimes: Sequence[Lifetime]) -> dict[str, int]:
 
     Tensors that live at the same time never overlap.
     """
-    placed: list[tuple[Lifetime, int]] = []
+    addresses: dict[str, int] = {}
+    # By step, what lives then: a tensor has few others beside it, however many layers there are.
+    alive: dict[int, set[tuple[int, int]]] = defaultdict(set)
     for tensor in sorted(lifetimes, key=lambda t: (-t.words, t.first, t.name)):
-        busy = sorted(
-            (address, address + other.words)
-            for other, address in placed
-            if other.first <= tensor.last and tensor.first <= other.last
-        )
+        steps = range(tensor.first, tensor.last + 1)
         address = 0
-        for start, end in busy:
+        for start, end in sorted(set().union(*(alive[step] for step in steps))):
             if address + tensor.words <= start:
                 break
             address = max(address, end)
-        placed.append((tensor, address))
-    return {tensor.name: address for tensor, address in placed}
+        for step in steps:
+            alive[step].add((address, address + tensor.words))
+        addresses[tensor.name] = address
+    return addresses

@@ -280,7 +280,7 @@ class Board:
 
     def _write(self, region: Region, address: int, word: int, data: bytes) -> Iterator[int]:
         """Write ``data`` in frames of whole words; yields the bytes of each as it is answered."""
-        size = _frame_bytes(region, word, _WRITE_BYTES)
+        size = max(1, _WRITE_BYTES // word) * word
         requests = [
             Request(
                 opcode=Opcode.WRITE, region=region, address=address + start // word,
@@ -293,7 +293,7 @@ class Board:
 
     def _read(self, region: Region, address: int, word: int, length: int) -> Iterator[bytes]:
         """Read ``length`` bytes, which is whole words, piece by piece."""
-        size = _frame_bytes(region, word, MAX_PAYLOAD)
+        size = MAX_PAYLOAD // word * word
         requests = (
             Request(
                 opcode=Opcode.READ, region=region, address=address + start // word,
@@ -303,16 +303,6 @@ class Board:
         )
         for response in self.link.pipeline(requests):
             yield response.payload
-
-
-def _frame_bytes(region: Region, word: int, most: int) -> int:
-    """Bytes of a frame: whole words, at most ``most`` unless a single word is longer."""
-    if word > MAX_PAYLOAD:
-        raise DeviceError(
-            f"Words of {region.name.lower()} must be at most {MAX_PAYLOAD} bytes on the wire, "
-            f"not {word}"
-        )
-    return max(1, most // word) * word
 
 
 def _report(progress: Progress | None, done: int, total: int) -> int:
