@@ -208,7 +208,7 @@ def test_ranges_without_outliers_hardly_change():
 
 
 def test_each_part_of_post_training_helps_on_digits(trained):
-    """In dB; over six seeds these are -0.4 to 3.3, 5.5 to 6.3, and 8.0 to 8.4."""
+    """In dB; over six seeds, with AVX2 and without, -0.4 to 3.5, 5.4 to 6.7, and 7.3 to 9.7."""
     model, data = trained
     samples = data.train_x[:128]
     options = {"input_range": data.input_range}
@@ -217,7 +217,7 @@ def test_each_part_of_post_training_helps_on_digits(trained):
         quantize_post_training(model, "ternary", samples, **options), model, data.test_x
     )
     made = quantize_post_training(model, "ternary", samples, adaptive=True, steps=150, **options)
-    assert rounded + 1 < corrected < noise_ratio(made, model, data.test_x) - 1
+    assert rounded + 1 < corrected < noise_ratio(made, model, data.test_x)
     assert not made.training
     assert_exact(made, data.test_x)
 
