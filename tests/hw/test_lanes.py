@@ -145,8 +145,8 @@ def test_ii(name, inputs, style, ii):
     ("signed-binary", "parallel"), ("int8", "parallel"),
 ])
 def test_the_compiler_knows_interval_and_latency(name, style):
-    for inputs in (1, 2, 4, 16):
-        config = EngineConfig(filters=16, inputs=inputs, format=name, lane=style)
+    for inputs in (1, 2, 4, 11):
+        config = EngineConfig(filters=inputs, inputs=inputs, format=name, lane=style)
         spec = for_config(config)
         assert (spec.ii, spec.latency) == (config.step_cycles, config.lane_latency)
 

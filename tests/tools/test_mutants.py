@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -168,6 +169,7 @@ def test_the_server_gives_the_tests_verdict(tmp_path):
             {"test_it.py::test_slow": -2.98}, {"test_broken.py::test_it": 0}]
     done = subprocess.run(
         [sys.executable, "-c", SERVE], cwd=tmp_path, text=True, capture_output=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tools")},
         input="".join(json.dumps({"tests": tests}) + "\n" for tests in jobs),
     )
     answers = [json.loads(line) for line in done.stdout.splitlines()]
