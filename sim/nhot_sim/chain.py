@@ -17,50 +17,76 @@ from nhot.errors import MismatchError, MissingToolError
 from nhot.formats.format import Ints
 from nhot.network import Network
 from nhot.network.reference import run
+from nhot.progress import track
+from nhot_sim.bench_progress import watch
+from nhot_sim.effort import amaranth_seconds, faster_simulator, run_cycles
 from nhot_sim.engine import EngineSimulation
 
-__all__ = ["Link", "check_layers", "check_verilog", "verify"]
+__all__ = ["Link", "check_amaranth", "check_layers", "check_verilog", "verify"]
+
+PATIENCE = 300.0
+"""Seconds that Amaranth's simulator may take unasked."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """One link that held: what was compared with what, on how much."""
+    """One link: what was compared with what, on how much; or why it was left out."""
 
     name: str
     compared: str
+    left_out: bool = False
 
 
 def verify(
     network: Network, image: Image, inputs: Ints, *,
-    simulated: int = 1, simulator: Literal["icarus", "verilator"] = "icarus",
+    simulated: int = 1, simulator: Literal["icarus", "verilator"] | None = None, full: bool = False,
 ) -> Iterator[Link]:
     """Walk the chain on ``inputs`` (batch, height, width, channels), a link at a time.
 
     The image's contents against the network, the image run in numpy on every input, then the
     gateware on the first ``simulated`` inputs: in Amaranth's simulator and, as generated Verilog
-    under cocotb, in ``simulator``. Raises :class:`MismatchError` at the first difference.
+    under cocotb, in ``simulator`` or the one that is faster. A run must take the cycles that were
+    predicted. Raises :class:`MismatchError` at the first difference.
+
+    Amaranth's simulator runs what the Verilog is made from, a thousand cycles a second: where it
+    would take more than :data:`PATIENCE` its link is left out unless ``full`` asks for it.
     """
     weights = check_contents(network, image)
     yield Link(name="network == image", compared=f"{weights:,} weights, all records and steps")
 
     wanted = run(network, inputs, trace=True)
     machine = Machine(image)
-    for i, x in enumerate(inputs):
+    for i, x in enumerate(track(inputs, "image in numpy", unit="inputs")):
         check_layers("image", machine.run(x), wanted, i)
     layers = len(image.meta.layers)
     yield Link(name="reference == image", compared=f"{len(inputs)} inputs, {layers} layers")
 
     some = inputs[:simulated]
-    simulation = EngineSimulation(image, direct=True)
-    for i, outputs in enumerate(simulation.run(list(some))):
-        check_layers("Amaranth simulation", outputs, wanted, i)
-    yield Link(
-        name="reference == Amaranth",
-        compared=f"{len(some)} inputs, {simulation.cycles:,} cycles each",
-    )
+    seconds = amaranth_seconds(image, len(some))
+    if full or seconds <= PATIENCE:
+        check_amaranth(image, some, wanted)
+        compared = f"{len(some)} inputs, {run_cycles(image):,} cycles each"
+    else:
+        compared = f"it would take about {round(seconds / 60)} min"
+    yield Link(name="reference == Amaranth", compared=compared,
+               left_out=not full and seconds > PATIENCE)
 
+    simulator = simulator or faster_simulator(image, len(some))
     check_verilog(network, image, some, simulator=simulator)
     yield Link(name="reference == Verilog", compared=f"{len(some)} inputs, cocotb on {simulator}")
+
+
+def check_amaranth(image: Image, inputs: Ints, wanted: dict[str, Ints]) -> None:
+    """Run ``inputs`` on the engine in Amaranth's simulator; every layer and the cycles must be so.
+    """
+    simulation = EngineSimulation(image, direct=True)
+    for i, outputs in enumerate(simulation.run(list(inputs))):
+        check_layers("Amaranth simulation", outputs, wanted, i)
+    if simulation.cycles != simulation.predicted:
+        raise MismatchError(
+            f"Run must take {simulation.predicted} cycles, not {simulation.cycles}, in the "
+            f"Amaranth simulation"
+        )
 
 
 def check_layers(where: str, got: dict[str, Ints], wanted: dict[str, Ints], index: int) -> None:
@@ -90,15 +116,17 @@ def check_verilog(
     with _folder(build_dir) as folder:
         (folder / "image.img").write_bytes(image.to_bytes())
         np.savez(folder / "wanted.npz", **run(network, inputs, trace=True))
+        progress = folder / "progress.json"
         try:
-            run_bench(
-                Engine(image.config), "nhot_sim.tb_engine", build_dir=folder / "bench",
-                name="engine", simulator=simulator, testcase=testcase, seed=seed,
-                parameters={
-                    "image": str(folder / "image.img"), "wanted": str(folder / "wanted.npz"),
-                    "input": network.input.name, "pause": pause, "seed": seed,
-                },
-            )
+            with watch(progress):
+                run_bench(
+                    Engine(image.config), "nhot_sim.tb_engine", build_dir=folder / "bench",
+                    name="engine", simulator=simulator, testcase=testcase, seed=seed,
+                    parameters={
+                        "image": str(folder / "image.img"), "wanted": str(folder / "wanted.npz"),
+                        "progress": str(progress), "pause": pause, "seed": seed,
+                    },
+                )
         except AssertionError as error:
             raise MismatchError(_reason(str(error))) from None
 

@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -131,11 +131,8 @@ def _train(format_name: str, seed: int) -> tuple[Network, dict[str, int]]:
 
 def _verify(format_name: str, network: Network, image: Image, x: Ints) -> list[dict[str, str]]:
     from nhot_sim.chain import verify
-    from nhot_sim.runner import missing_tool
-
     links = [{"link": "torch == reference", "compared": f"{len(x)} inputs, every tensor"}]
-    simulator: Literal["icarus", "verilator"] = "verilator" if missing_tool("icarus") else "icarus"
-    for link in verify(network, image, x, simulator=simulator):
+    for link in verify(network, image, x):
         _say(format_name, f"equal: {link.name} ({link.compared})")
         links.append({"link": link.name, "compared": link.compared})
     return links

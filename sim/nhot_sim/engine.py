@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import nullcontext
+
 from amaranth.sim import Simulator
 
+from nhot.compiler.config import EngineConfig
+from nhot.compiler.cycles import program_cycles
 from nhot.compiler.image import Image
 from nhot.compiler.meta import LayerMeta
-from nhot.compiler.program import Fault, Region
+from nhot.compiler.program import Fault, Region, unpack_program
 from nhot.errors import MismatchError
 from nhot.formats.format import Ints
+from nhot.progress import Progress
 from nhot_hw.engine import Engine
 
-__all__ = ["EngineSimulation"]
+__all__ = ["EngineSimulation", "accesses", "surviving_layers"]
 
 _PERIOD = 1e-8
+_MOST_BYTES = (1 << 16) - 1  # of an access
+_LOOK = 1000  # cycles between two reports of progress
 
 
 class EngineSimulation:
@@ -22,19 +30,20 @@ class EngineSimulation:
     Parameters
     ----------
     image : Image
-    limit : int
-        Cycles after which a run that does not end is an error.
+    limit : int, optional
+        Cycles after which a run that does not end is an error; those of its program unless given.
     direct : bool
         Put weights and inputs into their memories at once instead of sending them through the
         loader, which takes a cycle a bit or a byte.
     """
 
     def __init__(
-        self, image: Image, *, limit: int = 10_000_000, direct: bool = False
+        self, image: Image, *, limit: int | None = None, direct: bool = False
     ) -> None:
         self.image = image
         self.direct = direct
-        self.limit = limit
+        self.predicted = sum(program_cycles(unpack_program(image.program), image.config))
+        self.limit = self.predicted if limit is None else limit
         self.cycles = 0
         self.stalls = 0
         self.layer_ends: list[int] = []
@@ -68,7 +77,7 @@ class EngineSimulation:
                     self._place(ctx, engine, place, packed)
                 else:
                     await self._write(ctx, engine, Region.ACTIVATIONS, place.address, packed)
-                await self._start(ctx, engine)
+                await self._start(ctx, engine, progress)
                 results.append(await self._outputs(ctx, engine))
             layers = len(self.image.meta.layers)
             timing = await self._read(ctx, engine, Region.TIMING, 0, 8 * layers)
@@ -77,11 +86,10 @@ class EngineSimulation:
             ]
 
         simulator.add_testbench(bench)
-        if trace is None:
+        waves = nullcontext() if trace is None else simulator.write_vcd(trace)
+        total = len(inputs) * self.predicted
+        with waves, Progress("Amaranth, running", total, unit="cycles") as progress:
             simulator.run()
-        else:
-            with simulator.write_vcd(trace):
-                simulator.run()
         return results
 
     def _weight_words(self) -> list[int]:
@@ -98,14 +106,16 @@ class EngineSimulation:
             for copy in engine.activations.contents:
                 ctx.set(copy[place.address + word], value)
 
-    async def _start(self, ctx, engine):  # type: ignore[no-untyped-def]
+    async def _start(self, ctx, engine, progress):  # type: ignore[no-untyped-def]
         ctx.set(engine.i_limit, 0xFFFF)
         ctx.set(engine.i_start, 1)
         await ctx.tick()
         ctx.set(engine.i_start, 0)
-        for _ in range(self.limit):
+        for cycle in range(self.limit + 1):
             if not ctx.get(engine.o_busy):
                 break
+            if cycle % _LOOK == _LOOK - 1:
+                progress.step(_LOOK)
             self._check_collision(ctx, engine)
             await ctx.tick()
         else:
@@ -146,25 +156,45 @@ class EngineSimulation:
         ctx.set(engine.i_access.valid, 0)
 
     async def _write(self, ctx, engine, region, address, data):  # type: ignore[no-untyped-def]
-        await self._access(ctx, engine, 1, region, address, len(data))
-        for byte in data:
-            ctx.set(engine.i_data.payload, byte)
-            ctx.set(engine.i_data.valid, 1)
-            await ctx.tick().until(engine.i_data.ready)
-        ctx.set(engine.i_data.valid, 0)
+        for start, first, length in accesses(self.image.config, region, address, len(data)):
+            await self._access(ctx, engine, 1, region, start, length)
+            for byte in data[first : first + length]:
+                ctx.set(engine.i_data.payload, byte)
+                ctx.set(engine.i_data.valid, 1)
+                await ctx.tick().until(engine.i_data.ready)
+            ctx.set(engine.i_data.valid, 0)
         for _ in range(16):  # the last word is still being stored
             await ctx.tick()
 
     async def _read(self, ctx, engine, region, address, length):  # type: ignore[no-untyped-def]
-        await self._access(ctx, engine, 0, region, address, length)
-        ctx.set(engine.o_data.ready, 1)
         data = bytearray()
-        while len(data) < length:
-            _, _, valid, byte = await ctx.tick().sample(engine.o_data.valid, engine.o_data.payload)
-            if valid:
-                data.append(byte)
-        ctx.set(engine.o_data.ready, 0)
+        for start, first, count in accesses(self.image.config, region, address, length):
+            await self._access(ctx, engine, 0, region, start, count)
+            ctx.set(engine.o_data.ready, 1)
+            while len(data) < first + count:
+                _, _, valid, byte = await ctx.tick().sample(
+                    engine.o_data.valid, engine.o_data.payload
+                )
+                if valid:
+                    data.append(byte)
+            ctx.set(engine.o_data.ready, 0)
         return bytes(data)
+
+
+def accesses(
+    config: EngineConfig, region: Region, address: int, length: int
+) -> Iterator[tuple[int, int, int]]:
+    """Split an access of whole words at what the 16 bits of a length can say.
+
+    Yields word address, index of the first byte, and number of bytes. Weights are written words.
+    """
+    word = {
+        Region.REQUANT: 4 * config.requantisers, Region.WEIGHTS: config.code_bytes,
+        Region.ACTIVATIONS: config.inputs,
+    }.get(region, 4)
+    most = _MOST_BYTES // word * word
+    for first in range(0, length, most):
+        yield address + first // word, first, min(most, length - first)
 
 
 def surviving_layers(image: Image) -> list[LayerMeta]:

@@ -16,13 +16,6 @@ __all__ = ["SIMULATORS", "bench_parameters", "missing_tool", "require", "run_ben
 SIMULATORS = ("icarus", "verilator")
 """Icarus builds in an instant, Verilator runs faster: short and long benches."""
 
-_WAVES = """module waves;
-  initial begin
-    $dumpfile("{name}.fst");
-    $dumpvars(0, {name});
-  end
-endmodule
-"""
 _NEEDS = {"icarus": ("iverilog",), "verilator": ("verilator", "g++")}
 _PARAMETERS = "NHOT_BENCH_PARAMETERS"
 _INSTALL = {
@@ -43,6 +36,7 @@ def run_bench(
     testcase: str | None = None,
     seed: int = 1,
     waves: bool = False,
+    edition: Literal["2005", "2009", "2012"] = "2012",
 ) -> Path:
     """Simulate the Verilog of ``component`` under the cocotb module ``bench``.
 
@@ -62,6 +56,8 @@ def run_bench(
         Of cocotb's random numbers.
     waves : bool
         Write a waveform file into ``build_dir``.
+    edition : str
+        Year of the language that Icarus takes the Verilog for; from 2009 on it is SystemVerilog.
 
     Returns the path of the log. Raises :class:`AssertionError` with its end if a test fails or none
     runs, :class:`BuildError` if the simulator refuses the design. Skips the test at hand when the
@@ -82,14 +78,17 @@ def run_bench(
     settings = folder / "parameters.json"
     settings.write_text(json.dumps(dict(parameters or {}), default=_plain))
     runner = get_runner(simulator)
-    build = _build_icarus if simulator == "icarus" else _build_verilator
+    if simulator == "icarus":
+        built = _build_icarus(runner, text, name, folder, waves, edition)
+    else:
+        built = _build_verilator(text, name, waves)
     log = folder / "bench.log"
     results = folder / "results.xml"
     outcome = ""
     try:
         runner.test(
             bench, name, hdl_toplevel_lang="verilog", seed=seed, testcase=testcase, waves=waves,
-            build_dir=build(runner, text, name, folder, waves), test_dir=folder, log_file=log,
+            build_dir=built, test_dir=folder, log_file=log,
             results_xml=str(results), timescale=("1ns", "1ps"),
             extra_env={_PARAMETERS: str(settings)},
         )
@@ -139,30 +138,27 @@ def _is_installed(tool: str) -> bool:
     return True
 
 
-def _build_icarus(runner: Any, text: str, name: str, folder: Path, waves: bool) -> Path:
+def _build_icarus(
+    runner: Any, text: str, name: str, folder: Path, waves: bool, edition: str
+) -> Path:
     from nhot.errors import BuildError
 
-    sources = [folder / f"{name}.v"]
-    sources[0].write_text(text)
-    arguments = ["-g2005"]
-    if waves:  # the module that cocotb would add for this is SystemVerilog
-        sources.append(folder / "waves.v")
-        sources[1].write_text(_WAVES.format(name=name))
-        arguments += ["-s", "waves"]
+    source = folder / f"{name}.v"
+    source.write_text(text)
     log = folder / "build.log"
     try:
-        # In Verilog-2005 the initial value of a variable is an event, and the combinational blocks
-        # that Yosys writes count on it to run once at the start; in SystemVerilog it is none.
         runner.build(
-            sources=sources, hdl_toplevel=name, build_dir=folder / "icarus", always=True,
-            timescale=("1ns", "1ps"), log_file=log, build_args=arguments,
+            sources=[source], hdl_toplevel=name, build_dir=folder / "icarus", always=True,
+            timescale=("1ns", "1ps"), log_file=log, waves=waves,
+            # What writes the waveforms is SystemVerilog; without it, the last option counts.
+            build_args=[] if waves else [f"-g{edition}"],
         )
     except RuntimeError as error:
         raise BuildError(f"Icarus failed on {name}: {error}\n{_tail(log)}") from None
     return folder / "icarus"
 
 
-def _build_verilator(runner: Any, text: str, name: str, folder: Path, waves: bool) -> Path:
+def _build_verilator(text: str, name: str, waves: bool) -> Path:
     from cocotb_tools.config import libs_dir, share_dir
 
     from nhot_sim.verilator import Program

@@ -152,12 +152,18 @@ def _set_garbage(ctx: Any, stream: Any, source: random.Random) -> None:
 # Inputs change just after a rising edge and everything is read at the falling edge: at the rising
 # edge itself Icarus still shows the registers of the cycle before, Verilator those of the next.
 
-async def start(dut: Any, *, period: float = 10, unit: str = "ns") -> None:
-    """Start ``dut.clk`` and hold ``dut.rst`` for two cycles; returns just after a rising edge."""
-    from cocotb.clock import Clock
-    from cocotb.triggers import RisingEdge
+async def start(
+    dut: Any, *, period: float = 10, unit: str = "ns", reset: bool = True
+) -> None:
+    """Start ``dut.clk`` and hold ``dut.rst`` for two cycles; returns just after a rising edge.
 
-    dut.rst.value = 1
+    Without ``reset`` it stays low: an FPGA starts with the initial values of its registers.
+    """
+    from cocotb.clock import Clock
+    from cocotb.triggers import RisingEdge, Timer
+
+    dut.rst.value = int(reset)
+    await Timer(period, unit=unit)  # all inputs are driven before the first edge
     Clock(dut.clk, period, unit=unit).start()
     for _ in range(3):
         await RisingEdge(dut.clk)

@@ -5,58 +5,80 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import FallingEdge, First, RisingEdge, Timer
 
 from nhot.compiler import Image
-from nhot.compiler.program import Region
+from nhot.compiler.cycles import program_cycles
+from nhot.compiler.program import Region, unpack_program
 from nhot.formats.format import Ints
+from nhot_sim.bench_progress import Reporter
 from nhot_sim.chain import check_layers
-from nhot_sim.engine import surviving_layers
+from nhot_sim.engine import accesses, surviving_layers
 from nhot_sim.runner import bench_parameters
 from nhot_sim.streams import StreamMonitor, StreamSink, StreamSource, start
 
-PATIENCE = 200_000
+PERIOD = 10  # ns
+SLICES = 100  # of a run, between two reports of progress
 
 
 class Bench:
     """Streams into and out of the engine, and the accesses made of them."""
 
-    def __init__(self, dut: Any, pause: float, seed: int):
+    def __init__(self, dut: Any, image: Image, *, pause: float, seed: int, progress: Reporter):
         self.dut = dut
+        self.image = image
+        self.progress = progress
+        self.predicted = sum(program_cycles(unpack_program(image.program), image.config))
         self.access = StreamSource(dut, "i_access", pause=pause, seed=seed)
         self.data = StreamSource(dut, "i_data", pause=pause, seed=seed)
         self.answers = StreamSink(dut, "o_data", pause=pause, seed=seed)
 
-    async def start(self) -> None:
-        """Reset, then watch the stream that the engine drives."""
+    async def start(self, *, reset: bool = True) -> None:
+        """Reset, unless it starts as configured; then watch the stream that the engine drives."""
         self.dut.i_start.value = 0
         self.dut.i_limit.value = 0xFFFF
         self.dut.i_reset.value = 0
-        await start(self.dut)
+        await start(self.dut, period=PERIOD, reset=reset)
         StreamMonitor(self.dut, "o_data")
 
     async def write(self, region: Region, address: int, data: bytes) -> None:
-        """Write ``data`` from word ``address`` on."""
-        await self._command(1, region, address, len(data))
-        await self.data.put_all(data)
+        """Write ``data`` from word ``address`` on, in as many accesses as it takes."""
+        for word, first, length in accesses(self.image.config, region, address, len(data)):
+            await self._command(1, region, word, length)
+            for byte in data[first : first + length]:
+                await self.data.put(byte)
+                self.progress.step()
 
     async def read(self, region: Region, address: int, length: int) -> bytes:
-        """Read ``length`` bytes from word ``address``."""
-        await self._command(0, region, address, length)
-        return bytes(await self.answers.get_all(length))
+        """Read ``length`` bytes from word ``address`` on."""
+        data = bytearray()
+        for word, _, count in accesses(self.image.config, region, address, length):
+            await self._command(0, region, word, count)
+            for _ in range(count):
+                data.append(await self.answers.get())
+                self.progress.step()
+        return bytes(data)
 
-    async def run(self) -> int:
-        """Start the program and wait for its end; the cycles that the engine counted."""
+    async def run(self) -> None:
+        """Start the program and wait for its end, which must come when the compiler says."""
         for _ in range(16):  # the last word may still be on its way into its memory
             await RisingEdge(self.dut.clk)
         self.dut.i_start.value = 1
         await RisingEdge(self.dut.clk)
         self.dut.i_start.value = 0
-        for _ in range(PATIENCE):
-            await RisingEdge(self.dut.clk)
-            if self.dut.o_busy.value == 0:
-                return int(self.dut.o_cycles.value)
-        raise AssertionError(f"Run must end within {PATIENCE} cycles")
+        await RisingEdge(self.dut.clk)
+        assert self.dut.o_busy.value == 1, "Engine must be busy once it is started"
+        # Without a look at each cycle, the simulator runs at its own speed.
+        end, part = FallingEdge(self.dut.o_busy), self.predicted // SLICES + 1
+        for _ in range(SLICES + 1):
+            if await First(end, Timer(part * PERIOD, unit="ns")) is end:
+                break
+            self.progress.step(part)
+        await FallingEdge(self.dut.clk)
+        assert self.dut.o_busy.value == 0, f"Run must end within {self.predicted} cycles"
+        cycles = int(self.dut.o_cycles.value)
+        assert cycles == self.predicted, f"Run must take {self.predicted} cycles, not {cycles}"
+        await RisingEdge(self.dut.clk)
 
     async def _command(self, write: int, region: int, address: int, length: int) -> None:
         await self.access.put(write | region << 1 | address << 5 | length << 21)
@@ -67,26 +89,37 @@ def _setup(dut: Any) -> tuple[Bench, Image, dict[str, Ints]]:
     with np.load(parameters["wanted"]) as archive:
         wanted = {name: archive[name] for name in archive.files}
     image = Image.from_bytes(Path(parameters["image"]).read_bytes())
-    return Bench(dut, parameters["pause"], parameters["seed"]), image, wanted
+    bench = Bench(
+        dut, image, pause=parameters["pause"], seed=parameters["seed"],
+        progress=Reporter(parameters.get("progress")),
+    )
+    return bench, image, wanted
 
 
 async def _load(bench: Bench, image: Image) -> None:
-    for region, data in (
+    sections = (
         (Region.PROGRAM, image.program), (Region.REQUANT, image.requant),
         (Region.WEIGHTS, image.weights),
-    ):
+    )
+    bench.progress.begin("Verilog, loading", sum(len(data) for _, data in sections), "bytes")
+    for region, data in sections:
         await bench.write(region, 0, data)
 
 
 async def _check_run(bench: Bench, image: Image, wanted: dict[str, Ints], index: int) -> None:
-    place = image.meta.input
-    await bench.write(Region.ACTIVATIONS, place.address, place.pack(wanted[place.name][index]))
+    source = image.meta.input
+    packed = source.pack(wanted[source.name][index])
+    layers = [(layer.name, layer.output) for layer in surviving_layers(image)]
+    bench.progress.begin(f"Verilog, input {index}, writing", len(packed), "bytes")
+    await bench.write(Region.ACTIVATIONS, source.address, packed)
+    bench.progress.begin(f"Verilog, input {index}, running", bench.predicted, "cycles")
     await bench.run()
+    size = sum(place.words * place.word_bytes for _, place in layers)
+    bench.progress.begin(f"Verilog, input {index}, reading", size, "bytes")
     outputs = {}
-    for layer in surviving_layers(image):
-        place = layer.output
+    for name, place in layers:
         raw = await bench.read(Region.ACTIVATIONS, place.address, place.words * place.word_bytes)
-        outputs[layer.name] = place.unpack(raw)
+        outputs[name] = place.unpack(raw)
     check_layers("Verilog", outputs, wanted, index)
 
 
@@ -94,7 +127,7 @@ async def _check_run(bench: Bench, image: Image, wanted: dict[str, Ints], index:
 async def layers_equal_reference(dut: Any) -> None:
     """Every surviving layer of every input equals the reference."""
     bench, image, wanted = _setup(dut)
-    await bench.start()
+    await bench.start(reset=bench_parameters().get("reset", True))
     await _load(bench, image)
     for index in range(len(wanted[image.meta.input.name])):
         await _check_run(bench, image, wanted, index)
