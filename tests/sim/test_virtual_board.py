@@ -17,7 +17,7 @@ from amaranth.lib.wiring import In, Out
 
 from nhot.compiler.config import EngineConfig
 from nhot.device.protocol import Hello, Opcode, Request, Response
-from nhot.errors import DeviceError, NhotError
+from nhot.errors import DeviceError, MissingToolError, NhotError
 from nhot_sim import virtual_board
 from nhot_sim.runner import require
 from nhot_sim.virtual_board import VirtualBoard, build_board
@@ -253,13 +253,24 @@ def test_engine_says_hello():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("suffix", ["fst", "vcd"])
-def test_trace_is_written(tmp_path, suffix):
+@pytest.mark.parametrize(("suffix", "start"), [
+    ("fst", b"\0\0\0\0\0\0\0\x01I"),  # its header block: a kind of 0 and a length of 329
+    ("vcd", b"$version"),
+])
+def test_trace_is_what_its_suffix_says(tmp_path, suffix, start):
     trace = tmp_path / f"run.{suffix}"
     with VirtualBoard.of(Wire(), trace=trace) as board, Port(board) as port:
         port.write(b"trace")
         assert port.read(5) == b"trace"
-    assert trace.stat().st_size > 100
+    assert trace.read_bytes().startswith(start)
+
+
+def test_fst_without_its_libraries_is_refused_before_anything_is_built(tmp_path, monkeypatch):
+    monkeypatch.setattr("nhot_sim.verilator.has_headers", lambda *names: False)
+    monkeypatch.setattr("nhot_hw.verilog.to_verilog", lambda *_: pytest.fail("must not begin"))
+    with pytest.raises(MissingToolError, match="apt install liblz4-dev zlib1g-dev"):
+        VirtualBoard.of(Wire(), trace=tmp_path / "run.fst")
+    assert not list(tmp_path.iterdir())
 
 
 def test_bad_arguments_are_refused(tmp_path):

@@ -52,6 +52,7 @@ def run(args: Namespace) -> int:
     from nhot.report.schema import Run, Timed
 
     check_report(args)
+    _check_trace(args.trace, args.engine)
     image = Image.read(args.image)
     inputs = read_inputs(args.input, image.meta.input.shape)
     labels = read_labels(args.labels, len(inputs), image)
@@ -82,6 +83,20 @@ def run(args: Namespace) -> int:
         for index, output in enumerate(facts["outputs"][:8]):
             say(f"output {index}: {output}")
     return 0
+
+
+def _check_trace(trace: Path | None, engine: str) -> None:
+    """Refuse waveforms that the engine cannot write, before it runs."""
+    from nhot.errors import NhotError
+    from nhot_sim.virtual_board import trace_kind
+
+    if engine == "verilator":
+        trace_kind(trace)
+    elif trace is not None and trace.suffix != ".vcd":
+        raise NhotError(
+            f"Trace file of --engine amaranth must end in .vcd, which is all it writes, "
+            f"not {str(trace)!r}"
+        )
 
 
 def _in_verilator(image: Image, inputs: Ints, trace: Path | None) -> dict[str, Any]:

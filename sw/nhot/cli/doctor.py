@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 
 from nhot.cli.output import add_json_argument, print_json, print_table
+from nhot.machine import has_headers
 from nhot.printable import say
 
 HELP = "list the tools that nhot uses, their versions, and what is missing"
@@ -57,7 +58,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Look, and print what was found."""
-    findings = [_python(), *_packages(), *map(_program, PROGRAMS), _browser(), _loader()]
+    findings = [_python(), *_packages(), *map(_program, PROGRAMS), _browser(), _fst(), _loader()]
     ports = list(_serial_ports())
     missing = [one for one in findings if one.needed and not one.version]
     if args.json:
@@ -141,6 +142,13 @@ def _program_version(name: str, flag: str) -> str:
 def _browser() -> Finding:
     found = next(filter(shutil.which, BROWSERS), BROWSERS[0])
     return _program((found, "--version", "the tests of reports", BROWSERS[0]))
+
+
+def _fst() -> Finding:
+    found = has_headers("lz4.h", "zlib.h")
+    return Finding(name="lz4 and zlib", version="present" if found else "", needed=False,
+                   purpose="waveforms in FST files",
+                   remedy="sudo apt-get install liblz4-dev zlib1g-dev (optional)")
 
 
 def _loader() -> Finding:
