@@ -78,7 +78,7 @@ def test_it_fills_the_engine_and_takes_the_fast_road(compiled):
 
 @pytest.mark.slow
 def test_it_verifies(compiled, tmp_path, monkeypatch, capsys):
-    """On a fresh build: two minutes on two cores, most of them to load the weights byte by byte."""
+    """On a fresh build, with every weight through the loader."""
     require("verilator")
     monkeypatch.setenv("NHOT_CACHE_DIR", str(tmp_path / "cache"))
     network, image = compiled
