@@ -36,7 +36,8 @@ def test_own_module(tmp_path):
 
 def test_readme_example(tmp_path, monkeypatch, capsys):
     pytest.importorskip("torch")
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
     assert Image.from_bytes((tmp_path / "net.img").read_bytes()).config.format == "2hot"
@@ -48,7 +49,8 @@ def test_code_in_documents(name, tmp_path, monkeypatch):
     """Blocks run one after the other, in one program."""
     pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / name).read_text(), re.DOTALL)
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert blocks
     names = {"__name__": "document"}
     for block in blocks:
@@ -62,7 +64,8 @@ def test_readme_has_the_demo(name):
     pytest.importorskip("torch")
     from nhot.quant.digits import train_digits
 
-    (row,) = re.findall(rf"\n\| `{name}` \| (.* %.*) \|\n", (ROOT / "README.md").read_text())
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"\n\| `{name}` \| (.* %.*) \|\n", readme)
     cells = [cell.strip() for cell in row.split("|")]
     trained = train_digits(name)
     counted = count(trained.network)
@@ -91,7 +94,7 @@ def test_the_boards_of_the_readme_are_those_of_the_targets():
                 f"{config.program_words // DESCRIPTOR_WORDS - 1}",
                 f"{config.activation_words * config.inputs // 1024} KiB",
             ])
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
     (table,) = re.findall(r"<!-- boards:begin -->\n(.*?)<!-- boards:end -->", text, re.DOTALL)
     shown = [[cell.strip() for cell in line[1:-1].split("|")] for line in table.splitlines()[2:]]
     assert shown == rows

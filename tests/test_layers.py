@@ -60,7 +60,7 @@ def inside_functions(tree: ast.AST) -> set[ast.AST]:
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)
 def test_imports_point_down(path):
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     forbidden = FORBIDDEN[name(path).split("/")[0]]
     for module, node in imports(tree):
         assert module.split(".")[0] not in forbidden, f"line {node.lineno}: imports {module}"
@@ -70,7 +70,7 @@ def test_imports_point_down(path):
 def test_torch_stays_at_home(path):
     if name(path).startswith(TORCH):
         return
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     lazy = inside_functions(tree)
     # Only what compares torch with the rest, which is simulation, may call on it by itself.
     calls = name(path).startswith("sim/")

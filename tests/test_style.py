@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("sw", "hw", "sim", "tests", "examples")
+FOLDERS = ("sw", "hw", "sim", "tools", "tests", "examples")
 SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 TEXTS = sorted(
     path for folder in (*FOLDERS, "docs", "scripts") for path in (ROOT / folder).rglob("*")
@@ -25,18 +25,18 @@ def name(path: Path) -> str:
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)
 def test_files_are_small(path):
-    assert len(path.read_text().splitlines()) <= LINES
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)
 def test_modules_say_what_they_are(path):
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     assert not tree.body or ast.get_docstring(tree)
 
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if "tests" not in path.parts], ids=name)
 def test_what_is_exported_is_documented(path):
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     exported = set()
     for node in tree.body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
@@ -44,6 +44,16 @@ def test_what_is_exported_is_documented(path):
     for node in tree.body:
         if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name in exported:
             assert ast.get_docstring(node), f"line {node.lineno}: {node.name} has no docstring"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_text_files_have_an_encoding(path):
+    """That of a locale may lack the letters of a path or of a name."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr in ("read_text", "write_text"):
+                given = {keyword.arg for keyword in node.keywords}
+                assert "encoding" in given, f"line {node.lineno}: {ast.unparse(node)}"
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=name)

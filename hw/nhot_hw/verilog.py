@@ -62,7 +62,7 @@ def rtlil_to_verilog(netlist: str, name: str) -> str:
     key = content_key(["verilog 2", metadata.version("amaranth"), _yosys_version(), netlist])
     entry = cache_folder("verilog") / f"{key}.v"
     if entry.exists():
-        return entry.read_text()
+        return entry.read_text(encoding="utf-8")
     text = _convert(netlist, name)
     write_atomically(entry, text.encode())
     return text

@@ -42,7 +42,7 @@ class Reporter:
         if self._path is not None:
             # Renamed, so that the reader sees a whole line or the one before.
             new = self._path.with_suffix(".new")
-            new.write_text(json.dumps({**self._phase, "done": self._done}))
+            new.write_text(json.dumps({**self._phase, "done": self._done}), encoding="utf-8")
             new.replace(self._path)
 
 
@@ -64,7 +64,7 @@ def _follow(path: Path, ended: threading.Event) -> None:
     while not ended.wait(_PERIOD):
         if not path.exists():
             continue
-        state = json.loads(path.read_text())
+        state = json.loads(path.read_text(encoding="utf-8"))
         if shown is None or (shown.what, shown.total) != (state["what"], state["total"]):
             if shown is not None:
                 shown.close()

@@ -89,7 +89,9 @@ def _trained(
     path, record = folder / "net.onnx", folder / "training.json"
     key = {"version": __version__, "seed": seed, "format": format_name}
     data = load_digits()
-    known = json.loads(record.read_text()) if record.exists() and path.exists() else {}
+    known = {}
+    if record.exists() and path.exists():
+        known = json.loads(record.read_text(encoding="utf-8"))
     if known.get("key") == key:
         network = load(path)
         _say(format_name, "trained before (delete the folder to train again)")

@@ -76,7 +76,7 @@ def run_bench(
     folder.mkdir(parents=True, exist_ok=True)
     text = component if isinstance(component, str) else to_verilog(component, name)
     settings = folder / "parameters.json"
-    settings.write_text(json.dumps(dict(parameters or {}), default=_plain))
+    settings.write_text(json.dumps(dict(parameters or {}), default=_plain), encoding="utf-8")
     runner = get_runner(simulator)
     if simulator == "icarus":
         built = _build_icarus(runner, text, name, folder, waves, edition)
@@ -101,7 +101,7 @@ def run_bench(
 def bench_parameters() -> dict[str, Any]:
     """In a bench: the ``parameters`` that :func:`run_bench` was given, as JSON returns them."""
     path = os.environ.get(_PARAMETERS)
-    return json.loads(Path(path).read_text()) if path else {}
+    return json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
 
 
 def require(tool: str) -> None:
@@ -144,7 +144,7 @@ def _build_icarus(
     from nhot.errors import BuildError
 
     source = folder / f"{name}.v"
-    source.write_text(text)
+    source.write_text(text, encoding="utf-8")
     log = folder / "build.log"
     try:
         runner.build(
@@ -189,7 +189,7 @@ def _check_results(bench: str, results: Path, log: Path, outcome: str) -> None:
 def _tail(log: Path, lines: int = 60) -> str:
     if not log.exists():
         return "(no log)"
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    return "\n".join(log.read_text(errors="replace", encoding="utf-8").splitlines()[-lines:])
 
 
 def _plain(value: Any) -> Any:

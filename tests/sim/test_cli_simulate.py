@@ -33,7 +33,7 @@ def test_amaranth_writes_a_vcd_file(files, tmp_path, capsys):
     assert _simulate(folder, "--engine", "amaranth", "--trace", str(trace), "--json") == 0
     facts = json.loads(capsys.readouterr().out)
     np.testing.assert_array_equal(facts["outputs"], wanted)
-    text = trace.read_text()
+    text = trace.read_text(encoding="utf-8")
     assert text.startswith("$")
     assert "$enddefinitions" in text
 

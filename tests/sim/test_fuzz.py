@@ -71,7 +71,7 @@ WORDS = {
 @pytest.fixture
 def faulty(tmp_path, monkeypatch):
     """A kind of which most cases are faults."""
-    (tmp_path / "nhot_faulty.py").write_text(FAULTY)
+    (tmp_path / "nhot_faulty.py").write_text(FAULTY, encoding="utf-8")
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     monkeypatch.setenv("PYTHONPATH", path)
     monkeypatch.syspath_prepend(tmp_path)

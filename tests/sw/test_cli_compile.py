@@ -32,7 +32,7 @@ def files(tmp_path, network):
     from nhot.network.file import save
 
     save(network, tmp_path / "net.onnx")
-    (tmp_path / "engine.json").write_text(json.dumps(CONFIG))
+    (tmp_path / "engine.json").write_text(json.dumps(CONFIG), encoding="utf-8")
     return tmp_path
 
 
@@ -81,9 +81,9 @@ def test_boards_compile_for_their_engine(files, board, capsys):
 )
 def test_compile_refuses_other_targets(files, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(files)
-    (files / "list.json").write_text("[]")
-    (files / "typo.json").write_text('{"filter": 4}')
-    (files / "small.json").write_text('{"activation_words": 16}')
+    (files / "list.json").write_text("[]", encoding="utf-8")
+    (files / "typo.json").write_text('{"filter": 4}', encoding="utf-8")
+    (files / "small.json").write_text('{"activation_words": 16}', encoding="utf-8")
     assert main(["compile", "net.onnx", *arguments]) == 2
     assert message in capsys.readouterr().err
     assert not (files / "net.img").exists()
@@ -151,7 +151,7 @@ def test_files_get_the_usual_mode(files):
 def test_fit_writes_the_smallest_engine(files, network, capsys):
     assert compile_it(files, "--fit", str(files / "small.json"), "--json") == 0
     facts = json.loads(capsys.readouterr().out)
-    small = json.loads((files / "small.json").read_text())
+    small = json.loads((files / "small.json").read_text(encoding="utf-8"))
     assert facts["engine"] == small
     before = asdict(EngineConfig(**CONFIG))
     assert facts["fit"] == {
@@ -170,14 +170,14 @@ def test_fit_says_what_it_changed(files, capsys):
     assert compile_it(files, "--fit", str(files / "small.json")) == 0
     out, err = capsys.readouterr()
     assert out.split() == [str(files / "net.img"), str(files / "small.json")]
-    small = json.loads((files / "small.json").read_text())
+    small = json.loads((files / "small.json").read_text(encoding="utf-8"))
     assert re.search(rf"activation_words +{small['activation_words']}, was 4096", err)
 
 
 def test_all_that_does_not_fit_is_said_at_once(files, capsys):
     sizes = {"activation_words": 16, "weight_words": 16, "requant_words": 16, "program_words": 32,
              "accumulator_bits": 12, "product_bits": 32, "filters": 1, "inputs": 1}
-    (files / "engine.json").write_text(json.dumps(sizes))
+    (files / "engine.json").write_text(json.dumps(sizes), encoding="utf-8")
     assert compile_it(files) == 2
     (line,) = capsys.readouterr().err.splitlines()
     for what in (

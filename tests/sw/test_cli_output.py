@@ -33,7 +33,7 @@ def check_clean(text):
 def test_all_text_goes_through_one_function(path):
     if path.name == "printable.py":
         return
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if not isinstance(node, ast.Call):
             continue
         called = ast.unparse(node.func)
@@ -112,10 +112,10 @@ def test_every_command_refuses_such_paths_in_one_line(name, capsys, tmp_path, mo
 
 
 def test_a_manifest_and_a_path_are_shown_escaped(tmp_path, capsys):
-    values = json.loads(MANIFEST.read_text())
+    values = json.loads(MANIFEST.read_text(encoding="utf-8"))
     values |= {"board": NASTY, "tools": {NASTY: NASTY}, "file": NASTY}
     path = tmp_path / f"{NASTY}.json"
-    path.write_text(json.dumps(values))
+    path.write_text(json.dumps(values), encoding="utf-8")
     assert main(["info", str(path)]) == 0
     out = capsys.readouterr().out
     assert out.count(ESCAPED) == 5
@@ -134,9 +134,10 @@ def test_the_list_of_tools(monkeypatch, capsys):
 
 def test_any_locale_and_any_bytes_in_a_path(tmp_path):
     """Standard output that takes ASCII alone, and a path that is not UTF-8."""
-    values = {**json.loads(MANIFEST.read_text()), "board": "é×\u202e", "file": "\x1b"}
+    manifest = json.loads(MANIFEST.read_text(encoding="utf-8"))
+    values = {**manifest, "board": "é×\u202e", "file": "\x1b"}
     name = os.fsencode(tmp_path) + b"/\xff\x1b.json"
-    Path(os.fsdecode(name)).write_text(json.dumps(values))
+    Path(os.fsdecode(name)).write_text(json.dumps(values), encoding="utf-8")
     places = {"LC_ALL": "C", "LANG": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0",
               "PYTHONIOENCODING": "ascii"}
     for arguments in ([b"info", name], [b"report", name], [b"compile", b"--help"], [b"--help"],

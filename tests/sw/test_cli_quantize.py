@@ -28,7 +28,7 @@ def files(tmp_path, monkeypatch, halves):
     """A model and pictures, in the folder that commands run in."""
     monkeypatch.chdir(tmp_path)
     x, y = halves
-    (tmp_path / "model.py").write_text(MODEL)
+    (tmp_path / "model.py").write_text(MODEL, encoding="utf-8")
     np.savez(tmp_path / "data.npz", x=x.astype(np.float32), y=y)
     np.savez(tmp_path / "bare.npz", x=x)
     return tmp_path
@@ -130,7 +130,7 @@ def test_formats_within_a_budget(files, capsys):
 
 
 def test_cycles_of_an_engine(files, capsys):
-    (files / "e.json").write_text('{"lane": "serial", "format": "2hot"}')
+    (files / "e.json").write_text('{"lane": "serial", "format": "2hot"}', encoding="utf-8")
     assert quantize("--budget", "cycles=95%", "--engine", "e.json", "--json") == 0
     formats = [layer["format"] for layer in json.loads(capsys.readouterr().out)["layers"]]
     assert "1hot" in formats

@@ -61,7 +61,7 @@ def road(tmp_path_factory, halves_data):
     x, y = halves_data
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        (folder / "model.py").write_text(MODEL)
+        (folder / "model.py").write_text(MODEL, encoding="utf-8")
         np.savez("data.npz", x=x.astype(np.float32), y=y)
         data = ["model.py:build", "--data", "data.npz", "--test", "data.npz", "--report", "r.json"]
         assert main(["train", *data, "--epochs", "3", "--lr", "0.05", "-o", "w.pt"]) == 0

@@ -47,7 +47,7 @@ def files(tmp_path, monkeypatch, halves):
     monkeypatch.chdir(tmp_path)
     x, y = halves
     random = np.random.default_rng(6)
-    (tmp_path / "model.py").write_text(MODEL)
+    (tmp_path / "model.py").write_text(MODEL, encoding="utf-8")
     np.savez(tmp_path / "data.npz", x=x.astype(np.float32), y=y)
     np.savez(tmp_path / "bare.npz", x=x)
     np.savez(tmp_path / "vectors.npz", x=random.normal(size=(32, 6)))
@@ -189,7 +189,7 @@ def test_the_autoencoder_on_sounds(files, capsys):
 def test_folders_of_images(files, capsys, monkeypatch, kept):
     monkeypatch.setattr("nhot.tasks.source.IN_MEMORY", kept)
     write_folders(files / "colors")
-    (files / "mean.py").write_text(MEAN)
+    (files / "mean.py").write_text(MEAN, encoding="utf-8")
     sizes = ["--size", "6", "8", "--epochs", "20", "--batch", "8", "--lr", "1"]
     arguments = ["train", "mean.py:build", "--data", "colors", "-o", "w.pt"]
     assert main([*arguments, *sizes, "--json"]) == 0

@@ -76,7 +76,7 @@ def test_refused(change, text):
 ])
 def test_files_that_are_refused_in_one_short_line(text, tmp_path):
     path = tmp_path / "engine.json"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(NhotError, match=r"^Configuration '.*engine.json'") as caught:
         read_config(path)
     assert str(caught.value).isprintable()

@@ -121,7 +121,7 @@ def folder(tmp_path):
     (tmp_path / "_background_noise_" / "README.md").touch()
     for name, take in (("validation", 4), ("testing", 5)):
         lines = [f"{word}/{take}_nohash_0.wav\n" for word in words]
-        (tmp_path / f"{name}_list.txt").write_text("".join(lines))
+        (tmp_path / f"{name}_list.txt").write_text("".join(lines), encoding="utf-8")
     return tmp_path
 
 
@@ -168,7 +168,7 @@ def test_wrong_folder(folder, tmp_path):
     (folder / "up" / "0_nohash_0.wav").write_bytes(b"RIFF")
     with pytest.raises(NhotError, match=r"0_nohash_0.wav' must be a wav file"):
         stack(SpeechCommands(folder, "train"))
-    (folder / "validation_list.txt").write_text("cat/4_nohash_0.wav\n")
+    (folder / "validation_list.txt").write_text("cat/4_nohash_0.wav\n", encoding="utf-8")
     with pytest.raises(NhotError, match=r"must have files of the words down, go, .* 'validation'"):
         SpeechCommands(folder, "validation")
     (folder / "_background_noise_" / "white.wav").unlink()

@@ -44,7 +44,7 @@ def make_speech_commands(folder):
     write_wav(folder / "_background_noise_" / "pink.wav", 12)
     for split, list_ in enumerate(("train", "validation_list.txt", "testing_list.txt")):
         write_wav(folder / "yes" / f"{split}.wav")
-        (folder / list_).write_text(f"yes/{split}.wav\n")
+        (folder / list_).write_text(f"yes/{split}.wav\n", encoding="utf-8")
     (folder / "train").unlink()
 
 
@@ -59,7 +59,7 @@ def make_coco(folder):
         "images": [{"id": 1, "file_name": "a.png", "width": 4, "height": 4}],
         "categories": [{"id": 1, "name": "dot"}],
         "annotations": [],
-    }))
+    }), encoding="utf-8")
 
 
 def make_image_folder(folder):

@@ -30,7 +30,7 @@ def write_binary(parent):
     folder.mkdir()
     for name, x, y in zip(NAMES, *records(), strict=True):
         (folder / f"{name}.bin").write_bytes(np.column_stack([y, x]).tobytes())
-    (folder / "batches.meta.txt").write_text("\n".join(cifar10.CLASSES))
+    (folder / "batches.meta.txt").write_text("\n".join(cifar10.CLASSES), encoding="utf-8")
     return folder
 
 

@@ -32,7 +32,7 @@ def write(folder, name="train.json", **changes):
     for image in CONTENT["images"]:
         Image.new("RGB", (image["width"], image["height"]), (51, 0, 255)).save(
             folder / "images" / image["file_name"])
-    (folder / name).write_text(json.dumps(CONTENT | changes))
+    (folder / name).write_text(json.dumps(CONTENT | changes), encoding="utf-8")
     return folder / name, folder / "images"
 
 
@@ -135,7 +135,7 @@ def test_bad_files(tmp_path):
     Image.new("RGB", (3, 3)).save(images / "a.png")
     with pytest.raises(NhotError, match=r"'a.png' must be 20 x 10 as in .*, not 3 x 3"):
         Coco(annotations, images, size=8)[0]
-    annotations.write_text("{")
+    annotations.write_text("{", encoding="utf-8")
     with pytest.raises(NhotError, match=r"train.json' must be JSON"):
         Coco(annotations, images, size=8)
     with pytest.raises(NhotError, match=r"absent.json' must exist"):

@@ -78,7 +78,7 @@ def test_damaged_image(root):
     data = ImageFolder(root / "train", size=2)
     with pytest.raises(NhotError, match=r"a.JPG' must be a whole image file"):
         data[1]
-    (root / "train" / "dog" / "b.png").write_text("no image")
+    (root / "train" / "dog" / "b.png").write_text("no image", encoding="utf-8")
     skipping = ImageFolder(root / "train", size=2, skip_damaged=True)
     assert [path.name for path in skipping.skipped] == ["a.JPG", "b.png"]
     assert len(skipping) == 1

@@ -127,12 +127,13 @@ def test_documented_counts(name):
     products = f"{macs(to_network(quantized, name)):,}"
     shape = " x ".join(map(str, item.input_shape))
     line = f"| `{name}` | {item.task} | {shape} | {parameters} | {products} | {item.source} |"
-    assert line in DOCUMENT.read_text().splitlines()
+    assert line in DOCUMENT.read_text(encoding="utf-8").splitlines()
     text = " ".join(pkgutil.resolve_name(item.factory).__doc__.split())
     assert f"{parameters} parameters" in text
     assert f"{products} multiply-accumulates" in text
 
 
 def test_every_network_is_documented_once_and_in_order():
-    rows = [line.split("`")[1] for line in DOCUMENT.read_text().splitlines() if line[:3] == "| `"]
+    lines = DOCUMENT.read_text(encoding="utf-8").splitlines()
+    rows = [line.split("`")[1] for line in lines if line[:3] == "| `"]
     assert rows == list(NAMES)

@@ -19,7 +19,7 @@ from nhot.quant.weights import GridWeights
 from nhot.quant.weights_file import load_weights, save_weights
 from nhot.training import Settings, fit
 
-PAGE = (Path(__file__).parents[2] / "docs" / "quantisation.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "quantisation.md").read_text(encoding="utf-8")
 SHAPES = (
     "Samples must have shape (samples, channels, height, width), (samples, channels, length) "
     "or (samples, features)"

@@ -30,7 +30,7 @@ def number():
 
 def test_load_model(tmp_path):
     path = tmp_path / "model.py"
-    path.write_text(SOURCE)
+    path.write_text(SOURCE, encoding="utf-8")
     assert isinstance(load_model("digits"), DigitsNet)
     assert load_model("jet-mlp", classes=3).output.out_features == 3
     assert isinstance(load_model(f"{path}:build"), nn.Sequential)
@@ -45,7 +45,7 @@ def test_load_model(tmp_path):
 ])
 def test_bad_options_are_refused(tmp_path, spec, options, message):
     path = tmp_path / "model.py"
-    path.write_text(SOURCE)
+    path.write_text(SOURCE, encoding="utf-8")
     with pytest.raises(NhotError, match=message):
         load_model(spec.format(path), **options)
 
@@ -61,14 +61,14 @@ def test_bad_options_are_refused(tmp_path, spec, options, message):
 ])
 def test_bad_model_is_refused(tmp_path, spec, message):
     path = tmp_path / "model.py"
-    path.write_text(SOURCE)
+    path.write_text(SOURCE, encoding="utf-8")
     with pytest.raises(NhotError, match=message):
         load_model(spec.format(path))
 
 
 def test_file_with_an_error_is_refused(tmp_path):
     path = tmp_path / "model.py"
-    path.write_text("import missing_package_of_nobody")
+    path.write_text("import missing_package_of_nobody", encoding="utf-8")
     with pytest.raises(NhotError, match="failed: ModuleNotFoundError"):
         load_model(f"{path}:build")
 

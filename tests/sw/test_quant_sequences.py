@@ -189,7 +189,8 @@ def test_on_the_command_line(tmp_path, monkeypatch, capsys):
     (tmp_path / "model.py").write_text(
         "from torch import nn\n"
         "def build():\n"
-        "    return nn.Sequential(nn.Conv1d(2, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(24, 2))\n"
+        "    return nn.Sequential(nn.Conv1d(2, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(24, 2))\n",
+        encoding="utf-8",
     )
     np.savez("data.npz", x=samples(2, 8).numpy(), y=np.arange(24) % 2)
     assert main(["quantize", "model.py:build", "--data", "data.npz", "-o", "net.onnx"]) == 0

@@ -24,7 +24,7 @@ ENTRY = entry()
 
 def written(path, change=lambda values: values):
     values = json.loads(json.dumps(asdict(Report(entries=(ENTRY,)))))
-    path.write_text(json.dumps(change(values)))
+    path.write_text(json.dumps(change(values)), encoding="utf-8")
     return path
 
 
@@ -98,10 +98,10 @@ def test_broken_text_is_refused_in_one_line(tmp_path, text):
 
 def test_a_command_refuses_a_foreign_report_before_its_work(tmp_path, capsys):
     path = tmp_path / "package.json"
-    path.write_text('{"name": "something else"}')
+    path.write_text('{"name": "something else"}', encoding="utf-8")
     assert main(["compile", "missing.onnx", "--board", "icebreaker", "--report", str(path)]) == 2
     assert f"Report {str(path)!r} must have the field 'version'" in capsys.readouterr().err
-    assert path.read_text() == '{"name": "something else"}'
+    assert path.read_text(encoding="utf-8") == '{"name": "something else"}'
 
 
 def test_a_report_in_a_missing_folder_is_refused_before_the_work(capsys):

@@ -146,7 +146,7 @@ def test_extreme_values_make_a_page_or_are_refused(tmp_path):
             for step in place[:-1]:
                 inner = inner[step]
             inner[place[-1]] = extreme
-            path.write_text(json.dumps(values))
+            path.write_text(json.dumps(values), encoding="utf-8")
             try:
                 report = read_report(path)
             except NhotError:

@@ -124,7 +124,7 @@ def test_values_are_judged_as_a_file_would_be():
 
 def test_files(tmp_path):
     path = tmp_path / "a.json"
-    path.write_text('{"name": "a"}')
+    path.write_text('{"name": "a"}', encoding="utf-8")
     assert read_json(Part, path, "Part") == Part(name="a")
     with pytest.raises(NhotError, match=r"^Part '.*a.json' must have at most 12 bytes, not more$"):
         read_json(Part, path, "Part", most_bytes=12)

@@ -92,11 +92,11 @@ def test_records_that_are_none(tmp_path):
         ("", "must be JSON"), ("[]", "must be an object"),
         ('{"study": "digits"}', "must have the field"),
     ):
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         with pytest.raises(NhotError, match=rf"Record '.*record\.json' {message}"):
             load_records(tmp_path)
     record("2hot", 0.5).save(path)
-    values = json.loads(path.read_text())
+    values = json.loads(path.read_text(encoding="utf-8"))
     for change, message in (
         ({"score": 1e300}, "Record score must be -1 to 1, not 1e.300"),
         ({"score": "1"}, "score must be a number, not '1'"),
@@ -108,7 +108,7 @@ def test_records_that_are_none(tmp_path):
         ({"counts": {**COUNTS, "terms": -1}}, "Record counts must be 0 or more"),
         ({"row": "a\ud800"}, "must be JSON"),
     ):
-        path.write_text(json.dumps({**values, **change}))
+        path.write_text(json.dumps({**values, **change}), encoding="utf-8")
         with pytest.raises(NhotError, match=message):
             load_records(tmp_path)
     with pytest.raises(NhotError, match="Folder of records must exist"):
@@ -155,16 +155,16 @@ def test_aims_are_judged_by_the_records():
 def test_page_is_renewed_between_its_marks(tmp_path, capsys):
     record("2hot", 0.9).save(tmp_path / "record.json")
     page = tmp_path / "page.md"
-    page.write_text("# A\n<!-- table digits formats -->\nold\n<!-- end -->\nB\n")
+    page.write_text("# A\n<!-- table digits formats -->\nold\n<!-- end -->\nB\n", encoding="utf-8")
     arguments = ["study", "digits", "--table", str(tmp_path), "--page", str(page)]
     assert main(arguments) == 0
-    first = page.read_text()
+    first = page.read_text(encoding="utf-8")
     assert first.startswith("# A\n<!-- table digits formats -->\n\n| row |")
     assert first.endswith("|\n\n<!-- end -->\nB\n")
     assert "old" not in first
     assert main(arguments) == 0
-    assert page.read_text() == first
-    page.write_text("nothing")
+    assert page.read_text(encoding="utf-8") == first
+    page.write_text("nothing", encoding="utf-8")
     assert main(arguments) == 2
     assert "must have a line <!-- table digits formats -->" in capsys.readouterr().err
 
@@ -175,7 +175,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "results.md"
 @pytest.mark.parametrize("name", STUDIES)
 def test_results_are_those_of_the_records(name):
     folder = PAGE.parent / "results" / name
-    if f"<!-- table {name} " in PAGE.read_text():
-        assert refresh(PAGE.read_text(), study(name), load_records(folder)) == PAGE.read_text()
+    if f"<!-- table {name} " in PAGE.read_text(encoding="utf-8"):
+        page = PAGE.read_text(encoding="utf-8")
+        assert refresh(page, study(name), load_records(folder)) == page
     else:
         assert not folder.exists()

@@ -68,7 +68,7 @@ def folder(tmp_path_factory):
         (folder / f"{split}.json").write_text(json.dumps({
             "images": images, "annotations": annotations,
             "categories": [{"id": label, "name": name} for label, name in enumerate(CLASSES)],
-        }))
+        }), encoding="utf-8")
     return folder
 
 
@@ -256,7 +256,7 @@ def test_mistakes(folder, tmp_path, capsys):
     ):
         assert main([*arguments, *data]) == 2
         assert text in capsys.readouterr().err
-    (tmp_path / "train.json").write_text((folder / "train.json").read_text())
+    (tmp_path / "train.json").write_bytes((folder / "train.json").read_bytes())
     (tmp_path / "images").symlink_to(folder / "images")
     assert main([*arguments, "--data", str(tmp_path)]) == 2
     assert "Split must be one of train, not 'test'" in capsys.readouterr().err

@@ -368,7 +368,8 @@ def test_variables_of_torchrun_are_checked(monkeypatch):
 
 def test_log_facts_are_json(tmp_path):
     fit(dense(), blobs(), settings(), run=tmp_path)
-    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    text = (tmp_path / "log.jsonl").read_text(encoding="utf-8")
+    lines = [json.loads(line) for line in text.splitlines()]
     assert [line["event"] for line in lines] == ["start", "epoch", "epoch"]
     assert lines[0]["settings"]["lr"] == 0.05
     assert lines[0]["versions"]["torch"] == torch.__version__

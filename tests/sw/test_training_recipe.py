@@ -156,7 +156,7 @@ def test_a_run_of_another_format_is_refused(tmp_path):
     other = Recipe("other", (Stage(name="2hot", format=parse("3hot"), settings=settings()),))
     with pytest.raises(NhotError, match="its format is 2hot, not 3hot"):
         run_recipe(quantized("3hot"), blobs(), other, run=tmp_path)
-    (tmp_path / "1-2hot" / "result.json").write_text(json.dumps({"after": 1}))
+    (tmp_path / "1-2hot" / "result.json").write_text(json.dumps({"after": 1}), encoding="utf-8")
     with pytest.raises(NhotError, match=r"Result '.*result\.json' must have the field 'name'"):
         run_recipe(
             quantized(), blobs(), recipe("one-stage", parse("2hot"), settings()), run=tmp_path
@@ -198,7 +198,7 @@ def test_convolutions_stay_exact_in_another_order_of_memory():
 def test_code_in_the_document(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "document"}
-    for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL):
+    for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
         exec(compile(block, PAGE.name, "exec"), names)
     assert names["history"].metric > 0.9
     assert names["result"].stages[-1].after > 0.9

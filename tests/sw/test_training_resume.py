@@ -151,7 +151,7 @@ def test_a_forged_checkpoint_is_named(tmp_path, name, value, message):
 
 
 def test_a_run_must_be_a_folder(tmp_path):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(NhotError, match="could not be made"):
         fit(small(), images(), settings(), run=tmp_path / "file")
     (tmp_path / "run" / CHECKPOINT).mkdir(parents=True)

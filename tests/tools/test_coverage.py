@@ -50,7 +50,7 @@ def test_toggles_are_those_of_named_signals(capsys):
 @pytest.mark.slow
 def test_a_workload_is_checked_and_counted(tmp_path):
     exercise(tmp_path / "toggles.dat", range(1))
-    found = read_toggles((tmp_path / "toggles.dat").read_text(errors="replace"))
+    found = read_toggles((tmp_path / "toggles.dat").read_text(errors="replace", encoding="utf-8"))
     assert sum(one.seen for one in found) > 0.7 * sum(one.total for one in found)
 
 
@@ -59,7 +59,9 @@ def test_lines_belong_to_the_test_that_ran_them(tmp_path, monkeypatch):
     root = tmp_path / "tree"
     package = root / "sw" / "nhot"
     package.mkdir(parents=True)
-    (package / "part.py").write_text("def f():\n    return 1\n\n\ndef g():\n    return 2\n")
+    (package / "part.py").write_text(
+        "def f():\n    return 1\n\n\ndef g():\n    return 2\n", encoding="utf-8"
+    )
     (root / "test_it.py").write_text(
         "import subprocess, sys\n"
         "sys.path.insert(0, 'sw/nhot')\n"
@@ -68,9 +70,10 @@ def test_lines_belong_to_the_test_that_ran_them(tmp_path, monkeypatch):
         "def test_g():\n"
         "    code = \"import sys; sys.path.insert(0, 'sw/nhot'); import part; part.g()\"\n"
         "    subprocess.run([sys.executable, '-c', code], check=True)\n"
-        "def test_bad(): assert False\n"
+        "def test_bad(): assert False\n", encoding="utf-8"
     )
-    (root / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
+    settings = "[pytest]\naddopts = --import-mode=importlib\n"
+    (root / "pytest.ini").write_text(settings, encoding="utf-8")
     tree = Tree.__new__(Tree)
     tree.root = root
     tools = Path(suite.__file__).parents[1]
@@ -92,7 +95,7 @@ def test_a_tree_is_a_copy(tmp_path):
     tree = Tree(tmp_path / "copy", names)
     assert (tree.root / "Makefile").read_bytes()
     assert tree.environment["PYTHONPATH"].startswith(str(tree.root / "sw"))
-    (tree.home / "left").write_text("x")
+    (tree.home / "left").write_text("x", encoding="utf-8")
     tree.clean_home()
     assert not list(tree.home.iterdir())
     assert tree_hash(names) == tree_hash(names) != tree_hash(names[1:])

@@ -114,7 +114,7 @@ def test_explained_faults_are_still_there():
      r"must be there once, not twice: a\|f\|x\|c"),
 ])
 def test_entries_that_cannot_be(tmp_path, text, message):
-    (tmp_path / "explained.toml").write_text(text)
+    (tmp_path / "explained.toml").write_text(text, encoding="utf-8")
     with pytest.raises(NhotError, match=message):
         read_explained(tmp_path / "explained.toml")
 
@@ -162,9 +162,9 @@ def test_the_server_gives_the_tests_verdict(tmp_path):
         "import time\n"
         "def test_good(): pass\n"
         "def test_bad(): assert False\n"
-        "def test_slow(): time.sleep(600)\n"
+        "def test_slow(): time.sleep(600)\n", encoding="utf-8"
     )
-    (tmp_path / "test_broken.py").write_text("def test_it(): 1 +\n")
+    (tmp_path / "test_broken.py").write_text("def test_it(): 1 +\n", encoding="utf-8")
     jobs = [{"test_it.py::test_good": 0}, {"test_it.py::test_good": 0, "test_it.py::test_bad": 0},
             {"test_it.py::test_slow": -2.98}, {"test_broken.py::test_it": 0}]
     done = subprocess.run(
@@ -182,4 +182,4 @@ def test_the_server_gives_the_tests_verdict(tmp_path):
 def test_the_tools_stay_out_of_the_packages():
     for package in ("sw", "hw", "sim"):
         for path in (ROOT / package).rglob("*.py"):
-            assert "nhot_tools" not in path.read_text()
+            assert "nhot_tools" not in path.read_text(encoding="utf-8")

@@ -52,5 +52,5 @@ def pytest_runtest_logreport(report):  # type: ignore[no-untyped-def]
 def _record(test: str, **facts: float) -> None:
     folder = os.environ.get(RECORDS)
     if folder:
-        with Path(folder, f"{os.getpid()}.jsonl").open("a") as file:
+        with Path(folder, f"{os.getpid()}.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({"test": test, **facts}) + "\n")

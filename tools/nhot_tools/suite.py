@@ -57,7 +57,7 @@ def measure_all(jobs: int) -> Measured:
     folder = BUILD / "measured" / tree_hash(names)
     notes = folder / "tests.json"
     if notes.exists():
-        facts = json.loads(notes.read_text())
+        facts = json.loads(notes.read_text(encoding="utf-8"))
         data = CoverageData(str(folder / "coverage"))
         data.read()
         return Measured(data=data, seconds=facts["seconds"], failed=frozenset(facts["failed"]))
@@ -83,7 +83,7 @@ def measure(tree: Tree, folder: Path, *, jobs: int, selection: list[str]) -> Mea
     configuration.write_text(_CONFIGURATION.format(
         data=raw / "coverage",
         sources="\n    ".join(str(tree.root / package) for package in PACKAGES),
-    ))
+    ), encoding="utf-8")
     command = [
         sys.executable, "-m", "pytest", "-p", "nhot_tools.recorder", "-p", "no:cacheprovider",
         "-q", "--tb=short", "-n", str(jobs), "--dist", "worksteal", *selection,
@@ -111,7 +111,7 @@ def measure(tree: Tree, folder: Path, *, jobs: int, selection: list[str]) -> Mea
 def _read_records(records: Path) -> tuple[dict[str, float], frozenset[str]]:
     seconds, failed = {}, set()
     for file in records.iterdir():
-        for line in file.read_text().splitlines():
+        for line in file.read_text(encoding="utf-8").splitlines():
             record = json.loads(line)
             if record.get("failed"):
                 failed.add(record["test"])

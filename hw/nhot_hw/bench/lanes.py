@@ -117,8 +117,8 @@ def measure(
     macs = lanes * spec.inputs / spec.ii
     with TemporaryDirectory(prefix="nhot-bench-") as name:
         folder = Path(name)
-        (folder / "harness.il").write_text(netlist)
-        (folder / "harness.ys").write_text(script)
+        (folder / "harness.il").write_text(netlist, encoding="utf-8")
+        (folder / "harness.ys").write_text(script, encoding="utf-8")
         result = _run(folder, family, timing=timing, seed=seed, lanes=lanes, macs=macs)
     write_atomically(entry, json.dumps(asdict(result)).encode())
     return result

@@ -107,7 +107,7 @@ def _make(plan: BuildPlan, entry: Path) -> None:
         # Large, and quickly made again.
         for name in (_NETLIST, f"{NAME}.asc", f"{NAME}.config"):
             (folder / name).unlink(missing_ok=True)
-        (folder / "manifest.json").write_text(manifest.to_json())
+        (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
 
 
 @contextmanager
@@ -132,7 +132,7 @@ def _new_entry(entry: Path) -> Iterator[Path]:
 
 def _run(plan: BuildPlan, step: int, what: str, folder: Path) -> None:
     for name, text in plan.files.items():
-        (folder / name).write_text(text)
+        (folder / name).write_text(text, encoding="utf-8")
     program, *arguments = plan.commands[step]
     run_tool(
         program, arguments, folder=folder, log=folder / f"{program}.log",

@@ -100,7 +100,7 @@ def _wait(process: subprocess.Popen[bytes], log: Path, progress: Progress | None
 
 
 def _reason(log: Path, code: int) -> str:
-    lines = log.read_text(errors="replace").splitlines()
+    lines = log.read_text(errors="replace", encoding="utf-8").splitlines()
     for line in lines[-TAIL:]:
         _log.error("%s", line)
     last = next((line.strip() for line in reversed(lines) if line.strip()), "no output")

@@ -135,9 +135,10 @@ class Drain(wiring.Component):
             m, place, group, record_end, pixel_end, all_end, groups
         )
         self._pipeline(m, active, destination)
+        written = layer.operation != Operation.ARGMAX  # whose results have words of their own
         m.d.sync += self.o_beyond.eq(
             (active & (record >= config.requant_words))
-            | (self.o_take & (word >= config.activation_words))
+            | (self.o_take & written & (word >= config.activation_words))
         )
         return m
 

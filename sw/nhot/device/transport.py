@@ -120,6 +120,7 @@ class LoopbackTransport:
 def latency_timer(port: str, root: str = "/sys/bus/usb-serial/devices") -> int | None:
     """Milliseconds an FTDI adapter waits before it passes on a few bytes; None if it has none."""
     try:
-        return int((Path(root) / Path(port).resolve().name / "latency_timer").read_text())
+        timer = Path(root) / Path(port).resolve().name / "latency_timer"
+        return int(timer.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None

@@ -40,7 +40,7 @@ def parts(measured: Measured, folder: Path) -> list[Part]:
     report.load()
     target = folder / "lines.json"
     report.json_report(outfile=str(target), ignore_errors=True)
-    files: dict[str, Any] = json.loads(target.read_text())["files"]
+    files: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))["files"]
     return [
         Part(
             name=name, lines=one["summary"]["num_statements"], missing_lines=one["missing_lines"],

@@ -59,7 +59,7 @@ def measure_toggles(seeds: int) -> list[Toggles]:
     with tempfile.TemporaryDirectory(prefix="nhot-") as folder:
         path = Path(folder, "toggles.dat")
         exercise(path, track(range(seeds), "running networks", unit="networks"))
-        return read_toggles(path.read_text(errors="replace"))
+        return read_toggles(path.read_text(errors="replace", encoding="utf-8"))
 
 
 def read_toggles(text: str) -> list[Toggles]:

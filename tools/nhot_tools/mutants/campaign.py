@@ -51,7 +51,8 @@ class Results:
         self.path = path
         self.outcomes: list[Outcome] = []
         if path.exists():
-            self.outcomes = [Outcome(**json.loads(line)) for line in path.read_text().splitlines()]
+            lines = path.read_text(encoding="utf-8").splitlines()
+            self.outcomes = [Outcome(**json.loads(line)) for line in lines]
         self._lock = threading.Lock()
 
     def of(self, tree: str) -> dict[str, Outcome]:

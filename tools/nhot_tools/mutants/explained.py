@@ -23,7 +23,7 @@ def read_explained(path: Path = EXPLAINED) -> dict[str, str]:
     """The reason by the key of each fault."""
     name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     reasons: dict[str, str] = {}
-    for entry in tomllib.loads(path.read_text()).get("fault", []):
+    for entry in tomllib.loads(path.read_text(encoding="utf-8")).get("fault", []):
         if set(entry) != _FIELDS:
             raise NhotError(
                 f"Entry of {name} must have {', '.join(sorted(_FIELDS))}, "
