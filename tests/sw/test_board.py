@@ -314,7 +314,7 @@ def test_over_a_terminal(terminal):
     thread = threading.Thread(target=serve)
     thread.start()
     try:
-        with Board.open(name) as board:
+        with Board.open(name, timeout=60) as board:  # a busy machine repeats nothing
             board.load(IMAGE)
             outputs = board.run(INPUTS[0]).outputs
             assert board.link.repeated == 0

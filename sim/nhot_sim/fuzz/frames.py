@@ -6,6 +6,7 @@ import json
 import random
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from nhot.compiler.program import Region
 from nhot.device import Link, LoopbackTransport
@@ -78,6 +79,12 @@ class Gateware(Kind):
     unit = "damaged frames"
     size = 1000
 
+    def prepare(self) -> None:
+        """The Verilog, which the cache folder keeps: Yosys reserves much address space."""
+        from nhot_hw.verilog import to_verilog
+
+        to_verilog(self._component(), "top")
+
     def case(self, source: random.Random) -> bytes:
         """A seed, and how many requests to send at each rate of faults (0, a half, nine tenths)."""
         count = -(-self.size * 10 // 14)
@@ -85,14 +92,18 @@ class Gateware(Kind):
 
     def check(self, data: bytes) -> bool:
         """The bench of the link in Verilator."""
-        from nhot_sim.linked_memory import LinkedMemory
         from nhot_sim.runner import run_bench
 
         settings = json.loads(data)
         with tempfile.TemporaryDirectory(prefix="nhot-fuzz-") as folder:
             run_bench(
-                LinkedMemory(divisor=4), "nhot_sim.tb_link", build_dir=Path(folder),
+                self._component(), "nhot_sim.tb_link", build_dir=Path(folder),
                 simulator="verilator", testcase="answers_and_memory_are_the_models",
                 parameters={"divisor": 4, **settings}, seed=settings["seed"] or 1,
             )
         return True
+
+    def _component(self) -> Any:
+        from nhot_sim.linked_memory import LinkedMemory
+
+        return LinkedMemory(divisor=4)

@@ -46,6 +46,9 @@ class Kind(ABC):
     size = 1
     seconds = 60.0
 
+    def prepare(self) -> None:  # noqa: B027
+        """What takes more memory than a case may, and is kept: once, before the first case."""
+
     @abstractmethod
     def case(self, source: random.Random) -> bytes:
         """The bytes of a case; the same for a ``source`` in the same state."""

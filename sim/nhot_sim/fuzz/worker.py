@@ -27,6 +27,7 @@ def main(argv: list[str]) -> None:
     """Check what the command line names."""
     name, *rest = argv
     kind = load_kind(name)
+    kind.prepare()
     if rest[0] == "--replay":
         _check_all(kind, enumerate(Path(file).read_bytes() for file in rest[1:]))
     else:
