@@ -18,9 +18,9 @@ async def every_payload_arrives_once_in_order(dut):
     watched = StreamMonitor(dut, "o")
     writing = cocotb.start_soon(source.put_all(payloads))
     taken = await sink.get_all(len(payloads))
-    await writing
     mask = (1 << len(dut.o__payload)) - 1
     assert taken == [payload & mask for payload in expected]
+    await writing
     await RisingEdge(dut.clk)
     assert watched.transfers == taken
     if parameters["put_pause"] == parameters["get_pause"] == 0:

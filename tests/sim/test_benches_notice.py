@@ -1,0 +1,327 @@
+# amaranth: UnusedElaboratable=no
+"""Every bench and every link of the chain fails, and says why, when what it checks is wrong."""
+
+import ast
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from amaranth.hdl import Module, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import MemoryData
+from amaranth.lib.wiring import In, Out
+
+import nhot_sim
+from nhot.compiler import EngineConfig, Machine, compile_network
+from nhot.compiler.program import Region
+from nhot.errors import MismatchError
+from nhot.formats import parse
+from nhot.network.reference import run
+from nhot.network.samples import random_input, random_network
+from nhot_hw.engine import Engine, Top
+from nhot_hw.engine.array import LaneArray
+from nhot_hw.engine.requantiser import Requantiser
+from nhot_hw.lanes import LaneSpec
+from nhot_sim import chain
+from nhot_sim.linked_memory import LinkedMemory
+from nhot_sim.runner import require, run_bench
+
+SMALL = EngineConfig(
+    filters=2, inputs=2, requantisers=2, pixels=2, weight_words=64, activation_words=64
+)
+
+
+class Damaged(wiring.Component):
+    """``component``, with ``change`` made to what passes its port at ``path``."""
+
+    def __init__(self, component, *path, change=lambda value: value ^ 1):
+        self.component, self.path, self.change = component, path, change
+        super().__init__(component.signature)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.whole = self.component
+        for path, member, outer in self.signature.flatten(self):
+            inner = self.component
+            for name in path:
+                inner = getattr(inner, name)
+            ends = Value.cast(outer), Value.cast(inner)
+            source, sink = ends if member.flow == In else reversed(ends)
+            m.d.comb += sink.eq(self.change(source) if path == self.path else source)
+        return m
+
+
+def top_bit(value):
+    """Turn over the highest bit: of the last lane, where there are many."""
+    return value ^ (1 << len(value) - 1)
+
+
+def cut(value):
+    return 0
+
+
+def stuck(value):
+    return 1
+
+
+class Register(wiring.Component):
+    """One stage of a stream."""
+
+    i: In(stream.Signature(8))
+    o: Out(stream.Signature(8))
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.comb += self.i.ready.eq(self.o.ready | ~self.o.valid)
+        with m.If(self.i.ready):
+            m.d.sync += [self.o.valid.eq(self.i.valid), self.o.payload.eq(self.i.payload)]
+        return m
+
+
+class OtherTarget(LinkedMemory):
+    """Answers HELLO as another board than the model."""
+
+    TARGET_ID = LinkedMemory.TARGET_ID ^ 1
+
+
+class OtherCycles(LinkedMemory):
+    """Answers STATUS with another run than the model's."""
+
+    CYCLES = LinkedMemory.CYCLES ^ 1
+
+
+class OtherMemory(LinkedMemory):
+    """Holds what nobody wrote, in the last byte of the last region."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        last = (max(Region) << 8) + 255
+        self._memory = MemoryData(shape=8, depth=self._memory.depth, init=[0] * last + [1])
+
+
+class NarrowMemory(LinkedMemory):
+    """Forgets the highest bit of each byte."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self._memory = MemoryData(shape=7, depth=self._memory.depth, init=[])
+
+
+def _files(folder, *, place=None):
+    """A small network compiled, and a reference that is off by one at ``place`` of its output."""
+    network = random_network(3, layers=1, shape=(5, 5, 2), operators=("conv",), widest=2)
+    (folder / "net.img").write_bytes(compile_network(network, SMALL).to_bytes())
+    wanted = run(network, random_input(network.input, 1, 3), trace=True)
+    if place is not None:
+        wanted[network.output.name].reshape(-1)[place] ^= 1
+    np.savez(folder / "wanted.npz", **wanted)
+    return {"image": str(folder / "net.img"), "wanted": str(folder / "wanted.npz"), "seed": 1}
+
+
+def _lane(folder):
+    spec = LaneSpec(format=parse("2hot"), inputs=1, style="parallel")
+    return Damaged(spec.create(), "o_sum"), {
+        "format": "2hot", "inputs": 1, "style": "parallel", "seed": 1, "extremes": True,
+    }
+
+
+def _array(change):
+    return lambda folder: (
+        Damaged(LaneArray(SMALL), "o_sum", change=change), {"config": asdict(SMALL), "seed": 3}
+    )
+
+
+def _requantiser(folder):
+    return Damaged(Requantiser(SMALL), "o_y"), {
+        "accumulator_bits": SMALL.accumulator_bits, "seed": 4,
+    }
+
+
+def _top(folder):
+    top = Top(SMALL, clock_hz=4_000_000, baud=1_000_000)
+    return top, {**_files(folder, place=-1), "divisor": 4, "count": 0}
+
+
+def _reference(place):
+    return lambda folder: (Engine(SMALL), {**_files(folder, place=place), "pause": 0.0})
+
+
+def _engine(*path, pause=0.0, **change):
+    return lambda folder: (
+        Damaged(Engine(SMALL), *path, **change), {**_files(folder), "pause": pause}
+    )
+
+
+def _link(board):
+    return lambda folder: (board(divisor=4), {"divisor": 4, "seed": 4, "count": 15})
+
+
+def _stream(folder):
+    return Damaged(Register(), "o", "payload"), {"payloads": [1, 2], "put_pause": 0, "get_pause": 0}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault, the test of the bench that must see it, and what it must say."""
+
+    bench: str
+    test: str
+    make: Callable
+    message: str
+
+
+LAYERS, RESET = "layers_equal_reference", "reset_keeps_the_weights"
+ANSWERS = "answers_and_memory_are_the_models"
+FAULTS = {
+    "lane, pairs": Fault("tb_lane", "every_weight", _lane, r"Sum in cycle \d+ must be"),
+    "lane, sums": Fault("tb_lane", "long_sums", _lane, r"Sum in cycle \d+ must be"),
+    "array, first lane": Fault(
+        "tb_array", "every_lane_equals_its_reference", _array(lambda value: value ^ 1),
+        "Sum of pixel 0, filter 0 must be",
+    ),
+    "array, last lane": Fault(
+        "tb_array", "every_lane_equals_its_reference", _array(top_bit),
+        "Sum of pixel 1, filter 1 must be",
+    ),
+    "requantiser": Fault(
+        "tb_requantiser", "equals_the_reference", _requantiser, r"must give -?\d+, not"
+    ),
+    "top": Fault("tb_top", "network_runs_over_the_wire", _top, "Arrays are not equal"),
+    "engine, first value": Fault("tb_engine", LAYERS, _reference(0), "must be .* in the Verilog"),
+    "engine, last value": Fault("tb_engine", LAYERS, _reference(-1), "must be .* in the Verilog"),
+    "engine, cycles": Fault(
+        "tb_engine", LAYERS, _engine("o_cycles"), r"Run must take \d+ cycles, not"
+    ),
+    "engine, no start": Fault(
+        "tb_engine", LAYERS, _engine("i_start", change=cut), "Engine must be busy"
+    ),
+    "engine, no end": Fault(
+        "tb_engine", LAYERS, _engine("o_busy", change=stuck), r"Run must end within \d+ cycles"
+    ),
+    "engine, deaf to ready": Fault(
+        "tb_engine", LAYERS, _engine("o_data", "ready", change=stuck, pause=0.4),
+        "o_data must offer 0x.* until ready",
+    ),
+    "engine, no reset": Fault(
+        "tb_engine", RESET, _engine("i_reset", change=cut), "assert dut.o_busy.value == 0"
+    ),
+    "engine, weights": Fault(
+        "tb_engine", RESET, _engine("o_data", "payload"), "Arrays are not equal"
+    ),
+    "link, answer": Fault("tb_link", ANSWERS, _link(OtherTarget), r"quiet\(\) == expected"),
+    "link, bytes": Fault("tb_link", ANSWERS, _link(NarrowMemory), r"payload == bytes\(model"),
+    "link, memory": Fault("tb_link", ANSWERS, _link(OtherMemory), r"payload == bytes\(model"),
+    "link, overflow": Fault(
+        "tb_link", "an_overflow_loses_frames_and_nothing_else", _link(NarrowMemory),
+        "assert answer.payload == content",
+    ),
+    "link, after garbage": Fault(
+        "tb_link", "garbage_does_not_wedge_it", _link(OtherCycles), r"== model.answer\(request\)"
+    ),
+    "stream": Fault(
+        "tb_streams", "every_payload_arrives_once_in_order", _stream, "assert taken =="
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_bench_notices(fault, tmp_path):
+    component, parameters = fault.make(tmp_path)
+    with pytest.raises(AssertionError, match=fault.message):
+        run_bench(
+            component, f"nhot_sim.{fault.bench}", build_dir=tmp_path / "bench", name="dut",
+            testcase=fault.test, parameters=parameters,
+        )
+
+
+def test_every_test_of_every_bench_has_a_fault_to_notice():
+    tests = {
+        (path.stem, statement.name)
+        for path in Path(nhot_sim.__file__).parent.glob("tb_*.py")
+        for statement in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(statement, ast.AsyncFunctionDef)
+        and any("cocotb.test" in ast.unparse(mark) for mark in statement.decorator_list)
+    }
+    assert {(fault.bench, fault.test) for fault in FAULTS.values()} == tests
+
+
+# The chain --------------------------------------------------------------------------------------
+
+class OffByOne(Machine):
+    """A machine whose last layer's last integer is one off."""
+
+    def run(self, x):
+        outputs = super().run(x)
+        outputs[list(outputs)[-1]].reshape(-1)[-1] ^= 1
+        return outputs
+
+
+def _other_image(monkeypatch, image):
+    requant = bytearray(image.requant)
+    requant[0] ^= 1
+    return replace(image, requant=bytes(requant))
+
+
+def _other_machine(monkeypatch, image):
+    monkeypatch.setattr(chain, "Machine", OffByOne)
+
+
+def _other_requantiser(monkeypatch, image):
+    monkeypatch.setattr(
+        "nhot_hw.engine.engine.Requantiser", lambda config: Damaged(Requantiser(config), "o_y")
+    )
+
+
+def _other_cycles(monkeypatch, image):
+    monkeypatch.setattr("nhot_sim.engine.program_cycles", lambda *_: [5000])
+
+
+def _other_verilog(*path, **change):
+    # What Amaranth's simulator runs was imported before and stays whole.
+    return lambda monkeypatch, image: monkeypatch.setattr(
+        "nhot_hw.engine.Engine", lambda config: Damaged(Engine(config), *path, **change)
+    )
+
+
+LINKS = {
+    "contents": ("network == image", _other_image, "Requantisation of layer"),
+    "numpy": ("reference == image", _other_machine, "must be -?[0-9]+, not .* in the image"),
+    "outputs": ("reference == Amaranth", _other_requantiser, "must be .* in the Amaranth"),
+    "cycles": ("reference == Amaranth", _other_cycles, "Run must take 5000 cycles, not"),
+    "bytes": ("reference == Verilog", _other_verilog("o_data", "payload"), "in the Verilog"),
+    "clock": ("reference == Verilog", _other_verilog("o_cycles"), "Run must take [0-9]+ cycles"),
+    "pauses": (
+        "reference == Verilog", _other_verilog("o_data", "ready", change=stuck),
+        "o_data must offer 0x.* until ready",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def case():
+    """A network, its image, and an input."""
+    network = random_network(3, layers=2, shape=(3, 3, 2), operators=("conv",), widest=2)
+    return network, compile_network(network, SMALL), random_input(network.input, 1, 3)
+
+
+@pytest.fixture(scope="module")
+def links(case):
+    require("iverilog")
+    return [link.name for link in chain.verify(*case, simulator="icarus")]
+
+
+@pytest.mark.parametrize(("link", "plant", "message"), LINKS.values(), ids=LINKS)
+def test_a_link_notices(link, plant, message, case, links, monkeypatch):
+    """That link and none before it."""
+    network, image, inputs = case
+    image = plant(monkeypatch, image) or image
+    held = []
+    with pytest.raises(MismatchError, match=message):
+        held.extend(one.name for one in chain.verify(network, image, inputs, simulator="icarus"))
+    assert held == links[: links.index(link)]
+
+
+def test_every_link_has_a_fault_to_notice(links):
+    assert list(dict.fromkeys(link for link, *_ in LINKS.values())) == links
