@@ -19,7 +19,7 @@ from nhot_sim.fuzz.mutate import damage, damage_json, damage_values
 
 CORPUS = Path(__file__).parent.parent / "corpus"
 QUICK = {
-    "images": 200, "networks": 100, "configs": 100, "manifests": 100, "arrays": 100,
+    "images": 200, "networks": 100, "configs": 100, "manifests": 100, "arrays": 100, "reports": 30,
     "checkpoints": 20, "frames": 400, "gateware": 100, "engines": 4,
 }
 FAULTY = '''

@@ -7,6 +7,7 @@ import json
 import random
 import zipfile
 from argparse import Namespace
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from nhot.compiler import EngineConfig
 from nhot_sim.fuzz.kind import Kind, refused_or_done
 from nhot_sim.fuzz.mutate import damage, damage_json
-from nhot_sim.fuzz.sample_files import MANIFEST, REPORT
+from nhot_sim.fuzz.sample_files import MANIFEST
 from nhot_sim.fuzz.scratch import scratch_file
 
 __all__ = ["Arrays", "Checkpoints", "Configs", "Manifests", "Reports"]
@@ -57,19 +58,29 @@ class Manifests(Kind):
 
 
 class Reports(Kind):
-    """Data of reports, made into a page as ``nhot report`` does."""
+    """Reports, made into a page as ``nhot report`` does."""
+
+    @cached_property
+    def _originals(self) -> list[bytes]:
+        from nhot.report import Report
+        from nhot.report.samples import entry
+
+        ternary = entry("other", "ternary", seed=1)
+        reports = [Report(entries=(entry(),)), Report(entries=(entry(), ternary))]
+        return [json.dumps(asdict(report)).encode() for report in reports]
 
     def case(self, source: random.Random) -> bytes:
-        """Fields of a report changed."""
-        return damage_json(json.dumps(REPORT).encode(), source)
+        """Values of a report changed."""
+        return damage_json(source.choice(self._originals), source)
 
     def check(self, data: bytes) -> bool:
         """``nhot report``, and a page that a browser can read."""
         from nhot.cli import report
 
         def act() -> None:
-            report.run(Namespace(report=path, output=path.with_suffix(".html")))
-            path.with_suffix(".html").read_text(encoding="utf-8")
+            page = path.with_suffix(".html")
+            report.run(Namespace(report=[path], output=page, title=""))
+            page.read_text(encoding="utf-8")
 
         with scratch_file(data, ".json") as path:
             return refused_or_done(act)

@@ -19,6 +19,8 @@ __all__ = ["LEFT_OUT", "Toggles", "measure_toggles", "print_toggles", "read_togg
 LEFT_OUT = {
     r"rst$": "a board is never reset, it is configured",
     r"reserved": "bits of a word that have no meaning",
+    r"(read__en|ready)$": "held high, where nothing has to wait",
+    r"phase(\[\d+\])?$": "of serial lanes alone",
     r"(cycles|stalls)\[(2[2-9]|3\d)\]": "counters of 32 bits, as hours of a run would fill them",
 }
 """Signals that no run of seconds could change, and why."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from nhot.compiler import EngineConfig, compile_network
+from nhot.compiler.program import Region
 from nhot.device import Board
+from nhot.device.protocol import Opcode, Request
 from nhot.errors import MismatchError, NhotError
-from nhot.network import Network
+from nhot.network import ArgMax, Network, Tensor
 from nhot.network.reference import run
 from nhot.network.samples import random_network
 from nhot_hw.engine.top import Top
+from nhot_sim.random_programs import near, noise
 from nhot_sim.samples import extreme_inputs, sample_network
 from nhot_sim.virtual_board import VirtualBoard
 
@@ -21,15 +25,19 @@ __all__ = ["exercise"]
 
 _BAUD = 1_000_000
 _DIVISOR = 4
+# Activations enough for long rows and wide vectors: addresses and counters then use their bits.
 _CONFIG = EngineConfig(
-    pixels=2, filters=4, inputs=4, requantisers=2, activation_words=1024, weight_words=512,
-    requant_words=64, program_words=256,
+    pixels=2, filters=4, inputs=4, requantisers=2, activation_words=16_384, weight_words=1024,
+    requant_words=128, program_words=256,
 )
 _OPERATORS = ("conv", "conv", "max", "average", "add", "clamp", "depthwise")
+_SHAPES = ((6, 6, 5), (1, 250, 3), (200, 2, 4), (14, 14, 9), (40, 40, 7), (3, 3, 90))
+_PROGRAMS = 30
+_MOST_VALUES = 1 << 16
 
 
 def exercise(toggles: Path, seeds: Iterable[int]) -> None:
-    """Load and run a network for each seed, on extreme inputs; write the counts to ``toggles``.
+    """Run networks and odd programs of each seed; write the counts to ``toggles``.
 
     Raises :class:`MismatchError` if an output is not the reference's.
     """
@@ -40,28 +48,44 @@ def exercise(toggles: Path, seeds: Iterable[int]) -> None:
     ):
         for seed in seeds:
             for network in _networks(seed):
-                _run(board, network, seed)
+                _run_network(board, network, seed)
+            _run_programs(board, random.Random(seed))
 
 
 def _networks(seed: int) -> list[Network]:
-    shape = [(6, 6, 5), (1, 40, 3), (24, 2, 4), (14, 14, 9)][seed % 4]
     return [
         sample_network("2hot", seed=seed),
         random_network(
-            seed, shape=shape, layers=6, operators=_OPERATORS, widest=12,
+            seed, shape=_SHAPES[seed % len(_SHAPES)], layers=6, operators=_OPERATORS, widest=12,
             formats=(_CONFIG.weight_format,), argmax=seed % 2 == 0,
         ),
+        _widest(_MOST_VALUES >> seed % 9),
     ]
 
 
-def _run(board: Board, network: Network, seed: int) -> None:
+def _widest(channels: int) -> Network:
+    """The index of the largest of very many."""
+    source = Tensor(name="x", shape=(1, 1, channels - 8), signed=True)
+    best = ArgMax(inputs=("x",), output=Tensor(name="best", shape=(1, 1, 1), bits=16))
+    return Network(name=f"widest{channels}", input=source, nodes=(best,))
+
+
+def _run_network(board: Board, network: Network, seed: int) -> None:
     try:
         image = compile_network(network, _CONFIG)
     except NhotError:
         return  # too large for this engine
     board.load(image)
-    inputs = extreme_inputs(network, seed=seed)
+    inputs = extreme_inputs(network, seed=seed)[:1 if network.input.size > 4096 else 4]
     for x, wanted in zip(inputs, run(network, inputs), strict=True):
-        got = board.run(x).outputs
-        if not np.array_equal(got, wanted):
+        if not np.array_equal(board.run(x).outputs, wanted):
             raise MismatchError(f"Outputs of {network.name!r} must be the reference's")
+
+
+def _run_programs(board: Board, source: random.Random) -> None:
+    for _ in range(_PROGRAMS):
+        program = source.choice([near, noise])(source)
+        for _ in board._write(Region.PROGRAM, 0, 4, program):
+            pass
+        board.link.request(Request(opcode=Opcode.RUN, address=source.choice([1, 2, 40])))
+        board._wait(60.0)
