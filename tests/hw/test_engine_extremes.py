@@ -49,6 +49,7 @@ def test_argmax_takes_the_first_of_equals(requantisers):
             row = np.full(channels, -128)
             row[[first, second]] = -127 if first % 2 else 127
             rows.append(row)
+        rows.append(np.full(channels, -128))  # all lowest, behind an answer that is not the first
     rows = np.array(rows)
     config = EngineConfig(requantisers=requantisers, activation_words=256)
     network = _argmax((1, len(rows), channels))
@@ -100,17 +101,21 @@ def test_a_second_run_counts_from_zero():
 
 
 @pytest.mark.parametrize("level", [-128, 127])
-@pytest.mark.parametrize("words", [64, 65])
-def test_the_sum_of_a_window_of_all_words(words, level):
-    """As many bytes as a pool can add up, all lowest or all highest."""
-    side = 7
-    config = EngineConfig(activation_words=words, inputs=4)
+@pytest.mark.parametrize("shape", [(7, 9), (22, 23)])
+def test_the_sum_of_a_window_of_all_words(shape, level):
+    """As many bytes as a pool can add up, all lowest or all highest.
+
+    The smaller memory's sum has the bits that an addition needs anyway, the larger one's has more.
+    """
+    count = shape[0] * shape[1]
+    config = EngineConfig(activation_words=1 << count.bit_length(), inputs=4)
     pool = AvgPool(
-        inputs=("x",), output=_tensor("pool", (1, 1, 4)), window=Window(kernel=(side, side)),
-        requant=Requant.from_scale([1 / side**2], **BYTE),
+        inputs=("x",), output=_tensor("pool", (1, 1, 4)), window=Window(kernel=shape),
+        requant=Requant.from_scale([1 / count], **BYTE),
     )
-    network = Network(name="sum", input=_tensor("x", (side, side, 4)), nodes=(pool,))
-    _simulate(network, config, np.full((1, side, side, 4), level))
+    network = Network(name="sum", input=_tensor("x", (*shape, 4)), nodes=(pool,))
+    assert (level * count).bit_length() == config.window_bits - 1
+    _simulate(network, config, np.full((1, *shape, 4), level))
 
 
 def test_the_widest_product():
