@@ -169,7 +169,7 @@ def test_fit_writes_the_smallest_engine(files, network, capsys):
 def test_fit_says_what_it_changed(files, capsys):
     assert compile_it(files, "--fit", str(files / "small.json")) == 0
     out, err = capsys.readouterr()
-    assert out.split() == [str(files / "net.img"), str(files / "small.json")]
+    assert out.splitlines() == [str(files / "net.img"), str(files / "small.json")]
     small = json.loads((files / "small.json").read_text(encoding="utf-8"))
     assert re.search(rf"activation_words +{small['activation_words']}, was 4096", err)
 
