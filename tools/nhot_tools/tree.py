@@ -14,11 +14,17 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 """Where the tools keep what they find out."""
 
+_PRODUCTS = {".venv", "build", "dist", "__pycache__", ".pytest_cache", ".hypothesis",
+             ".mypy_cache", ".ruff_cache"}
 PACKAGES = ("sw/nhot", "hw/nhot_hw", "sim/nhot_sim")
 
 
 def files() -> list[str]:
-    """What git would track: relative names, sorted."""
+    """What belongs to the repository, relative and sorted: what git tracks or would track; all that
+    is no product of a tool where the tree is no checkout of its own."""
+    if not (ROOT / ".git").exists():
+        found = (path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file())
+        return sorted(path.as_posix() for path in found if not _PRODUCTS & set(path.parts))
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True, check=True,
