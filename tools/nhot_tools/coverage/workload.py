@@ -33,7 +33,7 @@ _CONFIG = EngineConfig(
 _OPERATORS = ("conv", "conv", "max", "average", "add", "clamp", "depthwise")
 _SHAPES = ((6, 6, 5), (1, 250, 3), (200, 2, 4), (14, 14, 9), (40, 40, 7), (3, 3, 90))
 _PROGRAMS = 30
-_MOST_VALUES = 1 << 15
+_MOST_VALUES = 1 << 16
 
 
 def exercise(toggles: Path, seeds: Iterable[int]) -> None:
