@@ -15,7 +15,7 @@ from nhot.errors import NhotError
 from nhot_sim.fuzz import kind as kinds
 from nhot_sim.fuzz.campaign import fuzz, keep, replay
 from nhot_sim.fuzz.kind import case_random, load_kind, printable
-from nhot_sim.fuzz.mutate import damage, damage_json, damage_values
+from nhot_sim.fuzz.mutate import EXTREMES, damage, damage_json, damage_values
 
 CORPUS = Path(__file__).parent.parent / "corpus"
 QUICK = {
@@ -174,3 +174,11 @@ def test_damage_changes_every_part():
 def test_what_a_terminal_would_obey_is_a_fault(text):
     with pytest.raises(AssertionError, match="must be printable"):
         printable(f"name {text}")
+
+
+def test_changes_do_not_reach_into_the_extremes():
+    """Tens of thousands of them, some in what an earlier one put there."""
+    before = repr(EXTREMES)
+    for seed in range(20_000):
+        damage_json(b'{"a": 1, "b": [2, {"c": 3}]}', random.Random(seed))
+    assert repr(EXTREMES) == before

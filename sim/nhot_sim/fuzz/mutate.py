@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import struct
+from copy import deepcopy
 from typing import Any
 
 __all__ = ["damage", "damage_json", "damage_values"]
@@ -62,7 +63,7 @@ def damage_values(values: Any, source: random.Random) -> Any:
     for _ in range(source.choice([1, 1, 2])):
         holders = _holders(changed)
         if not holders or source.random() < 0.01:
-            return source.choice(EXTREMES)
+            return deepcopy(source.choice(EXTREMES))
         _change(source.choice(holders), source)
     return changed
 
@@ -100,4 +101,4 @@ def _change(holder: Any, source: random.Random) -> None:
         case 6 if isinstance(holder, list):
             holder.append(value)
         case _:
-            holder[key] = source.choice(EXTREMES)
+            holder[key] = deepcopy(source.choice(EXTREMES))  # the next change may reach into it
