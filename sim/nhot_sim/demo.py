@@ -19,6 +19,7 @@ from nhot.formats.format import Ints
 from nhot.network import Network
 from nhot.network.reference import run
 from nhot.printable import say
+from nhot.schema import read_json
 from nhot_sim.chain import check_layers
 
 __all__ = ["BOARD", "FORMATS", "Outcome", "travel"]
@@ -78,6 +79,16 @@ def _say(format_name: str, text: str) -> None:
     say(f"{format_name:13} {text}", file=sys.stderr)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Training:
+    """What training a format gave: correct answers by stage."""
+
+    version: str
+    seed: int
+    format: str
+    correct: dict[str, int]
+
+
 def _trained(
     format_name: str, folder: Path, seed: int
 ) -> tuple[Network, dict[str, int], Ints, Ints]:
@@ -87,19 +98,19 @@ def _trained(
     from nhot.network.file import load, save
 
     path, record = folder / "net.onnx", folder / "training.json"
-    key = {"version": __version__, "seed": seed, "format": format_name}
+    key = (__version__, seed, format_name)
     data = load_digits()
-    known = {}
     if record.exists() and path.exists():
-        known = json.loads(record.read_text(encoding="utf-8"))
-    if known.get("key") == key:
-        network = load(path)
-        _say(format_name, "trained before (delete the folder to train again)")
-        return network, known["correct"], to_integers(network.input, data.test_x), data.test_y
+        known = read_json(_Training, record, "Record of a training")
+        if (known.version, known.seed, known.format) == key:
+            network = load(path)
+            _say(format_name, "trained before (delete the folder to train again)")
+            return network, known.correct, to_integers(network.input, data.test_x), data.test_y
 
     network, correct = _train(format_name, seed)
     save(network, path)
-    write_atomically(record, json.dumps({"key": key, "correct": correct}).encode())
+    made = _Training(version=__version__, seed=seed, format=format_name, correct=correct)
+    write_atomically(record, json.dumps(asdict(made)).encode())
     return network, correct, to_integers(network.input, data.test_x), data.test_y
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nhot.compiler.targets import target
-from nhot.errors import MismatchError
+from nhot.errors import MismatchError, NhotError
 from nhot.network.reference import run
 from nhot.network.samples import random_input, random_network
 from nhot_sim import demo
@@ -65,3 +65,13 @@ def test_other_answers_are_not_the_right_ones(travel, monkeypatch):
     monkeypatch.setattr(demo, "check_layers", lambda *_: None)
     outcome = travel(lambda outputs: np.negative(outputs, out=outputs))
     assert outcome.correct["virtual board"] < COUNT - 1
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"version": 1}', '{"seed": NaN}', "[" * 9999],
+                         ids=["empty", "array", "incomplete", "not-a-number", "deep"])
+def test_a_damaged_record_is_refused(tmp_path, text):
+    """Before anything is trained over it."""
+    (tmp_path / "net.onnx").write_bytes(b"")
+    (tmp_path / "training.json").write_text(text, encoding="utf-8")
+    with pytest.raises(NhotError, match=r"^Record of a training .*training\.json"):
+        demo._trained("2hot", tmp_path, 0)
