@@ -133,6 +133,15 @@ def test_wrong_answers_alone_are_none():
         Link(LoopbackTransport(answer), timeout=0.01).request(request)
 
 
+@pytest.mark.parametrize("tries", [1, 3])
+def test_a_silent_board_is_asked_so_many_times(tries):
+    sent = []
+    link = Link(LoopbackTransport(lambda data: sent.append(data) or b""), timeout=0.01, tries=tries)
+    with pytest.raises(DeviceError, match=f"did not in {tries} tries of 0.01 s"):
+        link.request(Request(opcode=Opcode.STATUS))
+    assert len(sent) == tries
+
+
 def test_half_a_frame_of_another_host_does_not_eat_the_greeting():
     device = model()
     device.answer(Request(opcode=Opcode.STATUS).to_bytes()[:-3])

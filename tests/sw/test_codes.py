@@ -70,3 +70,10 @@ def test_shapes_and_lengths():
         unpack_codes(bytes(6), 7, 0)
     with pytest.raises(NhotError, match="must be 1 to 32, not 0"):
         pack_codes([[0]], 0)
+
+
+def test_codes_of_up_to_32_bits():
+    codes = [[0xFFFF_FFFF, 1], [0, 0x8000_0000]]
+    assert unpack_codes(pack_codes(codes, 32), 32, 2).tolist() == codes
+    with pytest.raises(NhotError, match="Bits of a code must be 1 to 32, not 33"):
+        pack_codes([[0]], 33)
