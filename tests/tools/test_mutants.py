@@ -158,7 +158,8 @@ def test_tests_are_tried_quick_and_different_ones_first():
 
 def test_the_server_gives_the_tests_verdict(tmp_path):
     """Passed, failed, broken on import, and for ever: in a tree that is not this one."""
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # wherever the temporary folder lies
+    # Wherever the temporary folder lies.
+    (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     (tmp_path / "test_it.py").write_text(
         "import time\n"
         "def test_good(): pass\n"
