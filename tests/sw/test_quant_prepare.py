@@ -137,7 +137,9 @@ def test_wrappers_are_taken_off(name):
 
 
 def test_scripts_are_refused():
-    script = torch.jit.script(net())
+    # A module without lists: torch looks attributes up among its builtins by their address, those
+    # of builtins freed long ago included, and then refuses to script a convolution now and then.
+    script = torch.jit.script(nn.Identity())
     for model, what in ((script, "Model"), (nn.Sequential(nn.Identity(), script), "Module '1'")):
         message = f"{what} must be a torch.nn.Module in Python, not a ScriptModule: quantise"
         with pytest.raises(NhotError, match=message):
