@@ -11,7 +11,7 @@ import pytest
 from nhot.cli import commands, main
 from nhot.cli.output import OutputFile, OutputFolder
 from nhot.errors import NhotError
-from nhot.files import check_folder, check_folders, write_atomically
+from nhot.files import check_files, check_folder, write_atomically
 
 INPUTS = {
     "--weights", "--engine", "--config", "--input", "--network", "--table", "--data", "--labels",
@@ -123,7 +123,7 @@ def test_what_can_be_written(place):
     Path("link").symlink_to("folder/made")  # to what is not there yet
     os.mkfifo("pipe")
     before = found(place)
-    check_folders("new", "file", "folder/new", "link", "pipe", "/dev/null", "x" * 255, None)
+    check_files("new", "file", "folder/new", "link", "pipe", "/dev/null", "x" * 255, None)
     for folder in (".", "folder", "new", "new/deep", "folder/new"):
         check_folder(folder)
     assert found(place) == before
@@ -138,6 +138,6 @@ def test_a_folder_that_takes_no_files(monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "touch", refuse)
-    for check, path in ((check_folders, "folder/x"), (check_folder, "folder"), (check_folder, "x")):
+    for check, path in ((check_files, "folder/x"), (check_folder, "folder"), (check_folder, "x")):
         with pytest.raises(NhotError, match=f"{path}' must be .* written, but: Permission denied"):
             check(path)

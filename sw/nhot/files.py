@@ -9,10 +9,10 @@ from pathlib import Path
 
 from nhot.errors import NhotError
 
-__all__ = ["check_folder", "check_folders", "read_file", "write_atomically"]
+__all__ = ["check_files", "check_folder", "read_file", "write_atomically"]
 
 
-def check_folders(*paths: str | os.PathLike[str] | None) -> None:
+def check_files(*paths: str | os.PathLike[str] | None) -> None:
     """Refuse files that could not be written; None stands for no file.
 
     Long work calls this before it starts, so that its result is not lost at the end. Whether a
@@ -31,7 +31,7 @@ def check_folders(*paths: str | os.PathLike[str] | None) -> None:
 def check_folder(path: str | os.PathLike[str]) -> None:
     """Refuse a folder of output that could not be made, or not be written to.
 
-    Raises :class:`NhotError` as :func:`check_folders` does.
+    Raises :class:`NhotError` as :func:`check_files` does.
     """
     _check(os.fspath(path), "Folder", _cannot_hold)
 

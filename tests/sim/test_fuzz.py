@@ -14,7 +14,7 @@ from nhot.cli import main
 from nhot.errors import NhotError
 from nhot_sim.fuzz import kind as kinds
 from nhot_sim.fuzz.campaign import fuzz, keep, replay
-from nhot_sim.fuzz.kind import case_random, load_kind, printable
+from nhot_sim.fuzz.kind import case_random, expect_printable, load_kind
 from nhot_sim.fuzz.mutate import EXTREMES, damage, damage_json, damage_values
 
 CORPUS = Path(__file__).parent.parent / "corpus"
@@ -173,7 +173,7 @@ def test_damage_changes_every_part():
 @pytest.mark.parametrize("text", ["\x1b[0m", "\n", "\u202e", "\ud800", "\0"])
 def test_what_a_terminal_would_obey_is_a_fault(text):
     with pytest.raises(AssertionError, match="must be printable"):
-        printable(f"name {text}")
+        expect_printable(f"name {text}")
 
 
 def test_changes_do_not_reach_into_the_extremes():

@@ -12,7 +12,7 @@ from typing import Any
 
 from nhot.errors import NhotError
 
-__all__ = ["KINDS", "Kind", "case_random", "load_kind", "printable", "refused_or_done"]
+__all__ = ["KINDS", "Kind", "case_random", "expect_printable", "load_kind", "refused_or_done"]
 
 KINDS = {
     "images": "nhot_sim.fuzz.images:Images",
@@ -83,13 +83,13 @@ def refused_or_done(act: Callable[[], Any]) -> bool:
         with contextlib.redirect_stdout(output):
             act()
     except NhotError as error:
-        printable(str(error))
+        expect_printable(str(error))
         return False
-    printable(output.getvalue().replace("\n", ""))
+    expect_printable(output.getvalue().replace("\n", ""))
     return True
 
 
-def printable(text: str) -> None:
+def expect_printable(text: str) -> None:
     """Refuse text with anything in it that is not printed as itself."""
     odd = [character for character in text if not character.isprintable()]
     assert not odd, f"text must be printable, not with {odd[0]!r}: {text[:200]!r}"

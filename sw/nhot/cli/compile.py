@@ -47,11 +47,11 @@ def run(args: Namespace) -> int:
     """Compile and write the image."""
     from nhot.cli.info import image_facts
     from nhot.compiler import compile_network
-    from nhot.files import check_folders, write_atomically
+    from nhot.files import check_files, write_atomically
     from nhot.network.file import load
 
     output = args.output or args.network.with_suffix(".img")
-    check_folders(output)
+    check_files(output)
     check_report(args)
     config = engine_config(args)
     network = load(args.network)

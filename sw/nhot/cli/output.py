@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from nhot.files import check_folder, check_folders
+from nhot.files import check_files, check_folder
 from nhot.printable import printable, say
 
 __all__ = ["OutputFile", "OutputFolder", "add_json_argument", "print_json", "print_table"]
@@ -21,7 +21,7 @@ class OutputFile(Action):
         self, parser: ArgumentParser, namespace: Namespace, values: Any, option: str | None = None,
     ) -> None:
         """Check what was typed, before any work is done, and keep it as a path."""
-        check_folders(values)
+        check_files(values)
         setattr(namespace, self.dest, Path(values))
 
 

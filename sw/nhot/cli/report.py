@@ -36,13 +36,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Render the reports, entries about the same network and image joined."""
     from nhot.errors import NhotError
-    from nhot.files import check_folders, write_atomically
+    from nhot.files import check_files, write_atomically
     from nhot.report import Entry, Report, merge, read_report, render
 
     output = args.output or args.report[0].with_suffix(".html")
     if output in args.report:
         raise NhotError(f"Page must be another file than the report, not {str(output)!r}")
-    check_folders(output)
+    check_files(output)
     entries: tuple[Entry, ...] = ()
     for path in args.report:
         for entry in read_report(path).entries:

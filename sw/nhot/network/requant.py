@@ -114,7 +114,8 @@ class Requant:
         for channel, value in enumerate(scales):
             if not np.isfinite(value) or (value != 0 and not 2.0**-18 <= abs(value) < 2.0**7):
                 raise NhotError(
-                    f"Scale of channel {channel} must be 0 or between 2^-18 and 2^7, not {value!r}"
+                    f"Scale of channel {channel} must be 0 or between 2^-18 and 2^7, "
+                    f"not {float(value)!r}"
                 )
         multiplier = [short_sum(float(value) * 2**SHIFT, terms) for value in scales]
         return cls(

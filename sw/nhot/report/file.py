@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from nhot.files import check_folders, write_atomically
+from nhot.files import check_files, write_atomically
 from nhot.filetype import expect
 from nhot.report.entries import merge
 from nhot.report.schema import VERSION, Entry, Report
@@ -33,7 +33,7 @@ def write_report(path: PathLike, entries: Sequence[Entry]) -> None:
 
 def check_report(path: PathLike | None) -> None:
     """Refuse, before long work, a file that :func:`add_to_report` could not add to."""
-    check_folders(path)
+    check_files(path)
     if path is not None and Path(path).exists():
         read_report(path)
 
