@@ -8,7 +8,7 @@ import numpy as np
 from nhot.formats.format import Ints
 from nhot_hw.lanes import LaneSpec
 
-__all__ = ["Cycle", "Sum", "expected", "random_sums", "traffic"]
+__all__ = ["Cycle", "Sum", "biases", "expected", "random_sums", "traffic"]
 
 Sum = tuple[Ints, Ints]
 """Activations and weights (levels) of one sum, (K, S) each."""
@@ -16,13 +16,17 @@ Sum = tuple[Ints, Ints]
 
 @dataclass(frozen=True, kw_only=True)
 class Cycle:
-    """The inputs of a lane in one cycle, and the sum that this cycle completes, if any."""
+    """The inputs of a lane in one cycle, and the sum that this cycle completes, if any.
+
+    ``bias`` is due when the others reach the accumulator: see :func:`biases`.
+    """
 
     x: tuple[int, ...]
     w: int
     enable: bool
     first: bool
     phase: int
+    bias: int = 0
     total: int | None = None
 
 
@@ -31,16 +35,19 @@ def traffic(
 ) -> Iterator[Cycle]:
     """Cycles that bring ``sums`` into a lane, with idle cycles full of garbage in between.
 
-    ``gaps`` is the probability of an idle cycle, before each phase of each step.
+    ``gaps`` is the probability of an idle cycle, before each phase of each step. Each sum has a
+    bias of its own, where the lane has one.
     """
     for x, w in sums:
-        total = spec.compute(x, w)
+        bias = _any_bias(spec, rng)
+        total = spec.compute(x, w, bias)
         for k, phase in np.ndindex(len(x), spec.ii):
             while rng.random() < gaps:
                 yield _garbage(spec, rng)
             yield Cycle(
                 x=tuple(int(value) for value in x[k]), w=spec.pack(w[k]),
                 enable=True, first=k == 0, phase=phase,
+                bias=bias if (k, phase) == (0, 0) else _any_bias(spec, rng),
                 total=total if (k, phase) == (len(x) - 1, spec.ii - 1) else None,
             )
 
@@ -55,6 +62,12 @@ def expected(spec: LaneSpec, cycles: list[Cycle]) -> list[int | None]:
     for cycle in cycles:
         values.append(cycle.total if cycle.enable else values[-1])
     return values
+
+
+def biases(spec: LaneSpec, cycles: list[Cycle]) -> list[int]:
+    """``i_bias`` in each cycle and ``latency`` cycles on."""
+    delay = spec.latency - 1
+    return [0] * delay + [cycle.bias for cycle in cycles] + [0] * (spec.latency - delay)
 
 
 def random_sums(
@@ -78,4 +91,11 @@ def _garbage(spec: LaneSpec, rng: np.random.Generator) -> Cycle:
         x=tuple(int(value) for value in rng.integers(low, high + 1, spec.inputs)),
         w=int.from_bytes(rng.bytes((bits + 7) // 8), "little") & (1 << bits) - 1,
         enable=False, first=bool(rng.integers(2)), phase=int(rng.integers(spec.ii)),
+        bias=_any_bias(spec, rng),
     )
+
+
+def _any_bias(spec: LaneSpec, rng: np.random.Generator) -> int:
+    """Within a quarter of the accumulator, which leaves room for the products; 0 without one."""
+    most = 1 << spec.accumulator_bits - 3
+    return int(rng.integers(-most, most)) if spec.bias else 0

@@ -12,7 +12,7 @@ from nhot.errors import NhotError
 from nhot.formats import Format, NHot, parse
 from nhot_hw.lanes import Lane, LaneSpec, for_config
 from nhot_hw.lanes.ccu2c import SIMULATED
-from nhot_sim.lane_traffic import Cycle, expected, random_sums, traffic
+from nhot_sim.lane_traffic import Cycle, biases, expected, random_sums, traffic
 
 PARALLEL = ("1hot", "2hot", "3hot", "4hot@8", "2hot@5", "ternary", "signed-binary", "int8", "int4")
 SERIAL = ("1hot", "2hot", "3hot", "ternary")
@@ -35,7 +35,9 @@ def simulate(
     rest = [idle(spec)] * spec.latency
 
     async def bench(ctx):
-        for cycle in [*cycles, *rest]:
+        for cycle, bias in zip([*cycles, *rest], biases(spec, cycles), strict=True):
+            if spec.bias:
+                ctx.set(lane.i_bias, bias)
             ctx.set(lane.i_x, list(cycle.x))
             ctx.set(lane.i_w, cycle.w)
             ctx.set(lane.i_en, cycle.enable)
@@ -102,6 +104,19 @@ def test_lane_wraps_on_the_way_to_a_sum_that_fits(name, style):
     check(spec, list(traffic(spec, [(x, w)] * 2, np.random.default_rng(2), gaps=0.0)))
 
 
+@pytest.mark.parametrize("gaps", [0.0, 0.4])
+@pytest.mark.parametrize("platform", [None, SIMULATED])
+@pytest.mark.parametrize(("name", "inputs", "style"), [
+    ("2hot", 3, "parallel"), ("2hot", 2, "serial"), ("ternary", 1, "parallel"),
+    ("signed-binary", 4, "parallel"), ("int8", 1, "parallel"),
+])
+def test_sum_starts_at_its_bias(name, inputs, style, platform, gaps):
+    spec = spec_of(name, inputs, style, bias=True)
+    rng = np.random.default_rng(5)
+    sums = random_sums(spec, rng, count=25, steps=3)
+    check(spec, list(traffic(spec, sums, rng, gaps=gaps)), platform)
+
+
 def formats() -> st.SearchStrategy[Format]:
     grids = st.integers(2, 9).flatmap(
         lambda bits: st.builds(NHot, bits=st.just(bits), n=st.integers(1, min(bits, 5)))
@@ -116,7 +131,7 @@ def specs(draw) -> LaneSpec:
     return LaneSpec(
         format=weights, inputs=draw(st.integers(1, 6)), style=draw(st.sampled_from(styles)),
         activation_bits=draw(st.integers(2, 9)), activation_signed=draw(st.booleans()),
-        accumulator_bits=draw(st.integers(24, 32)),
+        accumulator_bits=draw(st.integers(24, 32)), bias=draw(st.booleans()),
     )
 
 
@@ -168,6 +183,18 @@ def test_reference_counts_the_missing_ones():
     assert spec.compute(x, w) == 3 * -96 - 5 * 7 - missing
 
 
+def test_bias_makes_up_for_the_missing_ones():
+    spec = spec_of("2hot", 2, bias=True)
+    x, w = np.array([[3, -5]]), np.array([[-96, 7]])
+    missing = int(spec.format.inverted_terms(w).sum())
+    assert spec.compute(x, w, missing) == 3 * -96 - 5 * 7
+
+
+def test_bias_of_a_lane_without_one_is_refused():
+    with pytest.raises(NhotError, match="Bias of a lane without one must be 0, not 3"):
+        spec_of("2hot", 1).compute([[1]], [[1]], 3)
+
+
 def test_pack_puts_input_0_low():
     spec = spec_of("int4", 3)
     assert spec.pack([1, -1, 7]) == 0x7F1
@@ -187,6 +214,7 @@ def test_lane_of_an_engine():
     ({"accumulator_bits": 99}, NhotError, "Lane accumulator_bits must be 8 to 64, not 99"),
     ({"activation_bits": 1}, NhotError, "Lane activation_bits must be 2 to 16, not 1"),
     ({"activation_signed": 1}, TypeError, "Lane activation_signed must be a bool, not 1"),
+    ({"bias": 1}, TypeError, "Lane bias must be a bool, not 1"),
     ({"style": "fast"}, NhotError, "Lane style must be 'parallel' or 'serial', not 'fast'"),
     ({"format": "2hot"}, TypeError, "Format of a lane must be a Format, not '2hot'"),
     ({"format": parse("int8"), "style": "serial"}, NhotError,

@@ -35,6 +35,9 @@ class Lane(wiring.Component):
         With ``i_en``: this step starts a new sum. High in all phases of that step.
     i_phase : In(range(ii))
         Which of the ``ii`` enabled cycles of a step this is; ``i_x`` and ``i_w`` stay the same.
+    i_bias : In(signed(accumulator_bits))
+        Where the spec says ``bias``: what a sum starts at. Read ``latency - 1`` cycles after its
+        ``i_first``, when the first step reaches the accumulator, so that no register holds it.
     o_sum : Out(signed(accumulator_bits))
         The sum, ``latency`` cycles after the last cycle with ``i_en``. It stays until the same
         time after the next ``i_first``.
@@ -45,6 +48,7 @@ class Lane(wiring.Component):
     i_en: Signal
     i_first: Signal
     i_phase: Signal
+    i_bias: Signal
     o_sum: Signal
 
     def __init__(self, spec: "LaneSpec"):
@@ -55,6 +59,7 @@ class Lane(wiring.Component):
             "i_en": In(1),
             "i_first": In(1),
             "i_phase": In(range(max(spec.ii, 2))),
+            **({"i_bias": In(signed(spec.accumulator_bits))} if spec.bias else {}),
             "o_sum": Out(signed(spec.accumulator_bits)),
         })
 
@@ -91,13 +96,20 @@ class Lane(wiring.Component):
         bits = self.spec.accumulator_bits
         enable, first = self._control(m)
         if fuse:
-            old = Fused(kind="gate", b=self.o_sum, c=~first, d=Const(0, 1))
-            new = fused_add(m, total, old, bits=bits)
+            new = fused_add(m, total, self._old(first), bits=bits)
+        elif self.spec.bias:
+            new = self._old(first).value + total
         else:
             # In this order an iCE40 does it in the cells of the adder.
             new = Mux(first, total, self.o_sum + total)
         with m.If(enable):
             m.d.sync += self.o_sum.eq(new)
+
+    def _old(self, first: Value) -> Fused:
+        """What the total is added to."""
+        if self.spec.bias:
+            return Fused(kind="mux", b=self.i_bias, c=self.o_sum, d=first)
+        return Fused(kind="gate", b=self.o_sum, c=~first, d=Const(0, 1))
 
     def _control(self, m: Module) -> tuple[Value, Value]:
         """Enable and first, as late as the total."""

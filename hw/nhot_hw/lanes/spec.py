@@ -38,6 +38,9 @@ class LaneSpec:
         Width of the sum. It wraps on the way, which does no harm to a sum that fits in the end.
     style : {"parallel", "serial"}
         All terms of a weight in one cycle, or one term a cycle (n-hot only).
+    bias : bool
+        A sum starts at the port ``i_bias``, not at 0: at its own bias, or at the ones that it
+        leaves out, so that no adder behind the lane makes up for them.
     """
 
     format: Format
@@ -46,6 +49,7 @@ class LaneSpec:
     activation_signed: bool = True
     accumulator_bits: int = 24
     style: Literal["parallel", "serial"] = "parallel"
+    bias: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.format, Format):
@@ -58,10 +62,10 @@ class LaneSpec:
                 raise TypeError(f"Lane {what} must be an integer, not {value!r}")
             if not low <= value <= high:
                 raise NhotError(f"Lane {what} must be {low} to {high}, not {value}")
-        if not isinstance(self.activation_signed, bool):
-            raise TypeError(
-                f"Lane activation_signed must be a bool, not {self.activation_signed!r}"
-            )
+        for what in ("activation_signed", "bias"):
+            value = getattr(self, what)
+            if not isinstance(value, bool):
+                raise TypeError(f"Lane {what} must be a bool, not {value!r}")
         if self.style not in ("parallel", "serial"):
             raise NhotError(f"Lane style must be 'parallel' or 'serial', not {self.style!r}")
         if self.style == "serial" and not isinstance(self.format, NHot):
@@ -102,7 +106,7 @@ class LaneSpec:
             return -(1 << self.activation_bits - 1), (1 << self.activation_bits - 1) - 1
         return 0, (1 << self.activation_bits) - 1
 
-    def compute(self, x: ArrayLike, w: ArrayLike) -> int:
+    def compute(self, x: ArrayLike, w: ArrayLike, bias: int = 0) -> int:
         """What ``o_sum`` holds after K steps.
 
         Parameters
@@ -111,12 +115,14 @@ class LaneSpec:
             Activations.
         w : (K, S) integers
             Weights, as levels of the format.
+        bias : int
+            What the sum starts at; only a lane with ``bias`` has another than 0.
 
         Returns
         -------
         int
-            ``sum(w * x) - sum(format.inverted_terms(w))``: a lane adds ``~x`` where ``-x`` is
-            meant, and the ones that are missing belong into the bias.
+            ``bias + sum(w * x) - sum(format.inverted_terms(w))``: a lane adds ``~x`` where ``-x``
+            is meant, and the ones that are missing belong into the bias.
 
         Raises
         ------
@@ -132,7 +138,10 @@ class LaneSpec:
                 f"Activations must be {low} to {high}, "
                 f"not {activations.min()} to {activations.max()}"
             )
-        total = int((activations * levels).sum() - self.format.inverted_terms(levels).sum())
+        if bias and not self.bias:
+            raise NhotError(f"Bias of a lane without one must be 0, not {bias}")
+        missing = int(self.format.inverted_terms(levels).sum())
+        total = bias + int((activations * levels).sum()) - missing
         if not -(1 << self.accumulator_bits - 1) <= total < 1 << self.accumulator_bits - 1:
             raise NhotError(f"Sum must fit {self.accumulator_bits} signed bits, not be {total}")
         return total
