@@ -2,8 +2,8 @@
 
 import torch
 
-from nhot.data import load_digits, to_integers
-from nhot.models.digits import DigitsNet
+from nhot.experiments.data import load_digits, to_integers
+from nhot.experiments.models.digits import DigitsNet
 from nhot.network import reference
 from nhot.network.file import save
 from nhot.quant import accuracy, finetune, fit, quantize, to_network

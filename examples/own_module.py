@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from nhot.compiler import Machine, compile_network
 from nhot.compiler.targets import target
-from nhot.data import load_digits, to_integers
+from nhot.experiments.data import load_digits, to_integers
 from nhot.network.counts import count
 from nhot.network.file import save
 from nhot.network.reference import run

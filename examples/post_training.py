@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from nhot.data import Dataset, load_digits
-from nhot.models.digits import digits
+from nhot.experiments.data import Dataset, load_digits
+from nhot.experiments.models.digits import digits
 from nhot.quant import (
     QuantModel,
     accuracy,

@@ -23,13 +23,13 @@ FORBIDDEN = {
 }
 # The homes of torch.
 TORCH = (
-    "sw/nhot/quant/", "sw/nhot/models/", "sw/nhot/training/", "sw/nhot/studies/",
-    "sw/nhot/tasks/detection.py",
+    "sw/nhot/quant/", "sw/nhot/experiments/models/", "sw/nhot/experiments/training/",
+    "sw/nhot/experiments/studies/", "sw/nhot/experiments/tasks/detection.py",
 )
 # Elsewhere nothing of this comes with a module.
 HEAVY = (
-    "torch", "nhot.quant", "nhot.models", "nhot.training", "nhot.studies.runner",
-    "nhot.tasks.detection",
+    "torch", "nhot.quant", "nhot.experiments.models", "nhot.experiments.training",
+    "nhot.experiments.studies.runner", "nhot.experiments.tasks.detection",
 )
 
 

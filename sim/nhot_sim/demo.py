@@ -93,8 +93,8 @@ def _trained(
     format_name: str, folder: Path, seed: int
 ) -> tuple[Network, dict[str, int], Ints, Ints]:
     """Network, correct answers by stage, and the held-out digits as integers with their labels."""
-    from nhot.data import load_digits
-    from nhot.data.dataset import to_integers
+    from nhot.experiments.data import load_digits
+    from nhot.experiments.data.dataset import to_integers
     from nhot.network.file import load, save
 
     path, record = folder / "net.onnx", folder / "training.json"
@@ -118,8 +118,8 @@ def _train(format_name: str, seed: int) -> tuple[Network, dict[str, int]]:
     """Train, and hold every integer that torch computes against the reference."""
     import torch
 
-    from nhot.data import load_digits
-    from nhot.data.dataset import to_integers
+    from nhot.experiments.data import load_digits
+    from nhot.experiments.data.dataset import to_integers
     from nhot.quant.digits import train_digits
 
     _say(format_name, "training")

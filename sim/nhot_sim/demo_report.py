@@ -11,15 +11,15 @@ import numpy as np
 from nhot.cli.output import print_table
 from nhot.cli.reporting import SIMULATION, TRAINING, image_entry, made, network_entry, scores
 from nhot.compiler import Image
-from nhot.data import load_digits
-from nhot.data.dataset import to_integers
+from nhot.experiments.data import load_digits
+from nhot.experiments.data.dataset import to_integers
+from nhot.experiments.tasks import DIGITS
 from nhot.network.file import load
 from nhot.printable import say
 from nhot.report import Entry
 from nhot.report.answers import answers_of
 from nhot.report.collect import bitstreams
 from nhot.report.schema import Link, Quantized, Run, Timed, Verified
-from nhot.tasks import DIGITS
 from nhot_sim.demo import Outcome
 
 __all__ = ["print_summary", "report"]

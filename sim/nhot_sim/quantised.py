@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nhot.data import to_integers
+from nhot.experiments.data import to_integers
 from nhot.network import Network, reference
 
 if TYPE_CHECKING:

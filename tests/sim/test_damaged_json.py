@@ -8,10 +8,10 @@ from dataclasses import asdict
 
 import pytest
 
-from nhot.data.coco_file import Annotations
 from nhot.errors import NhotError
+from nhot.experiments.data.coco_file import Annotations
+from nhot.experiments.studies import Record, study, table
 from nhot.schema import parse_json
-from nhot.studies import Record, study, table
 from nhot_sim.fuzz.mutate import damage_json
 
 RECORD = Record(

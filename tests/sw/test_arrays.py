@@ -12,8 +12,8 @@ import pytest
 
 from nhot import arrays
 from nhot.arrays import read_npy, read_npz
-from nhot.data.arrays import load_npz
 from nhot.errors import NhotError
+from nhot.experiments.data.arrays import load_npz
 
 SOUND = [
     np.arange(24).reshape(2, 3, 4), np.asfortranarray(np.arange(24.0).reshape(2, 3, 4)),

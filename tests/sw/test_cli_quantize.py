@@ -236,8 +236,8 @@ def test_digits(tmp_path, capsys):
 def test_choices_are_those_of_the_package():
     from nhot.cli import training
     from nhot.cli.quantize import arguments
+    from nhot.experiments.training import settings
     from nhot.quant import RECIPES
-    from nhot.training import settings
 
     assert tuple(RECIPES) == arguments.RECIPES
     assert training.CHOICES == {

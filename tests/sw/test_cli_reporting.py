@@ -198,7 +198,7 @@ def test_every_bitstream_is_known_by_its_engine():
 
 
 def test_a_study_reports_each_row(tmp_path, monkeypatch):
-    from nhot.studies import Record
+    from nhot.experiments.studies import Record
 
     counts = {"weights": 10, "effectual": 5, "bits": 70, "terms": 12, "macs": 100,
               "shift_adds": 200, "mean_shift_adds": 120}

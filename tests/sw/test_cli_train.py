@@ -69,9 +69,9 @@ def write_folders(root):
 
 
 def test_weights_can_be_loaded(files, capsys):
+    from nhot.experiments.training import accuracy
     from nhot.quant.loading import load_model
     from nhot.quant.weights_file import load_weights
-    from nhot.training import accuracy
 
     assert train("--test", "data.npz", "--epochs", "8", "--lr", "0.05", "--json") == 0
     facts = json.loads(capsys.readouterr().out)
@@ -99,7 +99,7 @@ def test_a_stopped_training_goes_on(files, capsys):
 
 
 def test_options_reach_the_training(files, monkeypatch):
-    import nhot.training
+    import nhot.experiments.training
     from nhot.errors import NhotError
 
     def stop(model, data, settings, **more):
@@ -107,7 +107,7 @@ def test_options_reach_the_training(files, monkeypatch):
         raise NhotError("enough")
 
     seen = {}
-    monkeypatch.setattr(nhot.training, "fit", stop)
+    monkeypatch.setattr(nhot.experiments.training, "fit", stop)
     assert train("--epochs", "3", "--lr", "0.5", "--optimizer", "adamw", "--schedule", "constant",
                  "--weight-decay", "0.1", "--precision", "bf16", "--device", "cpu", "--threads",
                  "0", "--workers", "2", "--seed", "7", "--augment", "crop-flip", "--run", "r") == 2
@@ -187,7 +187,7 @@ def test_the_autoencoder_on_sounds(files, capsys):
 
 @pytest.mark.parametrize("kept", [1 << 30, 0])
 def test_folders_of_images(files, capsys, monkeypatch, kept):
-    monkeypatch.setattr("nhot.tasks.source.IN_MEMORY", kept)
+    monkeypatch.setattr("nhot.experiments.tasks.source.IN_MEMORY", kept)
     write_folders(files / "colors")
     (files / "mean.py").write_text(MEAN, encoding="utf-8")
     sizes = ["--size", "6", "8", "--epochs", "20", "--batch", "8", "--lr", "1"]

@@ -5,10 +5,15 @@ import wave
 import numpy as np
 import pytest
 
-from nhot.data.audio import LogMel, Mfcc, read_wav
-from nhot.data.samples import stack
-from nhot.data.speech_commands import CLASSES, WORDS, SpeechCommands, open_speech_commands
 from nhot.errors import NhotError
+from nhot.experiments.data.audio import LogMel, Mfcc, read_wav
+from nhot.experiments.data.samples import stack
+from nhot.experiments.data.speech_commands import (
+    CLASSES,
+    WORDS,
+    SpeechCommands,
+    open_speech_commands,
+)
 
 pytest.importorskip("scipy")
 

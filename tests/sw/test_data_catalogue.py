@@ -7,10 +7,17 @@ import wave
 import numpy as np
 import pytest
 
-from nhot.data import LAYOUTS, ImageFolder, cifar10, coco_metrics, load_arrays, open_data
-from nhot.data.audio import LogMel
-from nhot.data.toyadmos import ToyAdmos
 from nhot.errors import MissingToolError, NhotError
+from nhot.experiments.data import (
+    LAYOUTS,
+    ImageFolder,
+    cifar10,
+    coco_metrics,
+    load_arrays,
+    open_data,
+)
+from nhot.experiments.data.audio import LogMel
+from nhot.experiments.data.toyadmos import ToyAdmos
 from nhot.quant import load_data
 
 RATE = 16_000

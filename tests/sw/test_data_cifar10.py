@@ -6,8 +6,8 @@ import struct
 import numpy as np
 import pytest
 
-from nhot.data import cifar10, load_cifar10
 from nhot.errors import NhotError
+from nhot.experiments.data import cifar10, load_cifar10
 
 SAMPLES = 4
 NAMES = [*cifar10.TRAIN, cifar10.TEST]

@@ -6,11 +6,11 @@ import zipfile
 import numpy as np
 import pytest
 
-from nhot.data import coco as coco_module
-from nhot.data.coco import Coco, Objects
-from nhot.data.coco_metrics import Detections, coco_metrics
-from nhot.data.coco_splits import is_coco, open_coco
 from nhot.errors import NhotError
+from nhot.experiments.data import coco as coco_module
+from nhot.experiments.data.coco import Coco, Objects
+from nhot.experiments.data.coco_metrics import Detections, coco_metrics
+from nhot.experiments.data.coco_splits import is_coco, open_coco
 
 Image = pytest.importorskip("PIL.Image")
 

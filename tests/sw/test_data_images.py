@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from nhot.data.image_folder import ImageFolder, is_image_folder, open_image_folder
-from nhot.data.images import as_size
-from nhot.data.samples import Arrays, Splits, stack
 from nhot.errors import NhotError
+from nhot.experiments.data.image_folder import ImageFolder, is_image_folder, open_image_folder
+from nhot.experiments.data.images import as_size
+from nhot.experiments.data.samples import Arrays, Splits, stack
 
 Image = pytest.importorskip("PIL.Image")
 

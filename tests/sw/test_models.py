@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from nhot.errors import MissingToolError, NhotError
-from nhot.models import CATALOGUE, NAMES, build, entry
-from nhot.models.blocks import divisible
+from nhot.experiments.models import CATALOGUE, NAMES, build, entry
+from nhot.experiments.models.blocks import divisible
 
 CLASSES = {
     "digits": 10, "resnet8": 10, "resnet20": 10, "resnet18": 1000, "ds-cnn": 12,
@@ -38,7 +38,10 @@ def test_unknown_names_are_refused_with_the_list():
 
 
 def test_without_torch_the_names_are_there_and_building_says_what_is_missing(monkeypatch):
-    code = "import sys, nhot.models; assert 'torch' not in sys.modules; print(*nhot.models.NAMES)"
+    code = (
+        "import sys; from nhot.experiments import models; "
+        "assert 'torch' not in sys.modules; print(*models.NAMES)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert tuple(done.stdout.split()) == NAMES
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

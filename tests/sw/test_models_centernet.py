@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nhot.errors import NhotError
-from nhot.models import build
-from nhot.models.centernet import decode, targets
-from nhot.models.centernet.loss import detection_loss, focal_loss
-from nhot.models.centernet.targets import OVERLAP, _radius
+from nhot.experiments.models import build
+from nhot.experiments.models.centernet import decode, targets
+from nhot.experiments.models.centernet.loss import detection_loss, focal_loss
+from nhot.experiments.models.centernet.targets import OVERLAP, _radius
 from nhot.quant import quantize
 
 SHAPE = (96, 128)
@@ -221,5 +221,5 @@ def test_it_learns_two_images_by_heart_and_keeps_them_in_integers():
 
 
 def test_decoding_needs_no_torch():
-    code = "import sys, nhot.models.centernet; assert 'torch' not in sys.modules"
+    code = "import sys, nhot.experiments.models.centernet; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

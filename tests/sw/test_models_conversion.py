@@ -9,8 +9,8 @@ import torch
 from sklearn.datasets import load_sample_images
 from torch import nn
 
-from nhot.data import to_integers
-from nhot.models import NAMES, build, entry
+from nhot.experiments.data import to_integers
+from nhot.experiments.models import NAMES, build, entry
 from nhot.network import reference
 from nhot.network.speed import macs
 from nhot.quant import quantize, to_network

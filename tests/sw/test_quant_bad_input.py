@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-from nhot.data import to_integers
 from nhot.errors import NhotError
+from nhot.experiments.data import to_integers
+from nhot.experiments.training import Settings, fit
 from nhot.formats import parse
 from nhot.network.reference import run
 from nhot.quant import QuantModel, accuracy, finetune, quantize, to_network
 from nhot.quant.loading import load_model
 from nhot.quant.weights import GridWeights
 from nhot.quant.weights_file import load_weights, save_weights
-from nhot.training import Settings, fit
 
 PAGE = (Path(__file__).parents[2] / "docs" / "quantisation.md").read_text(encoding="utf-8")
 SHAPES = (

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from torch import nn
 
-from nhot.data import to_integers
 from nhot.errors import NhotError
-from nhot.models.digits import DigitsNet
+from nhot.experiments.data import to_integers
+from nhot.experiments.models.digits import DigitsNet
 from nhot.network import Tensor
 from nhot.quant import load_data, load_model
 

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from nhot.compiler.config import EngineConfig
-from nhot.data import load_digits, to_integers
 from nhot.errors import NhotError
+from nhot.experiments.data import load_digits, to_integers
+from nhot.experiments.models.digits import digits
 from nhot.formats import parse
-from nhot.models.digits import digits
 from nhot.network import reference
 from nhot.network.counts import count
 from nhot.quant import fit, quantize, to_network

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from nhot.data import to_integers
 from nhot.errors import NhotError
+from nhot.experiments.data import to_integers
 from nhot.formats import naf_weight, parse
 from nhot.network import Concat, ConvTranspose2d, Filters, RoundTerms, Upsample, reference
 from nhot.quant import QuantModel, quantize

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from nhot.data import load_digits, to_integers
 from nhot.errors import NhotError
+from nhot.experiments.data import load_digits, to_integers
+from nhot.experiments.models.digits import digits
 from nhot.formats import parse
-from nhot.models.digits import digits
 from nhot.network import reference
 from nhot.quant import fit, quantize, to_network
 from nhot.quant.layers import QuantFilters

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from nhot.cli import main
 from nhot.compiler import Machine, compile_network
 from nhot.compiler.targets import target
-from nhot.data import to_integers
 from nhot.errors import NhotError
+from nhot.experiments.data import to_integers
 from nhot.network import AvgPool, Conv2d, MaxPool
 from nhot.network.reference import run
 from nhot.quant import adapt_rounding, correct_bias, finetune, quantize

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from nhot.data import load_digits, to_integers
 from nhot.errors import NhotError
+from nhot.experiments.data import load_digits, to_integers
+from nhot.experiments.models.digits import digits
 from nhot.formats import NHot, SignedBinary, Uniform, parse
-from nhot.models.digits import digits
 from nhot.network import Conv2d, Linear, reference
 from nhot.quant import accuracy, finetune, fit, quantize, stages, to_network
 from nhot.quant.digits import train_digits

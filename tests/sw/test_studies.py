@@ -8,12 +8,12 @@ import pytest
 
 from nhot.cli import main
 from nhot.errors import NhotError
+from nhot.experiments.studies import STUDIES, Record, load_records, study, table
+from nhot.experiments.studies.aims import aims
+from nhot.experiments.studies.page import refresh
+from nhot.experiments.studies.plot import plot
+from nhot.experiments.studies.runner import Runner, open_study
 from nhot.formats import parse
-from nhot.studies import STUDIES, Record, load_records, study, table
-from nhot.studies.aims import aims
-from nhot.studies.page import refresh
-from nhot.studies.plot import plot
-from nhot.studies.runner import Runner, open_study
 
 SHORT = replace(
     study("digits"),

@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from nhot.cli import main
-from nhot.data import to_integers
-from nhot.data.coco import Coco, Objects
 from nhot.errors import NhotError
-from nhot.models.centernet import targets
-from nhot.models.centernet.loss import detection_loss
+from nhot.experiments.data import to_integers
+from nhot.experiments.data.coco import Coco, Objects
+from nhot.experiments.models.centernet import targets
+from nhot.experiments.models.centernet.loss import detection_loss
+from nhot.experiments.studies import load_records, study
+from nhot.experiments.studies.runner import Runner, open_study
+from nhot.experiments.tasks.detection import NONE, CentreLoss, Jitter, Precision, in_memory
 from nhot.network.reference import run
 from nhot.quant import quantize, to_network
-from nhot.studies import load_records, study
-from nhot.studies.runner import Runner, open_study
-from nhot.tasks.detection import NONE, CentreLoss, Jitter, Precision, in_memory
 
 Image = pytest.importorskip("PIL.Image")
 pytest.importorskip("pycocotools")

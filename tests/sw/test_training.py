@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from nhot.errors import NhotError
-from nhot.training import (
+from nhot.experiments.training import (
     Batches,
     CropFlip,
     CrossEntropy,
@@ -21,9 +21,9 @@ from nhot.training import (
     fit,
     mean_loss,
 )
-from nhot.training.batches import collate
-from nhot.training.optimizer import build_optimizer, build_schedule
-from nhot.training.ranks import Ranks, join
+from nhot.experiments.training.batches import collate
+from nhot.experiments.training.optimizer import build_optimizer, build_schedule
+from nhot.experiments.training.ranks import Ranks, join
 
 
 def blobs(count: int = 60) -> tuple[np.ndarray, np.ndarray]:

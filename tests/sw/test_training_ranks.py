@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import nn
 
+from nhot.experiments.training import History, MeanSquares, Settings, fit, read_log
 from nhot.quant import QuantModel, quantize
 from nhot.quant.recipes import recipe, run_recipe
-from nhot.training import History, MeanSquares, Settings, fit, read_log
 
 SETTINGS = Settings(epochs=3, lr=0.05, batch=9, optimizer="adam", device="cpu")
 

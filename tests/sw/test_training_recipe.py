@@ -11,13 +11,13 @@ import pytest
 import torch
 from torch import nn
 
-from nhot.data import to_integers
 from nhot.errors import NhotError
+from nhot.experiments.data import to_integers
+from nhot.experiments.training import CropFlip, CrossEntropy, Distillation, Settings, read_log
 from nhot.formats import parse
 from nhot.network import reference
 from nhot.quant import QuantModel, accuracy, finetune, quantize, to_network
 from nhot.quant.recipes import Recipe, Stage, recipe, run_recipe
-from nhot.training import CropFlip, CrossEntropy, Distillation, Settings, read_log
 
 PAGE = Path(__file__).parents[2] / "docs" / "training.md"
 

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from nhot.errors import NhotError
-from nhot.training import CropFlip, CrossEntropy, Settings, fit, read_log
-from nhot.training.checkpoint import DIGEST, MAGIC, write_checkpoint
-from nhot.training.loop import CHECKPOINT, LOG
+from nhot.experiments.training import CropFlip, CrossEntropy, Settings, fit, read_log
+from nhot.experiments.training.checkpoint import DIGEST, MAGIC, write_checkpoint
+from nhot.experiments.training.loop import CHECKPOINT, LOG
 
 
 def images() -> tuple[np.ndarray, np.ndarray]:

@@ -18,10 +18,10 @@ from nhot.errors import NhotError
 
 if TYPE_CHECKING:
     from nhot.compiler import Image
+    from nhot.experiments.tasks import Task
     from nhot.formats.format import Ints
     from nhot.network import Network
     from nhot.report.schema import Answers, Entry, Made, Score
-    from nhot.tasks import Task
 
 __all__ = ["SIMULATION", "TRAINING", "add", "add_labels_argument", "add_report_argument",
            "board_answers", "check_report",
@@ -127,8 +127,8 @@ def model_answers(model: Any, task: Task) -> Answers | None:
     another or has no such samples."""
     import numpy as np
 
+    from nhot.experiments.training import predictions
     from nhot.report.answers import answers_of
-    from nhot.training import predictions
 
     data: Any = task.held_out
     if data is None or task.metric != "accuracy":

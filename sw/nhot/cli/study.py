@@ -13,7 +13,7 @@ from nhot.errors import NhotError
 from nhot.printable import say
 
 if TYPE_CHECKING:
-    from nhot.studies import Record, Study
+    from nhot.experiments.studies import Record, Study
 
 HELP = "train one network in many formats, and compare them in a table and a picture"
 
@@ -57,7 +57,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Train the rows, or read their records, and print the table."""
-    from nhot.studies import load_records, study, table
+    from nhot.experiments.studies import load_records, study, table
 
     chosen = study(args.study)
     if (args.output is None) == (args.table is None):
@@ -67,7 +67,7 @@ def run(args: Namespace) -> int:
     check_report(args)
     records = _train(args) if args.output else load_records(args.table)
     if args.report is not None:
-        from nhot.studies.report import entry
+        from nhot.experiments.studies.report import entry
 
         for record in records:
             add(args, entry(chosen, record))
@@ -80,7 +80,7 @@ def run(args: Namespace) -> int:
     if args.page:
         _renew(args.page, chosen, records)
     if args.plot:
-        from nhot.studies.plot import plot
+        from nhot.experiments.studies.plot import plot
 
         plot(chosen, records, args.plot)
         _log.info("picture %s", args.plot)
@@ -88,8 +88,8 @@ def run(args: Namespace) -> int:
 
 
 def _renew(path: Path, study: Study, records: list[Record]) -> None:
+    from nhot.experiments.studies.page import refresh
     from nhot.files import write_atomically
-    from nhot.studies.page import refresh
 
     write_atomically(path, refresh(_read(path), study, records).encode())
     _log.info("page %s", path)
@@ -103,8 +103,8 @@ def _read(path: Path) -> str:
 
 
 def _train(args: Namespace) -> list[Record]:
-    from nhot.studies import study
-    from nhot.studies.runner import Runner, open_study
+    from nhot.experiments.studies import study
+    from nhot.experiments.studies.runner import Runner, open_study
 
     chosen = study(args.study)
     names = args.rows.split(",") if args.rows else [row.name for row in chosen.rows]

@@ -29,9 +29,9 @@ from nhot.errors import NhotError
 from nhot.printable import printable, say
 
 if TYPE_CHECKING:
+    from nhot.experiments.tasks import Task
+    from nhot.experiments.training import History, Settings
     from nhot.report.schema import Entry
-    from nhot.tasks import Task
-    from nhot.training import History, Settings
 
 HELP = "train a float network, for nhot quantize to begin with"
 
@@ -75,9 +75,9 @@ def run(args: Namespace) -> int:
     if args.data is None:
         raise NhotError("--data must name what to train on: a folder, an .npz file or digits")
     check_report(args)
+    from nhot.experiments.training import fit
+    from nhot.experiments.training.ranks import join
     from nhot.quant.weights_file import save_weights
-    from nhot.training import fit
-    from nhot.training.ranks import join
 
     chosen, augment = settings(args, DEFAULTS), augmentation(args)
     model = build_model(args)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from nhot.cli.output import OutputFolder
 from nhot.errors import NhotError
-from nhot.tasks import AUTOENCODER, DETECTOR, Source, open_task
+from nhot.experiments.tasks import AUTOENCODER, DETECTOR, Source, open_task
 
 if TYPE_CHECKING:
-    from nhot.tasks import Kind, Task
-    from nhot.training import Augment, Settings
+    from nhot.experiments.tasks import Kind, Task
+    from nhot.experiments.training import Augment, Settings
 
 __all__ = [
     "add_data_arguments", "add_model_arguments", "add_training_arguments", "augmentation",
@@ -49,7 +49,7 @@ _NOT_SETTINGS = {"augment"}
 
 def add_model_arguments(parser: ArgumentParser) -> None:
     """Declare MODEL, ``--option``, ``--weights``, ``--loss`` and ``--seed``."""
-    from nhot.models.catalogue import NAMES
+    from nhot.experiments.models.catalogue import NAMES
 
     parser.add_argument("model", metavar="MODEL",
                         help=f"{', '.join(NAMES)}; or a function that gives a torch module: "
@@ -98,8 +98,8 @@ def add_training_arguments(group: _ArgumentGroup, defaults: Mapping[str, Any]) -
 
 def settings(args: Namespace, defaults: Mapping[str, Any], **more: Any) -> Settings:
     """The settings that ``args`` give, with ``defaults`` for the rest."""
-    from nhot.models import NAMES
-    from nhot.training import Settings
+    from nhot.experiments.models import NAMES
+    from nhot.experiments.training import Settings
 
     values = {
         name: default if getattr(args, name) is None else getattr(args, name)
@@ -113,12 +113,12 @@ def settings(args: Namespace, defaults: Mapping[str, Any], **more: Any) -> Setti
 def augmentation(args: Namespace) -> Augment | None:
     """What ``--augment`` names."""
     if args.augment == "jitter":
-        from nhot.tasks.detection import Jitter
+        from nhot.experiments.tasks.detection import Jitter
 
         if args.model != DETECTOR:
             raise NhotError(f"Augmentation jitter must be for {DETECTOR}, not for {args.model!r}")
         return Jitter()
-    from nhot.training import CropFlip
+    from nhot.experiments.training import CropFlip
 
     if args.augment != "crop-flip":
         return None
@@ -130,8 +130,8 @@ def augmentation(args: Namespace) -> Augment | None:
 
 def check_model(spec: str) -> None:
     """Refuse a file as MODEL that is none in Python, by what it is."""
+    from nhot.experiments.models import NAMES
     from nhot.filetype import expect
-    from nhot.models import NAMES
 
     if spec not in NAMES:
         expect(spec, "model")
@@ -139,9 +139,9 @@ def check_model(spec: str) -> None:
 
 def build_model(args: Namespace) -> Any:
     """The float network, a module of torch, with the weights of ``--weights`` if there are any."""
+    from nhot.experiments.training import repeatable
     from nhot.quant.loading import load_model
     from nhot.quant.weights_file import load_weights
-    from nhot.training import repeatable
 
     check_model(args.model)
     options = {name: _value(text) for name, text in pairs(args.option, "Option").items()}
@@ -154,7 +154,7 @@ def build_model(args: Namespace) -> Any:
 
 def named_task(args: Namespace) -> Task:
     """The task of MODEL on ``--data``, measured on ``--test`` or on what that holds out."""
-    from nhot.models import CATALOGUE
+    from nhot.experiments.models import CATALOGUE
 
     size = None if args.size is None else (args.size[0], args.size[1])
     if size is None and args.model in CATALOGUE:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nhot.data import load_digits
+from nhot.experiments.data import load_digits
+from nhot.experiments.models.digits import digits
+from nhot.experiments.training import repeatable
 from nhot.formats import Format, SignedBinary, parse
-from nhot.models.digits import digits
 from nhot.network import Network
 from nhot.quant.model import QuantModel, to_network
 from nhot.quant.quantize import quantize
 from nhot.quant.training import accuracy, finetune, fit
-from nhot.training import repeatable
 
 __all__ = ["TrainedDigits", "train_digits"]
 

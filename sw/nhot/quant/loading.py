@@ -11,12 +11,12 @@ from typing import Any
 
 from torch import nn
 
-from nhot.data.catalogue import load_arrays
-from nhot.data.dataset import Floats
-from nhot.data.images import Size
 from nhot.errors import NhotError
+from nhot.experiments.data.catalogue import load_arrays
+from nhot.experiments.data.dataset import Floats
+from nhot.experiments.data.images import Size
+from nhot.experiments.models import NAMES, entry
 from nhot.formats.format import Ints
-from nhot.models import NAMES, entry
 
 __all__ = ["load_data", "load_model"]
 
@@ -29,8 +29,8 @@ def load_model(spec: str, **options: Any) -> nn.Module:
     Parameters
     ----------
     spec : str
-        One of :data:`nhot.models.NAMES`, or ``path/to/file.py:factory``: a function or a class in
-        that file, which is run.
+        One of :data:`nhot.experiments.models.NAMES`, or ``path/to/file.py:factory``: a function or
+        a class in that file, which is run.
     **options
         Arguments of the function, or of the network's factory.
     """
@@ -54,7 +54,7 @@ def load_data(
 
     ``path`` is an npz file with the arrays ``x`` and, for training, ``y`` (samples,) integers, or
     the folder of a data set in its published layout. The parameters are those of
-    :func:`nhot.data.load_arrays`.
+    :func:`nhot.experiments.data.load_arrays`.
     """
     return load_arrays(path, split=split, size=size, most=most)
 

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from nhot.data.dataset import sample_shapes
 from nhot.errors import NhotError
+from nhot.experiments.data.dataset import sample_shapes
 from nhot.formats import Format
 from nhot.network import Network
 from nhot.network.tensor import Shape
@@ -43,7 +43,7 @@ class QuantModel(nn.Module):
     """
 
     full_precision = True
-    """Training in bfloat16 would move what is rounded; :func:`nhot.training.fit` refuses it."""
+    """Training in bfloat16 would move what is rounded, and is refused."""
 
     def __init__(
         self, layers: Iterable[QuantLayer], output: str, *, axes: int = 4,

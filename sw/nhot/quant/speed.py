@@ -11,11 +11,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from nhot.experiments.models import build, entry
+from nhot.experiments.training import repeatable
 from nhot.formats import parse
-from nhot.models import build, entry
 from nhot.quant.quantize import quantize
 from nhot.quant.weights import WeightSpec, nearest, weight_quant
-from nhot.training import repeatable
 
 __all__ = ["COLUMNS", "Row", "legend", "measure", "rounding", "training_step"]
 

@@ -9,13 +9,13 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from nhot import training
 from nhot.errors import NhotError
+from nhot.experiments import training
+from nhot.experiments.training import Distillation, Settings
+from nhot.experiments.training.batches import Batch
+from nhot.experiments.training.losses import check_classes
 from nhot.quant.model import QuantModel, as_samples
 from nhot.quant.recipes import RecipeResult, recipe, run_recipe, stages
-from nhot.training import Distillation, Settings
-from nhot.training.batches import Batch
-from nhot.training.losses import check_classes
 
 __all__ = ["Augment", "accuracy", "finetune", "fit", "stages"]
 
@@ -31,7 +31,7 @@ def fit(
 
     Adam on cross entropy; the rate rises to ``lr`` and falls to zero over the epochs. The same seed
     gives the same model on the same machine, whatever else it does: one thread, own random numbers.
-    :func:`nhot.training.fit` has all other settings.
+    :func:`nhot.experiments.training.fit` has all other settings.
 
     Parameters
     ----------

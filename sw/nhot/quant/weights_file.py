@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from nhot.errors import NhotError
+from nhot.experiments.training.checkpoint import unsealed
+from nhot.experiments.training.torch_file import load
 from nhot.files import write_atomically
 from nhot.filetype import expect
 from nhot.quant.state_dicts import State, candidates, fitted
-from nhot.training.checkpoint import unsealed
-from nhot.training.torch_file import load
 
 __all__ = ["load_weights", "save_weights"]
 
@@ -31,10 +31,10 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     """Put the weights in a file into ``model``.
 
     The file is what ``torch.save(model.state_dict(), path)`` or safetensors writes, a checkpoint
-    of :func:`nhot.training.fit`, or one of another training: the state may be under any key, if
-    only one fits the network, and names may have the prefixes of DataParallel, averaged models,
-    ``torch.compile`` and Lightning. Weights kept as direction and length (``weight_norm``) or with
-    a mask (pruning) are put together. Nothing in the file is run.
+    of :func:`nhot.experiments.training.fit`, or one of another training: the state may be under any
+    key, if only one fits the network, and names may have the prefixes of DataParallel, averaged
+    models, ``torch.compile`` and Lightning. Weights kept as direction and length (``weight_norm``)
+    or with a mask (pruning) are put together. Nothing in the file is run.
 
     Raises
     ------

@@ -63,7 +63,7 @@ def settings(values: Mapping[str, Any]) -> dict[str, str | int | float]:
 
 
 def epochs(history: Iterable[Any]) -> tuple[Epoch, ...]:
-    """Epochs of :class:`nhot.training.History`; what is not finite is left out."""
+    """Epochs of :class:`nhot.experiments.training.History`; what is not finite is left out."""
     return tuple(Epoch(epoch=one.epoch, loss=_finite(one.loss), metric=_finite(one.metric))
                  for one in history)
 

@@ -16,7 +16,7 @@ from nhot.cli.training import (
     check_model,
 )
 from nhot.errors import NhotError
-from nhot.tasks import AUTOENCODER, DETECTOR, DIGITS
+from nhot.experiments.tasks import AUTOENCODER, DETECTOR, DIGITS
 
 __all__ = ["DEFAULTS", "add_arguments", "check", "is_demonstration"]
 

@@ -13,20 +13,20 @@ from nhot.cli.reporting import TRAINING, made, model_answers, network_entry, sco
 from nhot.cli.target import read_config
 from nhot.cli.training import augmentation, build_model, named_task, pairs, settings
 from nhot.errors import NhotError
+from nhot.experiments.tasks import DIGITS, Source, open_task
 from nhot.printable import printable
-from nhot.tasks import DIGITS, Source, open_task
 
 if TYPE_CHECKING:
     from nhot.compiler import EngineConfig
-    from nhot.data.dataset import Floats
+    from nhot.experiments.data.dataset import Floats
+    from nhot.experiments.tasks import Task
+    from nhot.experiments.training import Settings
     from nhot.formats import Format
     from nhot.formats.format import Ints
     from nhot.network import Network
     from nhot.quant import QuantModel
     from nhot.quant.mixed.sensitivity import Measure
     from nhot.report.schema import Entry
-    from nhot.tasks import Task
-    from nhot.training import Settings
 
 __all__ = ["Outcome", "demonstration", "entry", "layers", "own", "write"]
 
@@ -70,7 +70,7 @@ class Outcome(NamedTuple):
 
 def demonstration(args: Namespace) -> Outcome:
     """The digits: trained, quantised and fine-tuned."""
-    from nhot.data import load_digits
+    from nhot.experiments.data import load_digits
     from nhot.quant import train_digits
 
     trained = train_digits(args.format, seed=args.seed)
@@ -81,8 +81,8 @@ def demonstration(args: Namespace) -> Outcome:
 
 def own(args: Namespace) -> Outcome:
     """A model and data that the command line names."""
+    from nhot.experiments.training.ranks import join
     from nhot.quant import to_network
-    from nhot.training.ranks import join
 
     _check_formats(args)
     work = _Work(args)
@@ -119,7 +119,7 @@ def layers(network: Network) -> list[dict[str, Any]]:
 def write(args: Namespace, outcome: Outcome) -> None:
     """Write the network, and the inputs and labels if they are wanted."""
     from nhot.cli.run import write_outputs
-    from nhot.data import to_integers
+    from nhot.experiments.data import to_integers
     from nhot.network.file import OPTION, save
 
     if args.inputs is not None:
@@ -243,8 +243,8 @@ class _Work:
 
     def finetune(self, quantized: QuantModel) -> None:
         """Train in all stages of the recipe."""
+        from nhot.experiments.training import Distillation
         from nhot.quant import recipe, run_recipe
-        from nhot.training import Distillation
 
         args = self.args
         assert self.settings is not None

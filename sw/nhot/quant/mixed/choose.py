@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from nhot.compiler.config import EngineConfig
 from nhot.errors import NhotError
+from nhot.experiments.training.losses import check_classes
 from nhot.formats import Format, parse
 from nhot.quant.mixed.budget import Budget, as_budget
 from nhot.quant.mixed.costs import layer_costs
@@ -22,7 +23,6 @@ from nhot.quant.post_training.twin import float_twin
 from nhot.quant.post_training.walk import images
 from nhot.quant.quantize import quantize
 from nhot.quant.training import as_labels
-from nhot.training.losses import check_classes
 
 __all__ = ["Choice", "Option", "choose_formats"]
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from nhot.errors import NhotError
+from nhot.experiments.training import Settings
 from nhot.formats import Format, NHot, Uniform
-from nhot.training import Settings
 
 __all__ = ["RECIPES", "Formats", "Recipe", "Stage", "recipe", "stages"]
 

@@ -15,18 +15,26 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from nhot.errors import NhotError
+from nhot.experiments.training import (
+    Augment,
+    CrossEntropy,
+    Loss,
+    Settings,
+    fit,
+    mean_loss,
+    repeatable,
+)
+from nhot.experiments.training.batches import Data, TensorData, as_data
+from nhot.experiments.training.environment import placed
+from nhot.experiments.training.log import RunLog, make_folder
+from nhot.experiments.training.loop import CHECKPOINT, LOG, Evaluate
+from nhot.experiments.training.metrics import in_order
+from nhot.experiments.training.ranks import join
 from nhot.files import write_atomically
 from nhot.quant.layers import QuantAffine
 from nhot.quant.model import QuantModel
 from nhot.quant.recipes.plan import Recipe, Stage
 from nhot.schema import read_json
-from nhot.training import Augment, CrossEntropy, Loss, Settings, fit, mean_loss, repeatable
-from nhot.training.batches import Data, TensorData, as_data
-from nhot.training.environment import placed
-from nhot.training.log import RunLog, make_folder
-from nhot.training.loop import CHECKPOINT, LOG, Evaluate
-from nhot.training.metrics import in_order
-from nhot.training.ranks import join
 
 __all__ = ["RecipeResult", "StageResult", "run_recipe"]
 
@@ -76,12 +84,12 @@ def run_recipe(
     """Train a quantised model in all stages of ``recipe``, in place.
 
     Each stage rounds the weights to its format, with scales and ranges searched anew, and trains.
-    The loss may be :class:`nhot.training.Distillation` of the float model.
+    The loss may be :class:`nhot.experiments.training.Distillation` of the float model.
 
     Parameters
     ----------
     data, loss, augment
-        As :func:`nhot.training.fit` has them.
+        As :func:`nhot.experiments.training.fit` has them.
     evaluate : callable, optional
         Measures the model before and after each stage, and after epochs; the mean loss of some
         samples is taken without it.

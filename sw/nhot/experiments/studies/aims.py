@@ -1,0 +1,132 @@
+"""What a study set out to show, and whether its records do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from nhot.experiments.studies.record import Record
+
+__all__ = ["AIMS", "Aim", "aims"]
+
+Figure = Callable[[Record], float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aim:
+    """A figure of a row, or its difference to that of another, and the least or most it may be.
+
+    Parameters
+    ----------
+    text : str
+    row, beside : str
+        Rows of the study; without ``beside`` the figure itself is judged.
+    figure : callable
+        From a record to the figure.
+    least, most : float, optional
+    unit : str
+    scale : float
+        That the figure is shown in.
+    """
+
+    text: str
+    row: str
+    figure: Figure
+    beside: str = ""
+    least: float | None = None
+    most: float | None = None
+    unit: str = ""
+    scale: float = 1.0
+
+    def measured(self, records: Sequence[Record]) -> list[float]:
+        """The figure, or the difference, of each seed that all rows it needs have records of."""
+        values = self._by_seed(records, self.row)
+        if not self.beside:
+            return list(values.values())
+        others = self._by_seed(records, self.beside)
+        return [value - others[seed] for seed, value in values.items() if seed in others]
+
+    def line(self, records: Sequence[Record]) -> str:
+        """A row of the Markdown table; empty if it was not measured."""
+        values = self.measured(records)
+        if not values:
+            return ""
+        mean = fmean(values)
+        met = (self.least is None or mean >= self.least) and (
+            self.most is None or mean <= self.most
+        )
+        shown = f"{self._number(mean)}{self.unit}"
+        if max(values) > min(values):
+            shown += f" ({self._number(min(values))} to {self._number(max(values))})"
+        return f"| {self.text} | {shown} | {'met' if met else 'missed'} |"
+
+    def _number(self, value: float) -> str:
+        return f"{self.scale * value:{'+' if self.beside else ''}.2f}"
+
+    def _by_seed(self, records: Sequence[Record], row: str) -> dict[int, float]:
+        return {
+            one.seed: value for one in sorted(records, key=lambda one: one.seed)
+            if one.row == row and (value := self.figure(one)) is not None
+        }
+
+
+def score(record: Record) -> float | None:
+    """The metric."""
+    return record.score
+
+
+def density(record: Record) -> float | None:
+    """Part of the weights that is not zero."""
+    return record.density
+
+
+def shift_adds(record: Record) -> float | None:
+    """Shifted additions of a multiply-accumulate, as parts of the eight of uniform weights."""
+    most = record.most_terms
+    return None if most is None else most / 8 - 1
+
+
+def weight_bits(record: Record) -> float | None:
+    """Bits of the weights, beside eight each."""
+    bits = record.bits_per_weight
+    return None if bits is None else bits / 8 - 1
+
+
+CLASSIFICATION = (
+    Aim(text="2-hot at most 0.3 points below int8", row="2hot", beside="int8", figure=score,
+        least=-0.003, unit=" points", scale=100),
+    Aim(text="1-hot at most 1.5 points below int8", row="1hot", beside="int8", figure=score,
+        least=-0.015, unit=" points", scale=100),
+    Aim(text="signed-binary above a binary network of as many weights that are not zero",
+        row="signed-binary", beside="binary-narrow", figure=score, least=0.0,
+        unit=" points", scale=100),
+    Aim(text="density of signed-binary at most 0.36", row="signed-binary",
+        figure=density, most=0.36),
+    Aim(text="signed-binary-tiles above binary-width-10, as many weights that are not zero",
+        row="signed-binary-tiles", beside="binary-width-10", figure=score, least=0.0,
+        unit=" points", scale=100),
+    Aim(text="signed-binary-sparse above binary-width-10, more weights that are not zero",
+        row="signed-binary-sparse", beside="binary-width-10", figure=score, least=0.0,
+        unit=" points", scale=100),
+    Aim(text="density of signed-binary-sparse at most 0.36", row="signed-binary-sparse",
+        figure=density, most=0.36),
+)
+DETECTION = (
+    Aim(text="2-hot in two stages at most 0.3 points of mAP below int8", row="2hot", beside="int8",
+        figure=score, least=-0.003, unit=" points", scale=100),
+    Aim(text="shifted additions of 2-hot beside eight of uniform weights, -75 % or less",
+        row="2hot", figure=shift_adds, most=-0.75, unit=" %", scale=100),
+    Aim(text="bits of 2-hot weights beside eight, -11.5 % or less", row="2hot",
+        figure=weight_bits, most=-0.115, unit=" %", scale=100),
+)
+AIMS = {
+    "cifar10-resnet8": CLASSIFICATION, "cifar10-resnet20": CLASSIFICATION,
+    "bccd-centernet": DETECTION, "digits": CLASSIFICATION[:2],
+}
+
+
+def aims(study: str, records: Sequence[Record]) -> str:
+    """The aims of ``study`` that its records can judge, as Markdown."""
+    lines = [line for aim in AIMS[study] if (line := aim.line(records))]
+    return "\n".join(["| aim | measured | |", "| --- | ---: | --- |", *lines]) + "\n"

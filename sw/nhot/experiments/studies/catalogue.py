@@ -1,0 +1,148 @@
+"""The studies by name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from nhot.errors import NhotError
+from nhot.experiments.studies.study import Row, Study
+
+__all__ = ["NAMES", "STUDIES", "study"]
+
+TUNED = (
+    Row(name="int8", format="int8", recipe="one-stage"),
+    Row(name="int6", format="int6", recipe="one-stage"),
+    Row(name="int5", format="int5", recipe="one-stage"),
+    Row(name="int4", format="int4", recipe="one-stage"),
+    Row(name="3hot", format="3hot", recipe="two-stage"),
+    Row(name="2hot", format="2hot", recipe="two-stage"),
+    Row(name="1hot", format="1hot", recipe="two-stage", note="powers of two in four bits"),
+    Row(name="apot5", format="apot5", recipe="one-stage", note="additive powers of two"),
+    Row(name="apot4", format="apot4", recipe="one-stage", note="additive powers of two"),
+)
+SCRATCH = (
+    Row(name="ternary", format="ternary", recipe="from-scratch", options={"rule": "least-squares"},
+        note="least squares"),
+    Row(name="ternary-twn", format="ternary", recipe="from-scratch", options={"rule": "twn"},
+        note="TWN thresholds"),
+    Row(name="binary", format="binary", recipe="from-scratch", note="least squares"),
+    Row(name="signed-binary", format="signed-binary", recipe="from-scratch", note="PLUM"),
+)
+PARTS = (
+    Row(name="2hot+", format="2hot+", recipe="two-stage", part="ablation",
+        note="terms are never subtracted"),
+    Row(name="2hot-one-stage", format="2hot", recipe="one-stage", part="ablation",
+        note="one stage instead of two"),
+    Row(name="2hot-per-layer", format="2hot", recipe="two-stage", options={"per_channel": False},
+        part="ablation", note="a scale for each layer"),
+    Row(name="2hot-searched", format="2hot", recipe="two-stage", options={"scale": "searched"},
+        part="ablation", note="scales searched, not learned"),
+    Row(name="2hot-power-of-two", format="2hot", recipe="two-stage",
+        options={"scale": "power-of-two"}, part="ablation", note="scales are powers of two"),
+    Row(name="signed-binary-schedule", format="signed-binary", recipe="from-scratch",
+        options={"schedule": True}, part="ablation", note="gradient schedule"),
+    Row(name="signed-binary-tiles", format="signed-binary/8", recipe="from-scratch",
+        part="ablation", note="regions of 8 channels"),
+    Row(name="signed-binary-sparse", format="signed-binary/8", recipe="from-scratch",
+        options={"threshold": 0.12}, part="ablation", note="regions of 8 channels, threshold 0.12"),
+)
+ENDS = dict.fromkeys(("conv1", "layer2.0.downsample.0", "layer3.0.downsample.0", "fc"), "int8")
+"""The layers of residual networks that the source of signed-binary does not round: the first, the
+last and the shortcuts. Its code keeps them in float, here they are uniform in eight bits."""
+UNTRAINED = (
+    Row(name="2hot-rounded", format="2hot", recipe="rounded", part="post-training"),
+    Row(name="2hot-bias", format="2hot", recipe="bias-corrected", part="post-training",
+        note="ranges fitted, bias corrected"),
+    Row(name="2hot-adaptive", format="2hot", recipe="adaptive", part="post-training",
+        note="adaptive rounding too"),
+    Row(name="1hot-rounded", format="1hot", recipe="rounded", part="post-training"),
+    Row(name="1hot-bias", format="1hot", recipe="bias-corrected", part="post-training",
+        note="ranges fitted, bias corrected"),
+    Row(name="1hot-adaptive", format="1hot", recipe="adaptive", part="post-training",
+        note="adaptive rounding too"),
+)
+FLOAT = Row(name="float", format="", recipe="float")
+
+NARROW = Row(
+    name="binary-narrow", format="binary", recipe="from-scratch", network={"width": 9},
+    note="as many weights as signed-binary has that are not zero",
+)
+WIDER = Row(
+    name="binary-width-10", format="binary", recipe="from-scratch", network={"width": 10},
+    part="ablation", note="as many weights as signed-binary-tiles has that are not zero",
+)
+ALL_LAYERS = Row(
+    name="signed-binary-all", format="signed-binary", recipe="from-scratch", part="ablation",
+    note="first, last and shortcuts too",
+)
+
+
+def _with_ends(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """Rows that are trained from random weights, with the layers of :data:`ENDS` in eight bits."""
+    return tuple(
+        replace(row, options={**row.options, "formats": ENDS})
+        if row.recipe == "from-scratch" else row for row in rows
+    )
+
+
+CIFAR10: dict[str, Any] = {
+    "data": "cifar10", "metric": "accuracy",
+    "rows": (FLOAT, *TUNED, *_with_ends((*SCRATCH, NARROW, *PARTS, WIDER)), ALL_LAYERS, *UNTRAINED),
+    "float_training": {
+        "epochs": 12, "lr": 0.2, "batch": 128, "optimizer": "sgd", "weight_decay": 5e-4,
+        "schedule": "one-cycle", "precision": "bf16",
+    },
+    "tuning": {"epochs": 2, "lr": 1e-3, "batch": 128, "optimizer": "adam", "schedule": "one-cycle"},
+    "scratch": {
+        "epochs": 10, "lr": 3e-2, "batch": 128, "optimizer": "adam", "schedule": "one-cycle",
+    },
+}
+DETECTION = (
+    FLOAT,
+    *(row for row in (*TUNED, *PARTS) if row.name in {
+        "int8", "2hot", "1hot", "2hot+", "2hot-one-stage", "2hot-per-layer",
+    }),
+)
+STUDIES = {
+    one.name: one for one in (
+        Study(name="cifar10-resnet8", title="CIFAR-10, ResNet-8", network="resnet8", **CIFAR10),
+        Study(name="cifar10-resnet20", title="CIFAR-10, ResNet-20", network="resnet20", **CIFAR10),
+        Study(
+            name="bccd-centernet", title="Blood cells (BCCD), CenterNet on MobileNetV2",
+            network="centernet", options={"classes": 3}, data="coco", metric="mAP", rows=DETECTION,
+            float_training={
+                "epochs": 100, "lr": 2e-3, "batch": 8, "optimizer": "adamw", "weight_decay": 1e-2,
+                "schedule": "one-cycle", "precision": "bf16",
+            },
+            tuning={
+                "epochs": 16, "lr": 5e-4, "batch": 8, "optimizer": "adam", "schedule": "one-cycle",
+                "freeze_statistics": True,
+            },
+            scratch={},
+        ),
+        Study(
+            name="digits", title="Digits", network="digits", data="digits", metric="accuracy",
+            rows=(FLOAT, *TUNED, *SCRATCH, *PARTS, *UNTRAINED),
+            float_training={
+                "epochs": 20, "lr": 1e-2, "batch": 64, "optimizer": "adam",
+                "schedule": "one-cycle",
+            },
+            tuning={
+                "epochs": 16, "lr": 2e-3, "batch": 64, "optimizer": "adam", "schedule": "one-cycle",
+            },
+            scratch={
+                "epochs": 80, "lr": 6e-2, "batch": 128, "optimizer": "adam",
+                "schedule": "one-cycle",
+            },
+        ),
+    )
+}
+NAMES = tuple(STUDIES)
+
+
+def study(name: str) -> Study:
+    """The study called ``name``."""
+    if name not in STUDIES:
+        raise NhotError(f"Study must be one of {', '.join(NAMES)}, not {name!r}")
+    return STUDIES[name]
