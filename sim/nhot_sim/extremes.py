@@ -36,8 +36,8 @@ from nhot.network import (
     Window,
 )
 from nhot.network.reference import run
-from nhot.network.samples import random_weights
 from nhot.network.tensor import Shape
+from nhot.testing.networks import random_weights
 from nhot_sim.engine import EngineSimulation
 
 __all__ = ["Case", "check_case", "extreme_case"]

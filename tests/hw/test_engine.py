@@ -12,11 +12,11 @@ from nhot.compiler.program import unpack_program
 from nhot.errors import MismatchError
 from nhot.network import Requant
 from nhot.network.reference import run
-from nhot.network.samples import random_input, random_network
+from nhot.testing.engine_networks import extreme_inputs, sample_network
+from nhot.testing.networks import random_input, random_network
 from nhot_hw.engine import Engine, Top
 from nhot_hw.engine.requantiser import Requantiser
 from nhot_sim.engine import EngineSimulation
-from nhot_sim.samples import extreme_inputs, sample_network
 
 
 @pytest.mark.parametrize(("config", "direct"), [

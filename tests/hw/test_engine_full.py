@@ -9,9 +9,9 @@ from nhot.compiler import EngineConfig, compile_network
 from nhot.compiler.fit import fit
 from nhot.network import Add, ArgMax, AvgPool, MaxPool, Network, Requant, Tensor, Window
 from nhot.network.reference import run
-from nhot.network.samples import random_network
+from nhot.testing.engine_networks import extreme_inputs
+from nhot.testing.networks import random_network
 from nhot_sim.engine import EngineSimulation
-from nhot_sim.samples import extreme_inputs
 
 PART = Requant.from_scale([0.5], zero_point=0, low=-128, high=127)
 BOTH = Requant.from_scale([0.5, 0.25], zero_point=0, low=-128, high=127)

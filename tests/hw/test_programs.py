@@ -9,7 +9,7 @@ from nhot.compiler import EngineConfig, ImageError, Machine, compile_network
 from nhot.compiler.cycles import program_cycles
 from nhot.compiler.program import FIELDS, unpack_program
 from nhot.errors import NhotError
-from nhot.network.samples import random_network
+from nhot.testing.networks import random_network
 from nhot_sim.engine import EngineSimulation
 
 CONFIG = EngineConfig(

@@ -19,7 +19,7 @@ from nhot.compiler.program import Region
 from nhot.errors import MismatchError
 from nhot.formats import parse
 from nhot.network.reference import run
-from nhot.network.samples import random_input, random_network
+from nhot.testing.networks import random_input, random_network
 from nhot_hw.engine import Engine, Top
 from nhot_hw.engine.array import LaneArray
 from nhot_hw.engine.requantiser import Requantiser

@@ -9,8 +9,8 @@ from nhot.compiler import EngineConfig, compile_network
 from nhot.device import Board
 from nhot.errors import DeviceError
 from nhot.network.reference import run
+from nhot.testing.engine_networks import extreme_inputs, sample_network
 from nhot_sim.runner import require
-from nhot_sim.samples import extreme_inputs, sample_network
 from nhot_sim.virtual_board import VirtualBoard
 
 CONFIG = EngineConfig(pixels=2, filters=4, inputs=4, requantisers=2)

@@ -10,9 +10,9 @@ from nhot.compiler.codes import pack_codes, unpack_codes
 from nhot.compiler.compare import check_contents
 from nhot.errors import MismatchError
 from nhot.network.file import save
+from nhot.testing.engine_networks import extreme_inputs, sample_network
 from nhot_sim.chain import verify
 from nhot_sim.runner import require
-from nhot_sim.samples import extreme_inputs, sample_network
 
 CONFIG = EngineConfig(weight_words=128, activation_words=256)
 

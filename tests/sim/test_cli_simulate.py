@@ -8,7 +8,7 @@ import pytest
 from nhot.cli import main
 from nhot.compiler import EngineConfig, Image, compile_network
 from nhot.network.reference import run
-from nhot_sim.samples import extreme_inputs, sample_network
+from nhot.testing.engine_networks import extreme_inputs, sample_network
 
 
 @pytest.fixture(scope="module")

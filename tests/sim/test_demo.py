@@ -6,7 +6,7 @@ import pytest
 from nhot.compiler.targets import target
 from nhot.errors import MismatchError, NhotError
 from nhot.network.reference import run
-from nhot.network.samples import random_input, random_network
+from nhot.testing.networks import random_input, random_network
 from nhot_sim import demo
 
 COUNT = 5

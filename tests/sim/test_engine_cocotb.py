@@ -6,9 +6,9 @@ import pytest
 
 from nhot.compiler import EngineConfig, compile_network
 from nhot.errors import MismatchError
+from nhot.testing.engine_networks import extreme_inputs, sample_network
 from nhot_sim.chain import check_verilog
 from nhot_sim.runner import require
-from nhot_sim.samples import extreme_inputs, sample_network
 
 SMALL = [
     EngineConfig(weight_words=512, activation_words=256),

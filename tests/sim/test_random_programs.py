@@ -10,9 +10,9 @@ from nhot.compiler.program import Fault, Region
 from nhot.device import Board
 from nhot.device.protocol import Opcode, Request
 from nhot.network.reference import run
-from nhot_sim.random_programs import near, noise
+from nhot.testing.engine_networks import extreme_inputs, sample_network
+from nhot.testing.programs import near, noise
 from nhot_sim.runner import require
-from nhot_sim.samples import extreme_inputs, sample_network
 from nhot_sim.virtual_board import VirtualBoard
 
 CONFIG = EngineConfig(pixels=2, filters=4, inputs=4, requantisers=2)

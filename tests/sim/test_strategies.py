@@ -9,7 +9,7 @@ from nhot.errors import NhotError
 from nhot.formats import parse
 from nhot.network import Add, ArgMax, AvgPool, Clamp, Conv2d, Linear, MaxPool
 from nhot.network.reference import run
-from nhot_sim.strategies import activations, engine_configs, formats, levels, networks, tensors
+from nhot.testing.strategies import activations, engine_configs, formats, levels, networks, tensors
 
 
 @given(st.data())

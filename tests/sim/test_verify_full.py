@@ -11,9 +11,9 @@ from nhot.compiler.targets import target
 from nhot.formats import parse
 from nhot.network import AvgPool, Conv2d, Network, Requant, Tensor, Window
 from nhot.network.file import save
+from nhot.testing.engine_networks import sample_weights
 from nhot_sim.effort import amaranth_seconds, faster_simulator
 from nhot_sim.runner import require
-from nhot_sim.samples import sample_weights
 
 CONFIG = target("ulx3s-85f", "2hot").config
 # Filters, kernel and stride: 32 x 32 positions of 16 channels are half of the activations, and a

@@ -7,7 +7,7 @@ import pytest
 
 from nhot.compiler import EngineConfig, compile_network
 from nhot.network.reference import run
-from nhot.network.samples import random_input, random_network
+from nhot.testing.networks import random_input, random_network
 from nhot_hw.build.tools import run_tool
 from nhot_hw.engine import Engine
 from nhot_hw.verilog import to_verilog

@@ -16,7 +16,7 @@ from nhot.device import Board, Link, LoopbackTransport, SerialTransport, transpo
 from nhot.device.protocol import BUFFER_BYTES, Opcode, Request, Response, Status
 from nhot.errors import DeviceError, MismatchError, NhotError
 from nhot.network.reference import run as reference
-from nhot.network.samples import random_input, random_network
+from nhot.testing.networks import random_input, random_network
 from nhot_sim.board_model import BoardModel, EngineMemory, FaultyLine, PlainMemory, Run
 
 CONFIG = EngineConfig(filters=8, inputs=4, activation_words=4096)

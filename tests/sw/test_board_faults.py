@@ -10,7 +10,7 @@ from nhot.compiler.program import LIMIT_CYCLES, unpack_program
 from nhot.device import Board, Link, LoopbackTransport
 from nhot.device.protocol import Fault, Opcode, Request, Response, State, Status
 from nhot.errors import DeviceError, MismatchError
-from nhot.network.samples import random_input, random_network
+from nhot.testing.networks import random_input, random_network
 from nhot_sim.board_model import BoardModel, EngineMemory, PlainMemory, Run
 
 CONFIG = EngineConfig(filters=8, inputs=4, activation_words=4096)

@@ -15,7 +15,7 @@ from nhot.compiler import EngineConfig, compile_network
 from nhot.device import Board, LayerTime, Result
 from nhot.errors import NhotError
 from nhot.network.reference import run as reference
-from nhot.network.samples import random_input, random_network
+from nhot.testing.networks import random_input, random_network
 
 CONFIG = EngineConfig(filters=8, inputs=4, activation_words=4096)
 NETWORK = random_network(3, layers=3, operators=("conv", "max", "linear"))

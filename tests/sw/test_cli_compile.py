@@ -14,7 +14,7 @@ import pytest
 from nhot.cli import main
 from nhot.compiler import EngineConfig, Image, compile_network
 from nhot.compiler.targets import BOARDS
-from nhot.network.samples import random_network
+from nhot.testing.networks import random_network
 
 pytest.importorskip("onnx")
 

@@ -170,7 +170,7 @@ def test_labels_are_for_reports(files, capsys):
 
 def test_labels_need_classes(tmp_path):
     from nhot.compiler import EngineConfig, compile_network
-    from nhot.network.samples import random_network
+    from nhot.testing.networks import random_network
 
     config = EngineConfig(filters=8, inputs=4, activation_words=4096)
     image = compile_network(random_network(1, layers=2, operators=("conv",)), config)

@@ -9,7 +9,7 @@ from nhot.compiler import EngineConfig, compile_network
 from nhot.compiler.compare import check_contents
 from nhot.compiler.program import Operation, unpack_program
 from nhot.errors import MismatchError
-from nhot.network.samples import random_network
+from nhot.testing.networks import random_network
 
 CONFIG = EngineConfig(filters=8, inputs=4, requantisers=2, weight_words=1024, requant_words=512)
 NETWORK = random_network(4, layers=4, operators=("conv", "average", "conv", "add"))

@@ -12,7 +12,7 @@ from nhot.errors import NhotError
 from nhot.formats import parse
 from nhot.network import Conv2d, Linear, Network, Requant, Tensor, Window
 from nhot.network.reference import run
-from nhot_sim.samples import extreme_inputs, sample_network, sample_weights
+from nhot.testing.engine_networks import extreme_inputs, sample_network, sample_weights
 
 CONFIGS = [
     EngineConfig(),

@@ -14,7 +14,7 @@ from nhot.compiler import EngineConfig, compile_network
 from nhot.errors import NhotError
 from nhot.filetype import KINDS, expect, identify
 from nhot.network.file import to_bytes
-from nhot.network.samples import random_network
+from nhot.testing.networks import random_network
 
 onnx = pytest.importorskip("onnx", reason="needs the package onnx")
 torch = pytest.importorskip("torch", reason="needs the package torch")

@@ -15,8 +15,8 @@ from nhot.compiler.codes import pack_codes, unpack_codes
 from nhot.compiler.config import EngineConfig
 from nhot.compiler.image import MAGIC, Image, ImageError, Section
 from nhot.errors import NhotError
-from nhot.network.samples import random_network
 from nhot.network.tensor import Tensor
+from nhot.testing.networks import random_network
 from nhot_sim.fuzz import images
 from nhot_sim.fuzz.images import ENTRY, HEADER, split
 

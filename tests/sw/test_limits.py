@@ -30,7 +30,7 @@ from nhot.network import (
 )
 from nhot.network.reference import run
 from nhot.network.requant import SHIFT
-from nhot.network.samples import random_network, random_weights
+from nhot.testing.networks import random_network, random_weights
 
 FORMATS = ("1hot", "2hot", "3hot", "ternary", "signed-binary", "int8", "int4", "2hot@5")
 ROOMY = EngineConfig(

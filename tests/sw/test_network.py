@@ -24,7 +24,7 @@ from nhot.network import (
     Upsample,
     Window,
 )
-from nhot.network.samples import random_network
+from nhot.testing.networks import random_network
 
 X = Tensor(name="x", shape=(6, 5, 4))
 TWO_HOT = NHot(bits=8, n=2)

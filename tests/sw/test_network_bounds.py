@@ -8,7 +8,7 @@ from nhot.formats import parse
 from nhot.network import AvgPool, Clamp, ConvTranspose2d, Linear, Requant, Tensor, Window
 from nhot.network.bounds import accumulator_bits, accumulator_bound, sum_bound
 from nhot.network.reference import window_sums
-from nhot.network.samples import random_weights
+from nhot.testing.networks import random_weights
 
 FORMATS = ("2hot", "3hot", "int8", "int4", "ternary", "signed-binary", "binary", "2hot+")
 RANGES = [(bits, signed) for bits in (2, 4, 8) for signed in (False, True)]

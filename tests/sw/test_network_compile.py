@@ -6,7 +6,7 @@ from nhot.cli import main
 from nhot.compiler import EngineConfig, compile_network
 from nhot.errors import NhotError
 from nhot.network.file import save
-from nhot.network.samples import EVERY_OPERATOR, OPERATORS, random_network
+from nhot.testing.networks import EVERY_OPERATOR, OPERATORS, random_network
 
 pytest.importorskip("onnx", reason="needs the package onnx")
 

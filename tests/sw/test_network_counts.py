@@ -6,7 +6,7 @@ import pytest
 from nhot.formats import Uniform, naf_terms, parse
 from nhot.network import Conv2d, Filters, Linear, Network, Requant, Tensor, Window
 from nhot.network.counts import Counts, count, count_layer, shift_adds
-from nhot.network.samples import EVERY_OPERATOR, random_network
+from nhot.testing.networks import EVERY_OPERATOR, random_network
 
 UNIT = {"zero_point": 0, "low": 0, "high": 255}
 

@@ -15,7 +15,7 @@ from nhot.network.file import from_bytes, to_bytes
 from nhot.network.manifest import from_manifest, parse_manifest, to_manifest
 from nhot.network.names import listed
 from nhot.network.reference import run
-from nhot.network.samples import random_network
+from nhot.testing.networks import random_network
 
 
 @pytest.mark.parametrize(("count", "text"), [

@@ -14,7 +14,7 @@ from nhot.network import Clamp, Filters, Network, Tensor
 from nhot.network.file import from_bytes, load, save, to_bytes
 from nhot.network.manifest import from_manifest, parse_manifest, to_manifest
 from nhot.network.reference import run
-from nhot.network.samples import EVERY_OPERATOR, random_network
+from nhot.testing.networks import EVERY_OPERATOR, random_network
 from nhot_sim.fuzz.networks import sealed
 
 onnx = pytest.importorskip("onnx", reason="needs the package onnx")

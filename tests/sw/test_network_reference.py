@@ -32,8 +32,8 @@ from nhot.network import (
 )
 from nhot.network.bounds import accumulator_bits, accumulator_bound, sum_bound
 from nhot.network.reference import exact_type, run, window_sums
-from nhot.network.samples import EVERY_OPERATOR, random_input, random_network
 from nhot.network.speed import Case, macs, measure, measure_onnxruntime
+from nhot.testing.networks import EVERY_OPERATOR, random_input, random_network
 
 FORMATS = (parse("2hot"), parse("1hot"), parse("int8"), parse("ternary"), parse("signed-binary"))
 NUMBERS = (np.float32, np.float64, np.int64)

@@ -11,8 +11,8 @@ from nhot.formats import parse
 from nhot.network import Conv2d, Linear
 from nhot.network.bounds import accumulator_bits
 from nhot.network.reference import run
-from nhot.network.samples import random_input
 from nhot.quant import quantize, to_network
+from nhot.testing.networks import random_input
 
 SIZES = {
     "activation_words": 1024, "weight_words": 2048, "requant_words": 256, "program_words": 256,

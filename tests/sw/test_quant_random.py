@@ -12,7 +12,7 @@ from nhot.errors import NhotError
 from nhot.quant import quantize
 from nhot.quant.aliases import Aliases
 from nhot.quant.exact import unround
-from nhot.quant.samples import random_module
+from nhot.testing.modules import random_module
 from nhot_sim.quantised import assert_exact
 
 FORMATS = ("int8", "2hot", "int8", "1hot", "ternary", "signed-binary", "binary", "2hot+")

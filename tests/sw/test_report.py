@@ -16,8 +16,8 @@ from nhot.errors import NhotError
 from nhot.report import Entry, Report, add_to_report, check_report, merge, read_report, write_report
 from nhot.report.answers import SHOWN, answers_of
 from nhot.report.pictures import MOST, picture
-from nhot.report.samples import entry
 from nhot.report.schema import Answers, Build, Epoch, Levels, Made, Run, Training, Wrong
+from nhot.testing.reports import entry
 
 ENTRY = entry()
 

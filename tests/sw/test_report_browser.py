@@ -18,8 +18,8 @@ import pytest
 
 from nhot.cli.doctor import BROWSERS
 from nhot.report import Entry, Report, render
-from nhot.report.samples import entry
 from nhot.report.schema import Answers, Layer, Levels, Network, Timed
+from nhot.testing.reports import entry
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-component-update",

@@ -15,9 +15,9 @@ from nhot.report.answers import MATRIX, answers_of, confusion
 from nhot.report.axis import accuracy_axis, amount_axis, log_axis, score_axis, zoomed_axis
 from nhot.report.charts import curve, histogram
 from nhot.report.figures import Figures, interval
-from nhot.report.samples import entry
 from nhot.report.schema import Answers, Score
 from nhot.report.table import number, percent
+from nhot.testing.reports import entry
 
 ENTRY = entry()
 OTHER = entry("digits-signed-binary", "signed-binary", cycles=6962,

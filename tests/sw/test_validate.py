@@ -11,7 +11,7 @@ from nhot.compiler.cycles import program_cycles
 from nhot.compiler.program import FIELDS, WORDS, Descriptor, Operation, unpack_program
 from nhot.compiler.schedule import Loops
 from nhot.compiler.validate import MOST_CYCLES
-from nhot_sim.samples import sample_network
+from nhot.testing.engine_networks import sample_network
 
 CONFIG = EngineConfig(pixels=2, filters=4, inputs=4, requantisers=2, activation_words=250,
                       weight_words=100)

@@ -46,8 +46,8 @@ def run(args: Namespace) -> int:
     from nhot.errors import NhotError
     from nhot.network.file import load
     from nhot.report.schema import Link, Verified
+    from nhot.testing.engine_networks import extreme_inputs
     from nhot_sim.chain import verify
-    from nhot_sim.samples import extreme_inputs
 
     if args.simulated < 1:
         raise NhotError(f"Number of simulated inputs must be at least 1, not {args.simulated}")

@@ -63,7 +63,7 @@ class Reports(Kind):
     @cached_property
     def _originals(self) -> list[bytes]:
         from nhot.report import Report
-        from nhot.report.samples import entry
+        from nhot.testing.reports import entry
 
         ternary = entry("other", "ternary", seed=1)
         reports = [Report(entries=(entry(),)), Report(entries=(entry(), ternary))]

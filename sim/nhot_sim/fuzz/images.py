@@ -16,7 +16,7 @@ from nhot.compiler import EngineConfig, Image, Machine, compile_network
 from nhot.compiler.cycles import program_cycles
 from nhot.compiler.image import MAGIC, VERSION, Section
 from nhot.compiler.program import unpack_program
-from nhot.network.samples import random_network
+from nhot.testing.networks import random_network
 from nhot_sim.fuzz.kind import Kind, refused_or_done
 from nhot_sim.fuzz.mutate import damage, damage_json
 from nhot_sim.fuzz.scratch import scratch_file

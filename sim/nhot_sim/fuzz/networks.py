@@ -13,7 +13,7 @@ from nhot.errors import NhotError
 from nhot.network import file
 from nhot.network.onnx_content import constants_of, digest
 from nhot.network.reference import run
-from nhot.network.samples import EVERY_OPERATOR, random_input, random_network
+from nhot.testing.networks import EVERY_OPERATOR, random_input, random_network
 from nhot_sim.fuzz.kind import Kind, refused_or_done
 from nhot_sim.fuzz.mutate import EXTREMES, damage, damage_json
 from nhot_sim.fuzz.scratch import scratch_file

@@ -15,10 +15,10 @@ from nhot.device.protocol import Opcode, Request
 from nhot.errors import MismatchError, NhotError
 from nhot.network import ArgMax, Network, Tensor
 from nhot.network.reference import run
-from nhot.network.samples import random_network
+from nhot.testing.engine_networks import extreme_inputs, sample_network
+from nhot.testing.networks import random_network
+from nhot.testing.programs import near, noise
 from nhot_hw.engine.top import Top
-from nhot_sim.random_programs import near, noise
-from nhot_sim.samples import extreme_inputs, sample_network
 from nhot_sim.virtual_board import VirtualBoard
 
 __all__ = ["exercise"]

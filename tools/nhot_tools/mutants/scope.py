@@ -16,7 +16,7 @@ SCOPE = (
     "sw/nhot/quant/exact.py", "sw/nhot/quant/frozen.py", "sw/nhot/quant/graph.py",
     "sw/nhot/quant/layers", "sw/nhot/quant/loading.py", "sw/nhot/quant/made.py",
     "sw/nhot/quant/model.py", "sw/nhot/quant/prepare.py", "sw/nhot/quant/quantize.py",
-    "sw/nhot/quant/samples.py", "sw/nhot/quant/state_dicts.py", "sw/nhot/quant/steps.py",
+    "sw/nhot/testing/modules.py", "sw/nhot/quant/state_dicts.py", "sw/nhot/quant/steps.py",
     "sw/nhot/quant/supported.py", "sw/nhot/quant/tracing.py", "sw/nhot/quant/weights",
     "sw/nhot/quant/weights_file.py", "sw/nhot/quant/widen.py", "sw/nhot/quant/windows.py",
     "sim/nhot_sim/board_model.py", "sim/nhot_sim/chain.py", "sim/nhot_sim/engine.py",
@@ -24,7 +24,7 @@ SCOPE = (
     "sim/nhot_sim/tb_",
 )
 # They draw samples or measure time: whatever they make is as good.
-_OUTSIDE = ("sw/nhot/network/samples.py", "sw/nhot/network/speed.py")
+_OUTSIDE = ("sw/nhot/testing/networks.py", "sw/nhot/network/speed.py")
 
 
 def sources(names: list[str], paths: list[str]) -> list[str]:
