@@ -62,7 +62,7 @@ def test_code_in_documents(name, tmp_path, monkeypatch):
 def test_readme_has_the_demo(name):
     """The figures of any machine lie in the table's ranges, and those that are exact are equal."""
     pytest.importorskip("torch")
-    from nhot.quant.digits import train_digits
+    from nhot.experiments.trained_digits import train_digits
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (row,) = re.findall(rf"\n\| `{name}` \| (.* %.*) \|\n", readme)

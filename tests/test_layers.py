@@ -25,6 +25,8 @@ FORBIDDEN = {
 TORCH = (
     "sw/nhot/quant/", "sw/nhot/experiments/models/", "sw/nhot/experiments/training/",
     "sw/nhot/experiments/studies/", "sw/nhot/experiments/tasks/detection.py",
+    "sw/nhot/experiments/trained_digits.py", "sw/nhot/testing/modules.py",
+    "hw/nhot_hw/bench/quantisation.py",
 )
 # Elsewhere nothing of this comes with a module.
 HEAVY = (

@@ -120,7 +120,7 @@ def _train(format_name: str, seed: int) -> tuple[Network, dict[str, int]]:
 
     from nhot.experiments.data import load_digits
     from nhot.experiments.data.dataset import to_integers
-    from nhot.quant.digits import train_digits
+    from nhot.experiments.trained_digits import train_digits
 
     _say(format_name, "training")
     start = time.monotonic()

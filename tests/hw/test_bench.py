@@ -1,6 +1,7 @@
 """The bench's harness, counting and tables; the tools themselves only in the slow tests."""
 
 import json
+import sys
 from argparse import ArgumentParser
 from dataclasses import replace
 from functools import partial
@@ -8,11 +9,12 @@ from functools import partial
 import pytest
 from amaranth.sim import Simulator
 
-from nhot.errors import NhotError
+from nhot.errors import MissingToolError, NhotError
 from nhot.formats import parse
-from nhot.network.speed import Case
-from nhot_hw.bench import lanes, reference, sweep
+from nhot.network.counts import count
+from nhot_hw.bench import inference, lanes, reference, sweep
 from nhot_hw.bench.array import Harness
+from nhot_hw.bench.inference import Case, measure_onnxruntime
 from nhot_hw.bench.lanes import Measurement, measure
 from nhot_hw.cli import bench
 from nhot_hw.lanes import LaneSpec
@@ -221,3 +223,18 @@ def test_placed_lane_has_a_clock():
     result = measure(spec, "ecp5", lanes=2)
     assert result.fmax_mhz > 50
     assert result.placed >= result.luts - 1
+
+
+def test_speed_is_measured():
+    network = Case(size=4, channels=3, filters=2).network()
+    assert count(network).macs == 4 * 4 * 2 * 27
+    assert inference.measure(network, seconds=0) > 0
+
+
+def test_speed_of_onnxruntime_is_measured(monkeypatch):
+    pytest.importorskip("onnxruntime", reason="needs the package onnxruntime")
+    network = Case(size=4, channels=3, filters=2).network()
+    assert measure_onnxruntime(network, batch=2, seconds=0) > 0
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingToolError, match="needs the package onnxruntime"):
+        measure_onnxruntime(network, seconds=0)

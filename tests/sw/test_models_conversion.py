@@ -12,7 +12,7 @@ from torch import nn
 from nhot.experiments.data import to_integers
 from nhot.experiments.models import NAMES, build, entry
 from nhot.network import reference
-from nhot.network.speed import macs
+from nhot.network.counts import count
 from nhot.quant import quantize, to_network
 
 # Options and sample shapes that keep the tests short; the other networks are small as they are.
@@ -124,7 +124,7 @@ def test_documented_counts(name):
     # Signed-binary has no scales to search, which is what takes long.
     quantized = quantize(model, "signed-binary", images(item.input_shape, 2, seed=1))
     parameters = f"{sum(parameter.numel() for parameter in model.parameters()):,}"
-    products = f"{macs(to_network(quantized, name)):,}"
+    products = f"{count(to_network(quantized, name)).macs:,}"
     shape = " x ".join(map(str, item.input_shape))
     line = f"| `{name}` | {item.task} | {shape} | {parameters} | {products} | {item.source} |"
     assert line in DOCUMENT.read_text(encoding="utf-8").splitlines()

@@ -1,6 +1,5 @@
 """The reference against plain loops over Python's integers."""
 
-import sys
 from dataclasses import replace
 from functools import cache
 from itertools import product
@@ -10,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nhot.errors import MissingToolError, NhotError
+from nhot.errors import NhotError
 from nhot.formats import NHot, SignedBinary, Uniform, parse
 from nhot.network import (
     Add,
@@ -31,8 +30,8 @@ from nhot.network import (
     reference,
 )
 from nhot.network.bounds import accumulator_bits, accumulator_bound, sum_bound
+from nhot.network.counts import count
 from nhot.network.reference import exact_type, run, window_sums
-from nhot.network.speed import Case, macs, measure, measure_onnxruntime
 from nhot.testing.networks import EVERY_OPERATOR, random_input, random_network
 
 FORMATS = (parse("2hot"), parse("1hot"), parse("int8"), parse("ternary"), parse("signed-binary"))
@@ -443,22 +442,7 @@ def test_accumulators_of_other_layers():
         accumulator_bound(clamp, x)
 
 
-def test_speed_is_measured():
-    network = Case(size=4, channels=3, filters=2).network()
-    assert macs(network) == 4 * 4 * 2 * 27
-    assert measure(network, seconds=0) > 0
-
-
-def test_speed_of_onnxruntime_is_measured(monkeypatch):
-    pytest.importorskip("onnxruntime", reason="needs the package onnxruntime")
-    network = Case(size=4, channels=3, filters=2).network()
-    assert measure_onnxruntime(network, batch=2, seconds=0) > 0
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(MissingToolError, match="needs the package onnxruntime"):
-        measure_onnxruntime(network, seconds=0)
-
-
 def test_a_transposed_convolution_works_for_each_pixel_of_its_input():
     network = random_network(4, layers=1, operators=["transposed"])
     (node,), (height, width, _) = network.nodes, network.input.shape
-    assert macs(network) == node.weights.size * height * width
+    assert count(network).macs == node.weights.size * height * width

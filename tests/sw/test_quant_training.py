@@ -8,10 +8,10 @@ from torch import nn
 from nhot.errors import NhotError
 from nhot.experiments.data import load_digits, to_integers
 from nhot.experiments.models.digits import digits
+from nhot.experiments.trained_digits import train_digits
 from nhot.formats import NHot, SignedBinary, Uniform, parse
 from nhot.network import Conv2d, Linear, reference
 from nhot.quant import accuracy, finetune, fit, quantize, stages, to_network
-from nhot.quant.digits import train_digits
 
 
 def blobs(seed: int = 0, count: int = 90) -> tuple[np.ndarray, np.ndarray]:

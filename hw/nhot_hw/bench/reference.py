@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from nhot.network.speed import CASES, Case, macs, measure, measure_onnxruntime
+from nhot.network.counts import count
 from nhot.progress import track
+from nhot_hw.bench.inference import CASES, Case, measure, measure_onnxruntime
 
 __all__ = ["COLUMNS", "Row", "compare", "legend"]
 
@@ -55,7 +56,7 @@ def compare(cases: Iterable[Case] = CASES, *, seconds: float = 0.5) -> list[Row]
         network = case.network()
         options = {"batch": case.batch, "seconds": seconds}
         rows.append(Row(
-            case=case, macs=macs(network), reference=measure(network, **options),
+            case=case, macs=count(network).macs, reference=measure(network, **options),
             onnxruntime=measure_onnxruntime(network, **options),
         ))
         _log.debug("%s", "  ".join(rows[-1].cells()))

@@ -58,10 +58,11 @@ def _reference(args: Namespace) -> int:
 
 def _quantisation(args: Namespace) -> int:
     _refuse_options_of_lanes(args)
-    from nhot.quant import speed
+    from nhot_hw.bench import quantisation
 
-    rows = speed.measure(quick=args.quick)
-    return _print(args, speed.COLUMNS, speed.COLUMNS[3:], rows, speed.legend())
+    rows = quantisation.measure(quick=args.quick)
+    columns = quantisation.COLUMNS
+    return _print(args, columns, columns[3:], rows, quantisation.legend())
 
 
 def _refuse_options_of_lanes(args: Namespace) -> None:

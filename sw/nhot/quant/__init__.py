@@ -10,7 +10,6 @@ from nhot.errors import MissingToolError
 if importlib.util.find_spec("torch") is None:
     raise MissingToolError("Training needs the package torch; run: pip install 'nhot[quant]'")
 
-from nhot.quant.digits import TrainedDigits, train_digits
 from nhot.quant.loading import load_data, load_model
 from nhot.quant.mixed import Budget, Choice, choose_formats, parse_budget
 from nhot.quant.model import QuantModel, to_network
@@ -29,8 +28,7 @@ from nhot.quant.weights import WeightSpec
 
 __all__ = [
     "RECIPES", "SUPPORTED", "Budget", "Choice", "QuantModel", "Recipe", "RecipeResult", "Stage",
-    "TrainedDigits", "WeightSpec", "accuracy", "adapt_rounding", "choose_formats", "correct_bias",
+    "WeightSpec", "accuracy", "adapt_rounding", "choose_formats", "correct_bias",
     "finetune", "fit", "fit_ranges", "load_data", "load_model", "parse_budget", "post_train",
     "quantize", "quantize_post_training", "recipe", "run_recipe", "stages", "to_network",
-    "train_digits",
 ]

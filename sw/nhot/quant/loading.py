@@ -12,9 +12,9 @@ from typing import Any
 from torch import nn
 
 from nhot.errors import NhotError
-from nhot.experiments.data.catalogue import load_arrays
 from nhot.experiments.data.dataset import Floats
 from nhot.experiments.data.images import Size
+from nhot.experiments.data.opening import load_arrays
 from nhot.experiments.models import NAMES, entry
 from nhot.formats.format import Ints
 

@@ -12,19 +12,17 @@ SCOPE = (
     "hw/nhot_hw/lanes", "hw/nhot_hw/engine", "hw/nhot_hw/io",
     "sw/nhot/formats", "sw/nhot/network", "sw/nhot/compiler", "sw/nhot/device",
     "sw/nhot/quant/activations.py", "sw/nhot/quant/aliases.py", "sw/nhot/quant/built.py",
-    "sw/nhot/quant/calls.py", "sw/nhot/quant/convert.py", "sw/nhot/quant/digits.py",
+    "sw/nhot/quant/calls.py", "sw/nhot/quant/convert.py",
     "sw/nhot/quant/exact.py", "sw/nhot/quant/frozen.py", "sw/nhot/quant/graph.py",
     "sw/nhot/quant/layers", "sw/nhot/quant/loading.py", "sw/nhot/quant/made.py",
     "sw/nhot/quant/model.py", "sw/nhot/quant/prepare.py", "sw/nhot/quant/quantize.py",
-    "sw/nhot/testing/modules.py", "sw/nhot/quant/state_dicts.py", "sw/nhot/quant/steps.py",
+    "sw/nhot/quant/state_dicts.py", "sw/nhot/quant/steps.py",
     "sw/nhot/quant/supported.py", "sw/nhot/quant/tracing.py", "sw/nhot/quant/weights",
     "sw/nhot/quant/weights_file.py", "sw/nhot/quant/widen.py", "sw/nhot/quant/windows.py",
     "sim/nhot_sim/board_model.py", "sim/nhot_sim/chain.py", "sim/nhot_sim/engine.py",
     "sim/nhot_sim/lane_traffic.py", "sim/nhot_sim/linked_memory.py", "sim/nhot_sim/streams.py",
     "sim/nhot_sim/tb_",
 )
-# They draw samples or measure time: whatever they make is as good.
-_OUTSIDE = ("sw/nhot/testing/networks.py", "sw/nhot/network/speed.py")
 
 
 def sources(names: list[str], paths: list[str]) -> list[str]:
@@ -39,7 +37,7 @@ def sources(names: list[str], paths: list[str]) -> list[str]:
         if not matching and paths:
             raise NhotError(f"Path must be that of a Python file in the repository, not {path!r}")
         found |= matching
-    return sorted(found - set(_OUTSIDE)) if not paths else sorted(found)
+    return sorted(found)
 
 
 def mutants_in(names: list[str]) -> list[Mutant]:

@@ -71,7 +71,7 @@ class Outcome(NamedTuple):
 def demonstration(args: Namespace) -> Outcome:
     """The digits: trained, quantised and fine-tuned."""
     from nhot.experiments.data import load_digits
-    from nhot.quant import train_digits
+    from nhot.experiments.trained_digits import train_digits
 
     trained = train_digits(args.format, seed=args.seed)
     data, task = load_digits(), open_task("classification", Source(DIGITS))

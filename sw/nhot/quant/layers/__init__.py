@@ -11,7 +11,7 @@ from nhot.quant.layers.filters import QuantFilters
 from nhot.quant.layers.joins import QuantAdd, QuantConcat
 from nhot.quant.layers.layer import Grid, QuantInput, QuantLayer, RoundingLayer
 from nhot.quant.layers.pools import QuantAvgPool, QuantMaxPool, QuantUpsample
-from nhot.quant.layers.terms import QuantRoundTerms
+from nhot.quant.layers.round_terms import QuantRoundTerms
 from nhot.quant.layers.transposed import QuantConvTranspose
 
 __all__ = [

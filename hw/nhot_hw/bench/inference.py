@@ -12,15 +12,16 @@ import numpy as np
 from nhot.errors import MissingToolError
 from nhot.formats import NHot
 from nhot.formats.format import Ints
+from nhot.network.counts import count
 from nhot.network.file import to_bytes
 from nhot.network.network import Network
-from nhot.network.operators import Conv2d, Filters
+from nhot.network.operators import Conv2d
 from nhot.network.reference import run
 from nhot.network.requant import Requant
 from nhot.network.tensor import Tensor
 from nhot.network.window import Window
 
-__all__ = ["CASES", "Case", "macs", "measure", "measure_onnxruntime"]
+__all__ = ["CASES", "Case", "measure", "measure_onnxruntime"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +74,6 @@ CASES = (
 """First layers, residual blocks, pointwise, depthwise and a large map."""
 
 
-def macs(network: Network) -> int:
-    """Multiply-accumulates of one inference, those in the padding counted."""
-    return sum(
-        node.macs(*network.inputs(node)) for node in network.nodes if isinstance(node, Filters)
-    )
-
-
 def measure(network: Network, *, batch: int = 1, seconds: float = 0.5, seed: int = 0) -> float:
     """Millions of multiply-accumulates a second on random inputs: the best of the runs that fit.
 
@@ -87,7 +81,7 @@ def measure(network: Network, *, batch: int = 1, seconds: float = 0.5, seed: int
     imported.
     """
     x = _input(network, batch, seed)
-    return macs(network) * batch / _fastest(lambda: run(network, x), seconds) / 1e6
+    return count(network).macs * batch / _fastest(lambda: run(network, x), seconds) / 1e6
 
 
 def measure_onnxruntime(
@@ -101,7 +95,7 @@ def measure_onnxruntime(
     tensor = network.input
     x = (_input(network, batch, seed) - tensor.zero_point) * tensor.scale
     feed = {tensor.name: np.ascontiguousarray(x.transpose(0, 3, 1, 2), np.float32)}
-    return macs(network) * batch / _fastest(lambda: session.run(None, feed), seconds) / 1e6
+    return count(network).macs * batch / _fastest(lambda: session.run(None, feed), seconds) / 1e6
 
 
 def _input(network: Network, batch: int, seed: int) -> Ints:
