@@ -11,9 +11,9 @@ from nhot.errors import NhotError
 from nhot.formats import parse
 from nhot.network import AvgPool, Clamp, Conv2d, MaxPool
 from nhot.quant import finetune, quantize
-from nhot.quant.frozen import FrozenNorm
 from nhot.quant.layers import QuantFilters
 from nhot.quant.recipes.run import restart
+from nhot.quant.tracing.frozen import FrozenNorm
 from nhot_sim.quantised import assert_exact
 
 FORMATS = ("int8", "2hot", "ternary", "signed-binary", "binary")

@@ -13,9 +13,9 @@ from nhot.experiments.data import to_integers
 from nhot.formats import naf_weight, parse
 from nhot.network import Concat, ConvTranspose2d, Filters, RoundTerms, Upsample, reference
 from nhot.quant import QuantModel, quantize
-from nhot.quant.graph import trace
 from nhot.quant.layers.filters import exact_type
-from nhot.quant.tracing import Tracer
+from nhot.quant.tracing.graph import trace
+from nhot.quant.tracing.trace import Tracer
 from nhot.quant.weights import WeightSpec
 from nhot_sim.quantised import assert_exact
 

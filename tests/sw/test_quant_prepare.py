@@ -13,7 +13,7 @@ from torch.nn.utils import parametrizations, parametrize, prune
 
 from nhot.errors import NhotError
 from nhot.quant import quantize
-from nhot.quant.prepare import prepare
+from nhot.quant.tracing.prepare import prepare
 from nhot_sim.quantised import assert_exact
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script.*:DeprecationWarning")

@@ -10,8 +10,8 @@ import torch
 
 from nhot.errors import NhotError
 from nhot.quant import quantize
-from nhot.quant.aliases import Aliases
 from nhot.quant.exact import unround
+from nhot.quant.tracing.aliases import Aliases
 from nhot.testing.modules import random_module
 from nhot_sim.quantised import assert_exact
 

@@ -22,7 +22,7 @@ from nhot.quant.post_training import (
 )
 from nhot.quant.quantize import quantize
 from nhot.quant.recipes import RECIPES, Recipe, RecipeResult, Stage, recipe, run_recipe
-from nhot.quant.supported import SUPPORTED
+from nhot.quant.tracing.supported import SUPPORTED
 from nhot.quant.training import accuracy, finetune, fit, stages
 from nhot.quant.weights import WeightSpec
 

@@ -12,9 +12,9 @@ from torch import Tensor, fx, nn
 
 from nhot.errors import NhotError
 from nhot.quant.activations import ActivationQuant
-from nhot.quant.graph import Traced, line
 from nhot.quant.layers import QuantFilters, QuantLayer, RoundingLayer
 from nhot.quant.model import QuantModel
+from nhot.quant.tracing.graph import Traced, line
 from nhot.quant.weights import WeightQuant
 
 __all__ = ["ExactActivations", "check_layers", "replace_rounding", "unround"]

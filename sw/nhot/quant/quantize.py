@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from nhot.errors import NhotError
 from nhot.formats import Format, parse
 from nhot.quant.exact import check_layers
-from nhot.quant.graph import trace
 from nhot.quant.model import QuantModel, as_samples
-from nhot.quant.prepare import prepare
-from nhot.quant.tracing import Tracer
+from nhot.quant.tracing.graph import trace
+from nhot.quant.tracing.prepare import prepare
+from nhot.quant.tracing.trace import Tracer
 from nhot.quant.weights import THRESHOLD, Rule, Scale, WeightSpec
 
 __all__ = ["quantize"]

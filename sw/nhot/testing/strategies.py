@@ -109,8 +109,10 @@ def windows(draw: st.DrawFn, height: int, width: int, *, pad: bool = True) -> Wi
         if pad:
             for side in (axis, axis + 2):
                 padding[side] = draw(st.integers(0, taps - 1))
+    top, left, bottom, right = padding
     return Window(
-        kernel=tuple(kernel), stride=tuple(stride), dilation=tuple(dilation), padding=tuple(padding)
+        kernel=(kernel[0], kernel[1]), stride=(stride[0], stride[1]),
+        dilation=(dilation[0], dilation[1]), padding=(top, left, bottom, right),
     )
 
 
@@ -248,7 +250,9 @@ def _biases(draw: st.DrawFn, weights: Ints, x: Tensor) -> Ints:
     """The zero point's share, and on top nothing, something, or as much as the sums."""
     flat = weights.reshape(len(weights), -1)
     room = draw(st.sampled_from([0, 100, int(np.abs(flat).sum(axis=1).max()) * x.high]))
-    return -x.zero_point * flat.sum(axis=1) + _generator(draw).integers(-room, room + 1, len(flat))
+    extra = _generator(draw).integers(-room, room + 1, len(flat))
+    shares: Ints = x.zero_point * flat.sum(axis=1)
+    return extra - shares
 
 
 @st.composite

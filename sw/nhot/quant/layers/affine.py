@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from nhot.network.tensor import Shape
 from nhot.quant.activations import ActivationQuant
-from nhot.quant.frozen import FrozenNorm
 from nhot.quant.layers.filters import QuantFilters
+from nhot.quant.tracing.frozen import FrozenNorm
 from nhot.quant.weights import WeightSpec
 
 __all__ = ["QuantAffine"]

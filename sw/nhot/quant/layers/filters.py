@@ -17,10 +17,10 @@ from nhot.network import Requant, Window
 from nhot.network.requant import SHIFT
 from nhot.network.tensor import Shape
 from nhot.quant.activations import ActivationQuant
-from nhot.quant.frozen import gain_and_offset
 from nhot.quant.layers.layer import Grid, RoundingLayer, channels, finish
+from nhot.quant.tracing.frozen import gain_and_offset
+from nhot.quant.tracing.windows import conv_window
 from nhot.quant.weights import WeightQuant, WeightSpec, weight_quant
-from nhot.quant.windows import conv_window
 
 __all__ = ["QuantFilters", "exact_type"]
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from nhot.errors import NhotError
-from nhot.quant.aliases import Aliases
+from nhot.quant.tracing.aliases import Aliases
 
 __all__ = ["Traced", "line", "trace"]
 

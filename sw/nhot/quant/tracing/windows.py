@@ -11,8 +11,8 @@ from torch import nn
 from nhot.errors import NhotError
 from nhot.network import Window
 from nhot.network.tensor import Shape
-from nhot.quant.made import Frame
-from nhot.quant.steps import Mean
+from nhot.quant.tracing.made import Frame
+from nhot.quant.tracing.steps import Mean
 
 __all__ = [
     "around", "check_mean", "conv_window", "frame_of", "framed", "pool_window", "stretched",

@@ -11,11 +11,6 @@ from torch import Tensor, fx, nn
 from nhot.errors import NhotError
 from nhot.formats import Format
 from nhot.quant.activations import ActivationQuant
-from nhot.quant.built import Built
-from nhot.quant.calls import as_module, operands
-from nhot.quant.convert import activation, joined, pooled, takes_frame, upsampled
-from nhot.quant.frozen import FrozenNorm, gain_and_offset, scale_norm
-from nhot.quant.graph import Traced
 from nhot.quant.layers import (
     QuantAffine,
     QuantClamp,
@@ -25,12 +20,17 @@ from nhot.quant.layers import (
     QuantRoundTerms,
     RoundingLayer,
 )
-from nhot.quant.made import Made
-from nhot.quant.steps import Affine, Cat, Mean, Pad, Sum, limits
-from nhot.quant.supported import unsupported
+from nhot.quant.tracing.built import Built
+from nhot.quant.tracing.calls import as_module, operands
+from nhot.quant.tracing.convert import activation, joined, pooled, takes_frame, upsampled
+from nhot.quant.tracing.frozen import FrozenNorm, gain_and_offset, scale_norm
+from nhot.quant.tracing.graph import Traced
+from nhot.quant.tracing.made import Made
+from nhot.quant.tracing.steps import Affine, Cat, Mean, Pad, Sum, limits
+from nhot.quant.tracing.supported import unsupported
+from nhot.quant.tracing.widen import axes_of, widened
+from nhot.quant.tracing.windows import check_mean, frame_of, framed, zeros_around
 from nhot.quant.weights import WeightSpec
-from nhot.quant.widen import axes_of, widened
-from nhot.quant.windows import check_mean, frame_of, framed, zeros_around
 
 __all__ = ["Tracer"]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, fx
 
 from nhot.network.tensor import Shape
-from nhot.quant.steps import Affine
+from nhot.quant.tracing.steps import Affine
 
 __all__ = ["Frame", "Made"]
 

@@ -12,9 +12,9 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from nhot.errors import NhotError
-from nhot.quant.graph import Traced, line
-from nhot.quant.steps import Affine, Cat, Mean, Pad, Sum
-from nhot.quant.supported import unsupported
+from nhot.quant.tracing.graph import Traced, line
+from nhot.quant.tracing.steps import Affine, Cat, Mean, Pad, Sum
+from nhot.quant.tracing.supported import unsupported
 
 __all__ = ["as_module", "operands"]
 

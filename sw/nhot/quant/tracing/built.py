@@ -8,9 +8,9 @@ from torch import fx, nn
 
 from nhot.errors import NhotError
 from nhot.network.tensor import Shape
-from nhot.quant.graph import Traced
 from nhot.quant.layers import QuantFilters, QuantLayer
-from nhot.quant.made import Made
+from nhot.quant.tracing.graph import Traced
+from nhot.quant.tracing.made import Made
 
 __all__ = ["Built"]
 

@@ -20,9 +20,9 @@ from nhot.quant.layers import (
     QuantUpsample,
     RoundingLayer,
 )
-from nhot.quant.made import Made
-from nhot.quant.steps import Cat, Sum, limits
-from nhot.quant.windows import around, framed, pool_window, stretched
+from nhot.quant.tracing.made import Made
+from nhot.quant.tracing.steps import Cat, Sum, limits
+from nhot.quant.tracing.windows import around, framed, pool_window, stretched
 
 __all__ = ["activation", "joined", "pooled", "takes_frame", "upsampled"]
 
