@@ -18,7 +18,7 @@ from nhot.formats.format import Ints
 from nhot.network import Network
 from nhot.network.reference import run
 from nhot.progress import track
-from nhot_sim.bench_progress import watch
+from nhot_sim.benches.progress import watch
 from nhot_sim.effort import amaranth_seconds, faster_simulator, run_cycles
 from nhot_sim.engine import EngineSimulation
 
@@ -120,7 +120,7 @@ def check_verilog(
         try:
             with watch(progress):
                 run_bench(
-                    Engine(image.config), "nhot_sim.tb_engine", build_dir=folder / "bench",
+                    Engine(image.config), "nhot_sim.benches.tb_engine", build_dir=folder / "bench",
                     name="engine", simulator=simulator, testcase=testcase, seed=seed,
                     parameters={
                         "image": str(folder / "image.img"), "wanted": str(folder / "wanted.npz"),

@@ -1,7 +1,7 @@
 """Run a cocotb bench on the Verilog of an Amaranth component, from pytest.
 
-The bench is a module named with dots (``nhot_sim.tb_x``); the simulator process imports it. The
-pytest file only makes the component and calls :func:`run_bench`.
+The bench is a module named with dots (``nhot_sim.benches.tb_x``); the simulator process imports it.
+The pytest file only makes the component and calls :func:`run_bench`.
 """
 
 import json

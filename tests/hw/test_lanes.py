@@ -12,7 +12,7 @@ from nhot.errors import NhotError
 from nhot.formats import Format, NHot, parse
 from nhot_hw.lanes import Lane, LaneSpec, for_config
 from nhot_hw.lanes.ccu2c import SIMULATED
-from nhot_sim.lane_traffic import Cycle, biases, expected, random_sums, traffic
+from nhot_sim.benches.lane_traffic import Cycle, biases, expected, random_sums, traffic
 
 PARALLEL = ("1hot", "2hot", "3hot", "4hot@8", "2hot@5", "ternary", "signed-binary", "int8", "int4")
 SERIAL = ("1hot", "2hot", "3hot", "ternary")

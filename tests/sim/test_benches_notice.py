@@ -25,7 +25,7 @@ from nhot_hw.engine.array import LaneArray
 from nhot_hw.engine.requantiser import Requantiser
 from nhot_hw.lanes import LaneSpec
 from nhot_sim import chain
-from nhot_sim.linked_memory import LinkedMemory
+from nhot_sim.benches.linked_memory import LinkedMemory
 from nhot_sim.runner import require, run_bench
 
 SMALL = EngineConfig(
@@ -231,7 +231,7 @@ def test_a_bench_notices(fault, tmp_path):
     component, parameters = fault.make(tmp_path)
     with pytest.raises(AssertionError, match=fault.message):
         run_bench(
-            component, f"nhot_sim.{fault.bench}", build_dir=tmp_path / "bench", name="dut",
+            component, f"nhot_sim.benches.{fault.bench}", build_dir=tmp_path / "bench", name="dut",
             testcase=fault.test, parameters=parameters,
         )
 
@@ -239,7 +239,7 @@ def test_a_bench_notices(fault, tmp_path):
 def test_every_test_of_every_bench_has_a_fault_to_notice():
     tests = {
         (path.stem, statement.name)
-        for path in Path(nhot_sim.__file__).parent.glob("tb_*.py")
+        for path in Path(nhot_sim.__file__).parent.glob("benches/tb_*.py")
         for statement in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(statement, ast.AsyncFunctionDef)
         and any("cocotb.test" in ast.unparse(mark) for mark in statement.decorator_list)

@@ -16,7 +16,8 @@ LONG = [("1hot", 1, "parallel"), ("2hot", 4, "parallel"), ("2hot", 2, "serial"),
 def run(tmp_path, name, inputs, style, *, simulator="icarus", extremes):
     spec = LaneSpec(format=parse(name), inputs=inputs, style=style)
     run_bench(
-        spec.create(), "nhot_sim.tb_lane", build_dir=tmp_path, simulator=simulator, name="lane",
+        spec.create(), "nhot_sim.benches.tb_lane", build_dir=tmp_path, simulator=simulator,
+        name="lane",
         parameters={
             "format": name, "inputs": inputs, "style": style, "seed": 1, "extremes": extremes,
         },

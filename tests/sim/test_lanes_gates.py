@@ -24,7 +24,8 @@ LANES = [("2hot", 2, "parallel"), ("3hot", 1, "parallel"), ("1hot", 3, "parallel
 def test_netlist_equals_reference(tmp_path, name, inputs, style, family):
     spec = LaneSpec(format=parse(name), inputs=inputs, style=style)
     run_bench(
-        netlist(spec, family, tmp_path), "nhot_sim.tb_lane", build_dir=tmp_path, name="lane",
+        netlist(spec, family, tmp_path), "nhot_sim.benches.tb_lane", build_dir=tmp_path,
+        name="lane",
         parameters={
             "format": name, "inputs": inputs, "style": style, "seed": 1, "extremes": True,
         },

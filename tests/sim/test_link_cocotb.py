@@ -9,8 +9,8 @@ import pytest
 from nhot.compiler.program import Region
 from nhot.device import Link, SerialTransport
 from nhot.device.protocol import Opcode, Request, State
+from nhot_sim.benches.linked_memory import LinkedMemory
 from nhot_sim.board_model import FaultyLine
-from nhot_sim.linked_memory import LinkedMemory
 from nhot_sim.runner import require, run_bench
 from nhot_sim.virtual_board import VirtualBoard
 
@@ -20,7 +20,7 @@ from nhot_sim.virtual_board import VirtualBoard
 ])
 def test_bench(tmp_path, divisor, count):
     run_bench(
-        LinkedMemory(divisor=divisor), "nhot_sim.tb_link", build_dir=tmp_path,
+        LinkedMemory(divisor=divisor), "nhot_sim.benches.tb_link", build_dir=tmp_path,
         simulator="verilator",
         parameters={"divisor": divisor, "seed": divisor, "count": count},
     )

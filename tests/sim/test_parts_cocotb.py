@@ -25,7 +25,7 @@ SIMULATORS = ["icarus", pytest.param("verilator", marks=pytest.mark.slow)]
 ], ids=lambda c: f"{c.format}-{c.lane}")
 def test_array(config, simulator, tmp_path):
     run_bench(
-        LaneArray(config), "nhot_sim.tb_array", build_dir=tmp_path, simulator=simulator,
+        LaneArray(config), "nhot_sim.benches.tb_array", build_dir=tmp_path, simulator=simulator,
         name="array", parameters={"config": asdict(config), "seed": 3},
     )
 
@@ -34,8 +34,9 @@ def test_array(config, simulator, tmp_path):
 def test_requantiser(simulator, tmp_path):
     config = EngineConfig(accumulator_bits=22, product_bits=52)
     run_bench(
-        Requantiser(config), "nhot_sim.tb_requantiser", build_dir=tmp_path, simulator=simulator,
-        name="requantiser", parameters={"accumulator_bits": config.accumulator_bits, "seed": 4},
+        Requantiser(config), "nhot_sim.benches.tb_requantiser", build_dir=tmp_path,
+        simulator=simulator, name="requantiser",
+        parameters={"accumulator_bits": config.accumulator_bits, "seed": 4},
     )
 
 
@@ -47,7 +48,7 @@ def test_top_through_its_pins(simulator, tmp_path):
     (tmp_path / "net.img").write_bytes(compile_network(network, config).to_bytes())
     np.savez(tmp_path / "wanted.npz", **run(network, random_input(network.input, 1, 3), trace=True))
     run_bench(
-        Top(config, clock_hz=4_000_000, baud=1_000_000), "nhot_sim.tb_top",
+        Top(config, clock_hz=4_000_000, baud=1_000_000), "nhot_sim.benches.tb_top",
         build_dir=tmp_path / "bench", simulator=simulator, name="top",
         parameters={
             "image": str(tmp_path / "net.img"), "wanted": str(tmp_path / "wanted.npz"),

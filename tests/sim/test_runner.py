@@ -49,7 +49,7 @@ def parameters(**changes):
 def test_streams_pass_in_both_simulators(tmp_path, simulator, pause):
     settings = parameters(put_pause=pause[0], get_pause=pause[1])
     log = run_bench(
-        Register(), "nhot_sim.tb_streams", simulator=simulator, build_dir=tmp_path,
+        Register(), "nhot_sim.benches.tb_streams", simulator=simulator, build_dir=tmp_path,
         parameters=settings, name="stage",
     )
     assert "every_payload_arrives_once_in_order" in log.read_text(encoding="utf-8")
@@ -60,7 +60,7 @@ def test_failing_bench_is_an_error_with_its_log(tmp_path, simulator):
     wrong = parameters(expected=[0] * 40)
     with pytest.raises(AssertionError, match="tb_streams: 1 of 1 tests failed") as caught:
         run_bench(
-            Register(), "nhot_sim.tb_streams", simulator=simulator, build_dir=tmp_path,
+            Register(), "nhot_sim.benches.tb_streams", simulator=simulator, build_dir=tmp_path,
             parameters=wrong,
         )
     assert "assert taken == " in str(caught.value)
@@ -70,19 +70,19 @@ def test_failing_bench_is_an_error_with_its_log(tmp_path, simulator):
 def test_monitor_sees_a_broken_promise(tmp_path, simulator):
     with pytest.raises(AssertionError, match=r"o must offer 0x.* until ready, not change it"):
         run_bench(
-            Register(broken=True), "nhot_sim.tb_streams", simulator=simulator, build_dir=tmp_path,
-            parameters=parameters(put_pause=0, get_pause=0.8),
+            Register(broken=True), "nhot_sim.benches.tb_streams", simulator=simulator,
+            build_dir=tmp_path, parameters=parameters(put_pause=0, get_pause=0.8),
         )
 
 
 def test_bench_that_does_not_exist_is_an_error(tmp_path):
-    with pytest.raises(AssertionError, match=r"No module named .nhot_sim\.tb_nothing."):
-        run_bench(Register(), "nhot_sim.tb_nothing", build_dir=tmp_path)
+    with pytest.raises(AssertionError, match=r"No module named .nhot_sim\.benches\.tb_nothing."):
+        run_bench(Register(), "nhot_sim.benches.tb_nothing", build_dir=tmp_path)
 
 
 def test_bench_without_tests_is_an_error(tmp_path):
-    with pytest.raises(AssertionError, match=r"nhot_sim\.streams"):
-        run_bench(Register(), "nhot_sim.streams", build_dir=tmp_path)
+    with pytest.raises(AssertionError, match=r"nhot_sim\.benches\.stream_ports"):
+        run_bench(Register(), "nhot_sim.benches.stream_ports", build_dir=tmp_path)
 
 
 # The slow half compiles Verilator's run-time library once more, with tracing.
@@ -91,7 +91,7 @@ def test_bench_without_tests_is_an_error(tmp_path):
 )
 def test_waves_are_written(tmp_path, simulator):
     run_bench(
-        Register(), "nhot_sim.tb_streams", simulator=simulator, build_dir=tmp_path,
+        Register(), "nhot_sim.benches.tb_streams", simulator=simulator, build_dir=tmp_path,
         parameters=parameters(), waves=True,
     )
     assert list(tmp_path.rglob("*.fst")) + list(tmp_path.rglob("*.vcd"))
@@ -99,7 +99,7 @@ def test_waves_are_written(tmp_path, simulator):
 
 def test_unknown_simulator_is_refused(tmp_path):
     with pytest.raises(ValueError, match="must be one of icarus, verilator, not 'vcs'"):
-        run_bench(Register(), "nhot_sim.tb_streams", simulator="vcs", build_dir=tmp_path)
+        run_bench(Register(), "nhot_sim.benches.tb_streams", simulator="vcs", build_dir=tmp_path)
 
 
 def test_parameters_outside_a_bench_are_empty():
@@ -109,7 +109,8 @@ def test_parameters_outside_a_bench_are_empty():
 def test_parameters_must_be_plain(tmp_path):
     with pytest.raises(TypeError, match="must be plain values"):
         run_bench(
-            Register(), "nhot_sim.tb_streams", build_dir=tmp_path, parameters={"x": object()}
+            Register(), "nhot_sim.benches.tb_streams", build_dir=tmp_path,
+            parameters={"x": object()},
         )
 
 

@@ -66,7 +66,7 @@ def in_amaranth(fault, put_pause, get_pause, folder):
 def in_cocotb(fault, put_pause, get_pause, folder):
     """The same by cocotb's."""
     run_bench(
-        Stage(fault), "nhot_sim.tb_streams", build_dir=folder,
+        Stage(fault), "nhot_sim.benches.tb_streams", build_dir=folder,
         parameters={"payloads": PAYLOADS, "put_pause": put_pause, "get_pause": get_pause},
     )
 

@@ -26,7 +26,7 @@ def _run(component, folder, *, simulator, edition="2012", reset=True):
     (folder / "net.img").write_bytes(compile_network(network, CONFIG).to_bytes())
     np.savez(folder / "wanted.npz", **run(network, random_input(network.input, 1, 5), trace=True))
     run_bench(
-        component, "nhot_sim.tb_engine", build_dir=folder / "bench", name="engine",
+        component, "nhot_sim.benches.tb_engine", build_dir=folder / "bench", name="engine",
         simulator=simulator, edition=edition, testcase="layers_equal_reference",
         parameters={
             "image": str(folder / "net.img"), "wanted": str(folder / "wanted.npz"),

@@ -97,13 +97,13 @@ class Gateware(Kind):
         settings = json.loads(data)
         with tempfile.TemporaryDirectory(prefix="nhot-fuzz-") as folder:
             run_bench(
-                self._component(), "nhot_sim.tb_link", build_dir=Path(folder),
+                self._component(), "nhot_sim.benches.tb_link", build_dir=Path(folder),
                 simulator="verilator", testcase="answers_and_memory_are_the_models",
                 parameters={"divisor": 4, **settings}, seed=settings["seed"] or 1,
             )
         return True
 
     def _component(self) -> Any:
-        from nhot_sim.linked_memory import LinkedMemory
+        from nhot_sim.benches.linked_memory import LinkedMemory
 
         return LinkedMemory(divisor=4)

@@ -16,8 +16,7 @@ SCOPE = (
     "sw/nhot/quant/state_dicts.py", "sw/nhot/quant/tracing", "sw/nhot/quant/weights",
     "sw/nhot/quant/weights_file.py",
     "sim/nhot_sim/board_model.py", "sim/nhot_sim/chain.py", "sim/nhot_sim/engine.py",
-    "sim/nhot_sim/lane_traffic.py", "sim/nhot_sim/linked_memory.py", "sim/nhot_sim/streams.py",
-    "sim/nhot_sim/tb_",
+    "sim/nhot_sim/streams.py", "sim/nhot_sim/benches",
 )
 
 

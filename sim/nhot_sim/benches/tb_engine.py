@@ -11,11 +11,11 @@ from nhot.compiler import Image
 from nhot.compiler.cycles import program_cycles
 from nhot.compiler.program import Region, unpack_program
 from nhot.formats.format import Ints
-from nhot_sim.bench_progress import Reporter
+from nhot_sim.benches.progress import Reporter
+from nhot_sim.benches.stream_ports import StreamMonitor, StreamSink, StreamSource, start
 from nhot_sim.chain import check_layers
 from nhot_sim.engine import accesses, surviving_layers
 from nhot_sim.runner import bench_parameters
-from nhot_sim.streams import StreamMonitor, StreamSink, StreamSource, start
 
 PERIOD = 10  # ns
 SLICES = 100  # of a run, between two reports of progress

@@ -10,7 +10,7 @@ from cocotb.triggers import FallingEdge
 
 from nhot.formats import parse
 from nhot_hw.lanes import LaneSpec
-from nhot_sim.lane_traffic import Cycle, Sum, expected, random_sums, traffic
+from nhot_sim.benches.lane_traffic import Cycle, Sum, expected, random_sums, traffic
 from nhot_sim.runner import bench_parameters
 
 MAX_PAIRS = 1 << 16

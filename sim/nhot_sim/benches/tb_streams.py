@@ -3,8 +3,8 @@
 import cocotb
 from cocotb.triggers import RisingEdge
 
+from nhot_sim.benches.stream_ports import StreamMonitor, StreamSink, StreamSource, start
 from nhot_sim.runner import bench_parameters
-from nhot_sim.streams import StreamMonitor, StreamSink, StreamSource, start
 
 
 @cocotb.test(timeout_time=10, timeout_unit="ms")

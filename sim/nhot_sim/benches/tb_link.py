@@ -11,8 +11,8 @@ from cocotb.triggers import FallingEdge, Timer
 
 from nhot.compiler.program import Region
 from nhot.device.protocol import MAX_PAYLOAD, Opcode, Request, Response, State
+from nhot_sim.benches.linked_memory import LinkedMemory
 from nhot_sim.board_model import FaultyLine
-from nhot_sim.linked_memory import LinkedMemory
 from nhot_sim.runner import bench_parameters
 
 PERIOD = 10  # ns

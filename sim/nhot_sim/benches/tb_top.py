@@ -11,9 +11,9 @@ from nhot.compiler import Image
 from nhot.compiler.cycles import run_limit
 from nhot.compiler.program import Region, unpack_program
 from nhot.device.protocol import Opcode, Request, Response, State, Status
+from nhot_sim.benches.tb_link import SOUND
+from nhot_sim.benches.tb_link import Bench as SerialBench
 from nhot_sim.runner import bench_parameters
-from nhot_sim.tb_link import SOUND
-from nhot_sim.tb_link import Bench as SerialBench
 
 CHUNK = 64  # bytes a frame, at most
 PATIENCE = 1000  # bytes' time

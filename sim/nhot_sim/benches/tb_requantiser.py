@@ -9,8 +9,8 @@ from cocotb.triggers import RisingEdge
 from nhot.compiler.pack import term_word
 from nhot.network import Requant
 from nhot_hw.engine.requantiser import Requantiser
+from nhot_sim.benches.stream_ports import start
 from nhot_sim.runner import bench_parameters
-from nhot_sim.streams import start
 
 COUNT = 1000
 

@@ -8,8 +8,8 @@ from cocotb.triggers import FallingEdge, RisingEdge
 
 from nhot.compiler.config import EngineConfig
 from nhot_hw.lanes import for_config
+from nhot_sim.benches.stream_ports import start
 from nhot_sim.runner import bench_parameters
-from nhot_sim.streams import start
 
 SUMS = 30
 LONGEST = 12

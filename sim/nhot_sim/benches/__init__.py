@@ -1,0 +1,1 @@
+"""cocotb benches (tb_*), each with what it drives its component with."""
