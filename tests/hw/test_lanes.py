@@ -93,6 +93,11 @@ def test_lane_of_unsigned_activations(name):
     check(spec, list(traffic(spec, random_sums(spec, rng, count=20, steps=3), rng, gaps=0.2)))
 
 
+def test_the_range_of_an_activation():
+    assert spec_of("2hot", 2).activation_range == (-128, 127)
+    assert spec_of("2hot", 2, activation_bits=5, activation_signed=False).activation_range == (0, 31)
+
+
 @pytest.mark.parametrize(("name", "style"), [("2hot", "parallel"), ("2hot", "serial"),
                                              ("ternary", "parallel"), ("int8", "parallel")])
 def test_lane_wraps_on_the_way_to_a_sum_that_fits(name, style):

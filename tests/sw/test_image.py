@@ -107,6 +107,11 @@ def test_the_layout_is_as_documented():
     assert [d for _, d in split(data)][2:] == [image().program, image().requant, image().weights]
 
 
+def test_the_hash_is_that_of_all_behind_it():
+    data = image().to_bytes()
+    assert image().content_hash == hashlib.sha256(data[52:]).hexdigest()
+
+
 def test_bytes_are_reproducible():
     assert image().to_bytes() == image().to_bytes()
     assert image(seed=1).content_hash != image().content_hash

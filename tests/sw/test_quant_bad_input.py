@@ -18,6 +18,7 @@ from nhot.quant import QuantModel, accuracy, finetune, quantize, to_network
 from nhot.quant.loading import load_model
 from nhot.quant.weights import GridWeights
 from nhot.quant.weights_file import load_weights, save_weights
+from nhot_sim.quantised import assert_exact as equal_in_both
 
 PAGE = (Path(__file__).parents[2] / "docs" / "quantisation.md").read_text(encoding="utf-8")
 SHAPES = (
@@ -220,3 +221,36 @@ def test_files_that_are_no_weights(tmp_path):
         load_weights(Net(), tmp_path / "absent.pt")
     path.write_bytes(checkpoint)
     load_weights(Net(), path)
+
+
+class TwoInputs(nn.Module):
+    def forward(self, x, y):
+        return torch.relu(x + y)
+
+
+class AlsoByName(nn.Module):
+    def forward(self, x, *, scale):
+        return torch.relu(x) * scale
+
+
+@pytest.mark.parametrize(("model", "name"), [(TwoInputs(), "y"), (AlsoByName(), "scale")])
+def test_a_second_input_is_refused(model, name):
+    with pytest.raises(NhotError, match=f"Model must have one input, not a second one '{name}'$"):
+        quantize(model, "int8", samples())
+
+
+class Padded(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(6, 3)
+
+    def forward(self, x):
+        return self.linear(nn.functional.pad(x, (0, 0)))
+
+
+def test_a_padding_of_nothing_changes_nothing():
+    torch.manual_seed(1)
+    x = torch.randn(8, 6)
+    model = quantize(Padded(), "int8", x)
+    equal_in_both(model, x)
+    assert to_network(model, "padded").output.shape == (1, 1, 3)

@@ -52,7 +52,7 @@ class Machine:
         """Run one input (height, width, channels); every layer's output by name."""
         self._store(self.image.meta.input, values)
         outputs: dict[str, Ints] = {}
-        for step, layer in zip(self.program, self.image.meta.layers, strict=False):
+        for step, layer in zip(self.program[:-1], self.image.meta.layers, strict=True):
             self._execute(step)
             outputs[layer.name] = self._load(layer.output)
         return outputs

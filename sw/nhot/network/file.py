@@ -131,7 +131,10 @@ def _read(data: bytes) -> NetworkFile:
 
 
 def _version(text: str) -> int:
-    number = int(text) if text.isdecimal() and len(text) < 9 else 0
+    try:
+        number = int(text)
+    except ValueError:  # no number, or one of thousands of digits
+        number = 0
     if not 1 <= number <= VERSION:
         hint = "; this file needs a newer nhot" if number > VERSION else ""
         raise NhotError(f"Network file version must be 1 to {VERSION}, not {text[:20]!r}{hint}")

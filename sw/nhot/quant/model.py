@@ -110,10 +110,9 @@ class QuantModel(nn.Module):
             )
             if not isinstance(layer, QuantFilters):
                 continue
+            (source,) = layer.sources
             try:
-                layer.weights.limit_accumulator(
-                    self.accumulator_bits, bits[layer.sources[0]], layer.weight
-                )
+                layer.weights.limit_accumulator(self.accumulator_bits, bits[source], layer.weight)
             except NhotError as error:
                 raise NhotError(f"Layer {layer.name!r}: {error}") from None
 

@@ -138,10 +138,10 @@ def _call(node: ast.Call) -> Iterator[tuple[str, str, ast.expr]]:
         negated = ast.Compare(args[0], [ast.Eq()], [ast.Constant(0)])
         yield "condition", "", _with(node, args=[negated])
     for i, keyword in enumerate(keywords):
-        if keyword.arg is not None:
+        says = f"{keyword.arg}={ast.unparse(keyword.value)}"
+        if keyword.arg is not None and (name, says) != ("zip", "strict=False"):  # its default
             kept = _with(node, keywords=[*keywords[:i], *keywords[i + 1 :]])
-            says = f"without {keyword.arg}={ast.unparse(keyword.value)}"
-            yield "argument", says, kept
+            yield "argument", f"without {says}", kept
 
 
 def _name(call: ast.Call) -> str:

@@ -99,7 +99,9 @@ class _Recorder(fx.Tracer):
         self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
         *options: Any, **named: Any,
     ) -> Any:
-        if kind == "placeholder" and self.values and args:
+        if kind == "placeholder" and self.values:
+            if not args:
+                raise NhotError(f"Model must have one input, not a second one {target!r}")
             return args[0]  # an argument with a default keeps it
         proxy = super().create_proxy(kind, target, args, kwargs, *options, **named)
         node = proxy.node

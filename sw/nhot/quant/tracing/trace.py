@@ -93,8 +93,6 @@ class Tracer:
                 self._layer(node)
 
     def _input(self, node: fx.Node) -> None:
-        if self.built.layers:
-            raise NhotError(f"Model must have one input, not a second one {node.name!r}")
         rounding = ActivationQuant(self.bits, fixed=self.input_range)
         self.built.add(node, QuantInput("input", (), self.built.shape(node), rounding))
 
