@@ -65,7 +65,8 @@ class _Picker:
 
 def _child(tests: dict[str, float], channel: int) -> None:
     os.setsid()
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    # Not of the address space: a browser reserves far more than it ever touches.
+    resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     quiet = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
