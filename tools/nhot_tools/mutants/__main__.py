@@ -45,9 +45,9 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--paths", nargs="+", default=[], metavar="PATH",
                         help="files or folders to plant them in (default: what numbers depend on)")
     parser.add_argument("--jobs", type=int, default=2, help="faults at a time (default: 2)")
-    parser.add_argument("--patience", type=float, default=60, metavar="SECONDS",
-                        help="also try tests that run the file but not the line, so long in all "
-                        "(default: 60)")
+    parser.add_argument("--patience", type=float, default=120, metavar="SECONDS",
+                        help="the longest to run tests for one fault, by their times without one: "
+                        "those of its line, then those of its file (default: 120)")
     parser.add_argument("--tests", nargs="+", default=[], metavar="FILE",
                         help="tests to run for every fault (default: those that run its line)")
     parser.add_argument("--again", action="store_true",

@@ -55,25 +55,22 @@ class Selection:
         self._lines = lru_cache(maxsize=None)(measured.data.contexts_by_lineno)
 
     def pick(self, mutant: Mutant, patience: float) -> list[str]:
-        """Tests that run the fault's line, the quickest of each function first; then, for up to
-        ``patience`` seconds, others that run anything of its file."""
+        """Tests that run the fault's line, the quickest of each function first, then others that
+        run anything of its file: all that fit in ``patience`` seconds, which a fault that lives
+        costs."""
         lines = self._lines(mutant.path)
         everywhere = self._tests(context for contexts in lines.values() for context in contexts)
-        if not mutant.lines:
-            return everywhere
         here = self._tests(
             context for line in mutant.lines for context in lines.get(line, ())
         )
-        if not here:
+        if mutant.lines and not here:
             return []
-        seen, spent = set(here), 0.0
-        for test in everywhere:
-            if test not in seen:
+        chosen, spent = [], 0.0
+        for test in dict.fromkeys([*here, *everywhere]):
+            if spent + self.seconds[test] <= patience or not chosen:
                 spent += self.seconds[test]
-                if spent > patience:
-                    break
-                here.append(test)
-        return here
+                chosen.append(test)
+        return chosen
 
     def sample(self) -> dict[str, float]:
         """Some quick ones, each of another function."""
