@@ -1,0 +1,55 @@
+"""What the documents point at is there: paths, links, headings; and the map has every room."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("bitstreams/*.md")])
+PATH = re.compile(
+    r"`((?:sw|hw|sim|tests|tools|docs|examples|scripts|bitstreams)/[\w./-]*[\w-]/?)`"
+)
+LINK = re.compile(r"\[[^]]*\]\(([^)\s]+)\)")
+PACKAGES = ("sw/nhot", "hw/nhot_hw", "sim/nhot_sim")
+NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page as its links name them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_paths_are_there(name):
+    named = [path for path in PATH.findall(text_of(name)) if "NAME" not in path]
+    assert not [path for path in named if not (ROOT / path).exists()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_links_lead_somewhere(name):
+    for link in LINK.findall(text_of(name)):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        page = (ROOT / name).parent / path if path else ROOT / name
+        assert page.exists(), link
+        if anchor:
+            assert anchor in anchors(page), link
+
+
+def test_the_map_has_every_room():
+    rooms = {
+        path.parent.relative_to(ROOT).as_posix()
+        for package in PACKAGES for path in (ROOT / package).glob("*/*.*")
+        if path.parent.name != "__pycache__"
+    }
+    assert rooms == {room for room in PATH.findall(text_of("docs/map.md"))
+                     if room.count("/") == 2 and "." not in room}
