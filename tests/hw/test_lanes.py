@@ -95,7 +95,8 @@ def test_lane_of_unsigned_activations(name):
 
 def test_the_range_of_an_activation():
     assert spec_of("2hot", 2).activation_range == (-128, 127)
-    assert spec_of("2hot", 2, activation_bits=5, activation_signed=False).activation_range == (0, 31)
+    narrow = spec_of("2hot", 2, activation_bits=5, activation_signed=False)
+    assert narrow.activation_range == (0, 31)
 
 
 @pytest.mark.parametrize(("name", "style"), [("2hot", "parallel"), ("2hot", "serial"),
