@@ -11,7 +11,7 @@ import pytest
 from nhot.cli import commands, main
 from nhot.cli.output import OutputFile, OutputFolder
 from nhot.errors import NhotError
-from nhot.files import check_files, check_folder, write_atomically
+from nhot.files import check_files, check_folder, write_atomically, write_folder
 
 INPUTS = {
     "--weights", "--engine", "--config", "--input", "--network", "--table", "--data", "--labels",
@@ -89,7 +89,7 @@ def test_every_path_is_an_input_or_an_output(name):
 def test_every_command_that_writes_is_here():
     assert {name for name, _, _ in OUTPUTS} >= {
         "train", "quantize", "compile", "simulate", "run", "bench", "study", "report", "build",
-        "verilog", "demo",
+        "verilog", "demo", "core",
     }
 
 
@@ -130,6 +130,31 @@ def test_what_can_be_written(place):
     write_atomically("link", b"1")
     write_atomically("x" * 255, b"1")
     assert Path("folder/made").read_bytes() == b"1"
+
+
+@pytest.mark.parametrize("path", ["folder", "folder/", ".", "nowhere"])
+def test_a_new_folder_is_not_there_yet(path, place):
+    before = found(place)
+    with pytest.raises(NhotError, match="must be one that can be written, but: it is there"):
+        write_folder(path, {"a": b"1"})
+    assert found(place) == before
+
+
+def test_a_folder_is_written_whole_or_not_at_all(place, monkeypatch):
+    write_folder("new/deep", {"b": b"2", "a": b"1"})
+    assert [path.name for path in found(place / "new")] == ["deep", "a", "b"]
+    before = found(place)
+    real = Path.write_bytes
+
+    def full(path, content):
+        if path.name == "b":
+            raise OSError(28, "No space left on device")
+        return real(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(NhotError, match="Folder 'other' could not be written: No space left"):
+        write_folder("other", {"a": b"1", "b": b"2"})
+    assert found(place) == before
 
 
 def test_a_folder_that_takes_no_files(monkeypatch):

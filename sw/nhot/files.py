@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from nhot.errors import NhotError
 
-__all__ = ["check_files", "check_folder", "read_file", "write_atomically"]
+__all__ = ["check_files", "check_folder", "read_file", "write_atomically", "write_folder"]
 
 
 def check_files(*paths: str | os.PathLike[str] | None) -> None:
@@ -28,12 +29,34 @@ def check_files(*paths: str | os.PathLike[str] | None) -> None:
             _check(os.fspath(path), "File", _cannot_take)
 
 
-def check_folder(path: str | os.PathLike[str]) -> None:
+def check_folder(path: str | os.PathLike[str], *, new: bool = False) -> None:
     """Refuse a folder of output that could not be made, or not be written to.
 
-    Raises :class:`NhotError` as :func:`check_files` does.
+    With ``new`` one that is there already is refused, too. Raises :class:`NhotError` as
+    :func:`check_files` does.
     """
-    _check(os.fspath(path), "Folder", _cannot_hold)
+    _check(os.fspath(path), "Folder", _cannot_be_new if new else _cannot_hold)
+
+
+def write_folder(path: str | os.PathLike[str], files: Mapping[str, bytes]) -> list[Path]:
+    """Write ``files``, content by name, into a new folder; returns their paths in order.
+
+    They are written beside it and renamed: the folder is there with all of them, or not at all.
+    Raises :class:`NhotError` with the path when it is there already or cannot be written.
+    """
+    check_folder(path, new=True)
+    folder = Path(path)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".nhot-", dir=folder.parent) as scratch:
+            whole = Path(scratch, "whole")
+            whole.mkdir()
+            for name, content in files.items():
+                (whole / name).write_bytes(content)
+            whole.rename(folder)
+    except OSError as error:
+        raise NhotError(f"Folder {str(path)!r} could not be written: {error.strerror}") from None
+    return [folder / name for name in sorted(files)]
 
 
 def _check(path: str, what: str, fault: Callable[[str], str | None]) -> None:
@@ -75,6 +98,14 @@ def _cannot_hold(path: str) -> str | None:
         return f"{str(folder)!r} is not a folder"
     _try(folder)
     return None
+
+
+def _cannot_be_new(path: str) -> str | None:
+    """Why the folder ``path`` cannot be made."""
+    reason = _cannot_hold(path)
+    if reason is None and (Path(path).exists() or Path(path).is_symlink()):
+        return "it is there already"
+    return reason
 
 
 def _try(folder: Path) -> None:

@@ -101,8 +101,9 @@ def test_every_command_refuses_such_paths_in_one_line(name, capsys, tmp_path, mo
         "simulate": ["--input", NASTY], "quantize": ["--data", NASTY, "-o", NASTY],
         "train": ["--data", NASTY, "-o", NASTY], "verilog": ["--board", NASTY, "-o", NASTY],
         "build": ["--board", NASTY], "compile": ["--board", "icebreaker"],
+        "core": ["--format", NASTY, "-o", "new"],
     }
-    first = [] if name in {"verilog", "build"} else [NASTY]
+    first = [] if name in {"core", "verilog", "build"} else [NASTY]
     assert main([name, *first, *needed.get(name, [])]) == 2
     out, err = capsys.readouterr()
     check_clean(out + err)

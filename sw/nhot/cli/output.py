@@ -11,7 +11,9 @@ from typing import Any
 from nhot.files import check_files, check_folder
 from nhot.printable import printable, say
 
-__all__ = ["OutputFile", "OutputFolder", "add_json_argument", "print_json", "print_table"]
+__all__ = [
+    "NewFolder", "OutputFile", "OutputFolder", "add_json_argument", "print_json", "print_table",
+]
 
 
 class OutputFile(Action):
@@ -28,12 +30,20 @@ class OutputFile(Action):
 class OutputFolder(Action):
     """The action of an argument that names a folder to write to, which is made if it is missing."""
 
+    new = False
+
     def __call__(
         self, parser: ArgumentParser, namespace: Namespace, values: Any, option: str | None = None,
     ) -> None:
         """Check what was typed, before any work is done, and keep it as a path."""
-        check_folder(values)
+        check_folder(values, new=self.new)
         setattr(namespace, self.dest, Path(values))
+
+
+class NewFolder(OutputFolder):
+    """The action of an argument that names a folder to make; refused if it is there already."""
+
+    new = True
 
 
 def add_json_argument(parser: ArgumentParser) -> None:

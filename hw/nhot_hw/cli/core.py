@@ -1,0 +1,86 @@
+"""``nhot core``: a core as a product, with bench, model and package."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nhot.cli.output import NewFolder, add_json_argument, print_json
+from nhot.printable import say
+from nhot_hw.cli.target import ignore_unused
+
+if TYPE_CHECKING:
+    from nhot_hw.core import Product
+    from nhot_hw.lanes import LaneSpec
+
+HELP = "write a core for a design of your own: Verilog, bench, model, package"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--format", required=True, metavar="F",
+                        help="weights: 2hot, 3hot@6, 2hot+, ternary, signed-binary, int8, ...")
+    parser.add_argument("--inputs", type=int, default=8, metavar="S",
+                        help="products a step (default: 8)")
+    parser.add_argument("--style", choices=["parallel", "serial"], default="parallel",
+                        help="all terms of a weight in one cycle, or one a cycle (n-hot only)")
+    parser.add_argument("--activation-bits", type=int, default=8, metavar="B",
+                        help="bits of an activation (default: 8)")
+    parser.add_argument("--unsigned", action="store_true", help="activations are not negative")
+    width = parser.add_mutually_exclusive_group()
+    width.add_argument("--accumulator-bits", type=int, default=24, metavar="A",
+                       help="bits of the sum (default: 24)")
+    width.add_argument("--weights", type=Path, metavar="FILE",
+                       help="as few bits as are proved to hold the sums of these weights: a "
+                       "network (.onnx) or integers, filters first (.npy)")
+    parser.add_argument("--bias", action="store_true",
+                        help="a port for what each sum begins at")
+    parser.add_argument("--family", choices=["portable", "ecp5"], default="portable",
+                        help="plain Verilog, or with the carry cells of the ECP5")
+    parser.add_argument("--name", metavar="NAME", help="of the module (default: after the format)")
+    parser.add_argument("-o", "--output", action=NewFolder, required=True, metavar="DIR",
+                        help="a new folder for the files")
+    add_json_argument(parser)
+
+
+def run(args: Namespace) -> int:
+    """Write the folder, and print the names of its files."""
+    from nhot.files import write_folder
+
+    ignore_unused()
+    product = _product(args)
+    paths = write_folder(args.output, product.files())
+    if args.json:
+        print_json({"name": product.name, "files": [str(path) for path in paths]})
+        return 0
+    for path in paths:
+        say(path)
+    return 0
+
+
+def _product(args: Namespace) -> "Product":
+    from nhot_hw.core import LaneProduct
+
+    spec, proved = _spec(args)
+    return LaneProduct(spec, name=args.name, family=args.family, proved=proved)
+
+
+def _spec(args: Namespace) -> tuple["LaneSpec", str]:
+    """The lane, and what its accumulator was proved for."""
+    from dataclasses import replace
+
+    from nhot.formats import parse
+    from nhot_hw.core.widths import proved_bits
+    from nhot_hw.lanes import LaneSpec
+
+    spec = LaneSpec(
+        format=parse(args.format), inputs=args.inputs, style=args.style, bias=args.bias,
+        activation_bits=args.activation_bits, activation_signed=not args.unsigned,
+        accumulator_bits=args.accumulator_bits,
+    )
+    if args.weights is None:
+        return spec, ""
+    bits, filters = proved_bits(args.weights, spec.format, spec.activation_range)
+    proved = (
+        f"so do those of the {filters:,} filters of {args.weights.name}, whatever the activations."
+    )
+    return replace(spec, accumulator_bits=bits), proved

@@ -1,0 +1,6 @@
+"""Cores as products: a folder that drops into a design of someone else's."""
+
+from nhot_hw.core.lane import LaneProduct
+from nhot_hw.core.product import Product
+
+__all__ = ["LaneProduct", "Product"]

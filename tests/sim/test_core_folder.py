@@ -1,0 +1,198 @@
+# amaranth: UnusedElaboratable=no
+"""The folder of a core as a user has it: with cocotb and the tools, and without nhot."""
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from nhot.files import write_folder
+from nhot.formats import parse
+from nhot_hw.core import LaneProduct
+from nhot_hw.lanes import LaneSpec
+from nhot_sim.runner import require
+from nhot_sim.verilator import find_verilator
+
+QUICK = [
+    {"format": "2hot", "inputs": 2, "bias": True},
+    {"format": "3hot", "inputs": 1, "style": "serial", "family": "ecp5"},
+    {"format": "signed-binary", "inputs": 8, "activation_signed": False},
+]
+ALL = [
+    *({"format": name, "inputs": 8}
+      for name in ("1hot", "2hot", "3hot", "2hot+", "2hot@6", "ternary", "signed-binary", "int8")),
+    *({"format": name, "inputs": 8, "style": "serial"}
+      for name in ("1hot", "2hot", "3hot", "2hot+", "ternary")),
+    *({"format": name, "inputs": 3, "family": "ecp5", "bias": bias}
+      for name in ("1hot", "2hot", "ternary", "signed-binary", "int8") for bias in (False, True)),
+    {"format": "2hot", "inputs": 3, "style": "serial", "family": "ecp5"},
+    {"format": "int4", "inputs": 1, "activation_bits": 2, "accumulator_bits": 8},
+    {"format": "4hot@12", "inputs": 2, "activation_bits": 16, "accumulator_bits": 64},
+]
+
+
+def product(*, format, family="portable", **options):
+    spec = LaneSpec(format=parse(format), **options)
+    return LaneProduct(spec, family=family)
+
+
+def name_of(options):
+    return "-".join(str(value) for value in options.values())
+
+
+@pytest.fixture(scope="module")
+def user(tmp_path_factory):
+    """The environment of a user: a Python with cocotb and pytest alone, and the tools."""
+    require("iverilog")
+    root = tmp_path_factory.mktemp("user")
+    venv.create(root / "venv", symlinks=True)
+    python = root / "venv" / "bin" / "python"
+    site = subprocess.check_output(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
+    ).strip()
+    for package in needed({"cocotb", "pytest"}):
+        link_files(package, Path(site))
+    program(root / "venv" / "bin" / "cocotb-config", 'exec python -m cocotb_tools.config "$@"')
+    packaged = find_verilator()
+    program(root / "venv" / "bin" / "verilator",
+            f'VERILATOR_ROOT="{packaged.root}" exec "{packaged.binary}" "$@"')
+    path = os.pathsep.join([str(root / "venv" / "bin"), "/usr/local/bin", "/usr/bin", "/bin"])
+    environment = {"PATH": path, "HOME": str(root), "LANG": "C.UTF-8"}
+    alone = "import cocotb, importlib.util as u; print(u.find_spec('nhot'), u.find_spec('numpy'))"
+    seen = subprocess.check_output([python, "-c", alone], env=environment, text=True, cwd=root)
+    assert seen.split() == ["None", "None"]
+    return environment
+
+
+def needed(names):
+    """The installed packages that these need, themselves included."""
+    found = set()
+    while names:
+        name = names.pop()
+        if name not in found:
+            found.add(name)
+            for text in metadata.requires(name) or ():
+                requirement = Requirement(text)
+                if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                    names.add(requirement.name)
+    return found
+
+
+def link_files(package, site):
+    tops = {file.parts[0] for file in metadata.files(package) if file.parts[0] != ".."}
+    for top in tops - {"__pycache__"}:
+        source = Path(metadata.distribution(package).locate_file(top))
+        if source.exists() and not (site / top).exists():
+            (site / top).symlink_to(source)
+
+
+def program(path, line):
+    path.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+def run(command, environment, folder):
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def make(environment, folder):
+    return run(["make", "-C", str(folder)], environment, folder.parent)
+
+
+@pytest.mark.parametrize("options", [
+    *(pytest.param(options, id=name_of(options)) for options in QUICK),
+    *(pytest.param(options, id=name_of(options), marks=pytest.mark.slow) for options in ALL),
+])
+def test_make_passes_without_nhot(tmp_path, user, options):
+    write_folder(tmp_path / "X", product(**options).files())
+    done = make(user, tmp_path / "X")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    assert "TESTS=3 PASS=3 FAIL=0 SKIP=0" in done.stdout
+
+
+@pytest.mark.parametrize("options", [
+    pytest.param(QUICK[0], id="2hot"),
+    *(pytest.param(options, id=name_of(options), marks=pytest.mark.slow) for options in QUICK[1:]),
+])
+def test_bench_notices_a_fault(tmp_path, user, options):
+    one = product(**options)
+    folder = tmp_path / "X"
+    write_folder(folder, one.files())
+    plant(folder / f"{one.name}.v")
+    done = make(user, folder)
+    assert done.returncode, "the bench must fail"
+    assert "FAIL=3" in done.stdout, done.stdout[-3000:] + done.stderr
+    assert fusesoc(folder, one.name, "sim", user).returncode, "so must the bench in Verilog"
+
+
+def plant(path):
+    """Let the accumulator miss its lowest bit."""
+    text = path.read_text(encoding="utf-8")
+    assert text.count("o_sum <= ") == 1
+    path.write_text(text.replace("o_sum <= ", "o_sum <= ~24'd1 & "), encoding="utf-8")
+
+
+@pytest.mark.parametrize("simulator", [
+    "icarus", pytest.param("verilator", marks=pytest.mark.slow),
+])
+def test_pytest_runs_it_without_nhot(tmp_path, user, simulator):
+    write_folder(tmp_path / "X", product(**QUICK[0]).files())
+    done = run(
+        ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "."],
+        {**user, "SIM": simulator, "MAKEFLAGS": verilator_flags()}, tmp_path / "X",
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    assert "1 passed" in done.stdout
+
+
+def verilator_flags():
+    """What the packaged Verilator's makefiles lack."""
+    return ("CXX=g++ LINK=g++ AR=ar PYTHON3=python3 PERL=perl CFG_CXXFLAGS_PCH_I=-include "
+            "CFG_LDLIBS_THREADS=-lpthread CFG_CXXFLAGS_STD=-std=c++20")
+
+
+def fusesoc(folder, name, target, user):
+    program_ = shutil.which("fusesoc", path=str(Path(sys.executable).parent))
+    assert program_, "fusesoc must be installed: pip install fusesoc"
+    return run(
+        [program_, "--cores-root", ".", "run", "--target", target, f"nhot:cores:{name}"],
+        {**user, "XDG_CONFIG_HOME": user["HOME"], "XDG_CACHE_HOME": user["HOME"],
+         "XDG_DATA_HOME": user["HOME"]}, folder,
+    )
+
+
+@pytest.mark.parametrize("options", [
+    pytest.param(QUICK[1], id="serial-ecp5"),
+    *(pytest.param(options, id=name_of(options), marks=pytest.mark.slow)
+      for options in (QUICK[0], QUICK[2], *ALL)),
+])
+def test_fusesoc_lints_and_simulates(tmp_path, user, options):
+    one = product(**options)
+    write_folder(tmp_path / "X", one.files())
+    for target in ("lint", "sim"):
+        done = fusesoc(tmp_path / "X", one.name, target, user)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "sums as they must be" in done.stdout + done.stderr
+
+
+def test_lint_still_warns(tmp_path, user):
+    """The waivers let pass what is stated, not everything."""
+    one = product(**QUICK[0])
+    files = one.files()
+    files[f"{one.name}.v"] = files[f"{one.name}.v"].replace(
+        b"endmodule", b"  wire [3:0] forgotten = i_w;\nendmodule"
+    )
+    write_folder(tmp_path / "X", files)
+    done = fusesoc(tmp_path / "X", one.name, "lint", user)
+    assert done.returncode
+    text = done.stdout + done.stderr
+    assert "WIDTHTRUNC" in text
+    assert "'forgotten'" in text
