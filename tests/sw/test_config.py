@@ -98,6 +98,18 @@ def test_unknown_fields_are_named():
         check_values(EngineConfig, {"pixels": 1, "colour": "red"}, "Engine")
 
 
+@pytest.mark.parametrize(("size", "low", "high"), [
+    ("pixels", 1, 64), ("filters", 1, 256), ("inputs", 1, 64), ("requantisers", 1, 64),
+    ("accumulator_bits", 12, 32), ("product_bits", 32, 64), ("activation_words", 16, 65536),
+    ("weight_words", 16, 65536), ("requant_words", 16, 65536), ("program_words", 32, 4096),
+])
+def test_sizes_have_their_limits(size, low, high):
+    """Those of the fields of a descriptor, of the protocol and of the gateware's counters."""
+    for value in (low - 1, high + 1):
+        with pytest.raises(NhotError, match=f"Engine {size} must be {low} to {high}, not {value}"):
+            EngineConfig(**{size: value})
+
+
 def test_target_id_tells_engines_apart():
     base = EngineConfig(pixels=2, filters=8, inputs=8)
     changes = {

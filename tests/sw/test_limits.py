@@ -236,6 +236,28 @@ def test_padding_behind_the_input_must_not_wrap(axis, pixels, words):
                                   r"not [0-9]+$")
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("before", [0, 3])
+def test_the_last_tap_may_be_at_the_last_position(axis, before):
+    config = replace(ROOMY, activation_words=200)  # positions up to 511
+    stride = 250
+    for step, fits in ((11 + before, True), (12 + before, False)):
+        # Three positions, the last tap of the last one 2 * stride + step - before from the start.
+        behind = 2 * stride + step - before
+        kernel, dilation, strides, padding = (
+            ((2, 1), (step, 1), (stride, 1), (before, 0, behind, 0)) if axis == 0 else
+            ((1, 2), (1, step), (1, stride), (0, before, 0, behind))
+        )
+        made = window_layer(byte("x", (1, 1, 1)), Window(
+            kernel=kernel, dilation=dilation, stride=strides, padding=padding
+        ))
+        if fits:
+            compile_network(made, config)
+        else:
+            what = ("rows", "columns")[axis]
+            refused(made, config, f"Input of layer 'y' .* at most 512 {what} .*, not 513")
+
+
 def test_a_case_that_once_wrapped():
     window = Window(kernel=(1, 1), stride=(1, 64), padding=(0, 0, 0, 5000))
     made = window_layer(byte("x", (1, 4, 4)), window)

@@ -64,7 +64,7 @@ def _range(min: Any = None, max: Any = None) -> nn.Module:
     high = math.inf if max is None else float(max)
     if (low, high) == (0, math.inf):
         return nn.ReLU()
-    return nn.ReLU6() if (low, high) == (0, 6) else nn.Hardtanh(low, high)
+    return nn.Hardtanh(low, high)
 
 
 def _bound(value: Any) -> Any:

@@ -112,4 +112,4 @@ def activation(low: float, high: float) -> nn.Module:
     """The module that limits its input to a range."""
     if (low, high) == (0, math.inf):
         return nn.ReLU()
-    return nn.ReLU6() if (low, high) == (0, 6) else nn.Hardtanh(low, high)
+    return nn.Hardtanh(low, high)
