@@ -38,6 +38,7 @@ def test_readme_example(tmp_path, monkeypatch, capsys):
     pytest.importorskip("torch")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert len(code.strip().splitlines()) <= 12
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
     assert Image.from_bytes((tmp_path / "net.img").read_bytes()).config.format == "2hot"
