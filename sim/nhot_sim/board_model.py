@@ -86,12 +86,11 @@ class EngineMemory(PlainMemory):
         """As :meth:`PlainMemory.read`, but weights as the fields of their codes."""
         if region != Region.WEIGHTS:
             return super().read(region, address, length)
-        fmt = self.config.weight_format
-        count = self.config.filters * self.config.inputs
-        size = (fmt.field_bits + 7) // 8
-        words = -(-length // (count * size))
+        fmt, count = self.config.weight_format, self.config.word_codes
+        size = self.config.field_bytes // count
+        words = -(-length // self.config.field_bytes)
         raw = super().read(region, address, words * self.config.code_bytes)
-        fields = fmt.to_fields(fmt.decode(unpack_codes(raw, fmt.code_bits, count)))
+        fields = fmt.field_table[unpack_codes(raw, fmt.code_bits, count)]
         stored = fields.reshape(-1).astype("<u8").view(np.uint8).reshape(-1, 8)[:, :size]
         return stored.tobytes()[:length]
 

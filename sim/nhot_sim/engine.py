@@ -96,7 +96,7 @@ class EngineSimulation:
         bits = self.image.config.weight_format.field_bits
         return [
             sum(int(field) << (i * bits) for i, field in enumerate(word))
-            for word in self.image.weight_fields()
+            for word in self.image.weight_fields().reshape(-1, self.image.config.word_codes)
         ]
 
     def _place(self, ctx, engine, place, packed):  # type: ignore[no-untyped-def]

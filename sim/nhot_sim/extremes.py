@@ -19,7 +19,7 @@ from nhot.compiler.cycles import program_cycles
 from nhot.compiler.fit import fit
 from nhot.compiler.program import unpack_program
 from nhot.errors import MismatchError, NhotError
-from nhot.formats import parse
+from nhot.formats import SignedBinary, parse
 from nhot.formats.format import Ints
 from nhot.network import (
     Add,
@@ -43,7 +43,10 @@ from nhot_sim.engine import EngineSimulation
 __all__ = ["Case", "check_case", "extreme_case"]
 
 MOST_CYCLES = 800
-_FORMATS = ("1hot", "2hot", "3hot", "ternary", "signed-binary", "int8", "int4", "2hot@6")
+_FORMATS = (
+    "1hot", "2hot", "3hot", "ternary", "signed-binary", "signed-binary/{region}", "int8", "int4",
+    "2hot@6",
+)
 _ARRAYS = ((1, 1), (1, 2), (2, 1), (2, 2), (1, 4), (4, 2), (3, 3), (2, 6), (4, 4), (8, 2))
 
 
@@ -110,7 +113,7 @@ def _array(rng: np.random.Generator) -> EngineConfig:
     """T x P x S, R and lanes of any kind; few lanes, or many pixels of one."""
     filters, inputs = _ARRAYS[rng.integers(len(_ARRAYS))]
     pixels = int(rng.choice([1, 1, 1, 2, 3, 5, 64 if filters * inputs == 1 else 8]))
-    name = str(rng.choice(_FORMATS))
+    name = str(rng.choice(_FORMATS)).format(region=inputs * int(rng.integers(1, 3)))
     shared = [r for r in range(1, 5) if filters % r == 0 and inputs % r == 0]
     serial = name in ("1hot", "2hot", "3hot") and rng.random() < 0.3
     return EngineConfig(
@@ -247,7 +250,7 @@ class _Draw:
         tiles = (1 << self._int(5, 8)) + self._int(-1, 1)
         filters = tiles * self.config.filters - self._int(0, self.config.filters - 1)
         source = self._tensor("x", (1, self._int(1, 2), self._int(1, 3)))
-        weights = self._weights((filters, source.size))
+        weights = self._weights((filters, *source.shape)).reshape(filters, -1)
         output = self._tensor("y", (1, 1, filters))
         return self._network(source, Linear(
             inputs=("x",), output=output, weights=weights, format=self._format, bias=self._bias(
@@ -273,8 +276,8 @@ class _Draw:
         weights = np.full((filters, source.size), fmt.levels[-1], np.int64)
         if self.rng.random() < 0.7:
             weights = weights * self.rng.choice([-1, 1], (filters, 1))
-        if fmt.levels[0] != -fmt.levels[-1]:
-            weights = self._weights((filters, source.size))
+        if isinstance(fmt, SignedBinary):
+            weights = self._weights((filters, *shape)).reshape(filters, -1)
         output = self._tensor("y", (1, 1, filters))
         return self._network(source, Linear(
             inputs=("x",), output=output, weights=weights, format=fmt,

@@ -22,9 +22,10 @@ from nhot_sim.engine import EngineSimulation
 @pytest.mark.parametrize(("config", "direct"), [
     (EngineConfig(weight_words=128), False),
     (EngineConfig(pixels=2, filters=2, inputs=4, requantisers=2, lane="serial"), True),
-], ids=["parallel", "serial"])
+    (EngineConfig(format="signed-binary/4", filters=2, inputs=2, weight_words=256), False),
+], ids=["parallel", "serial", "regions"])
 def test_network_equals_reference(config, direct):
-    network = sample_network("2hot", size=5)
+    network = sample_network(config.format, size=5)
     x = extreme_inputs(network)[:1]
     simulation = EngineSimulation(compile_network(network, config), direct=direct)
     (outputs,) = simulation.run(list(x))
@@ -41,6 +42,7 @@ def test_network_equals_reference(config, direct):
         weight_words=1024,
     ),
     EngineConfig(filters=8, inputs=8, requantisers=4, format="signed-binary", weight_words=1024),
+    EngineConfig(filters=8, requantisers=4, format="signed-binary/4", weight_words=1024),
     EngineConfig(pixels=2, inputs=8, requantisers=4, format="int8", weight_words=1024),
     EngineConfig(filters=16, requantisers=4, format="1hot", weight_words=1024),
 ], ids=lambda config: config.format)

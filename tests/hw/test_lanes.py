@@ -20,6 +20,8 @@ CASES = [
     *((name, inputs, "parallel") for name in PARALLEL for inputs in (1, 3, 4)),
     *((name, inputs, "serial") for name in SERIAL for inputs in (1, 4)),
     ("2hot", 8, "parallel"), ("ternary", 8, "parallel"), ("signed-binary", 7, "parallel"),
+    *(("signed-binary/24", inputs, "parallel") for inputs in (1, 2, 3, 4, 8)),
+    ("signed-binary/7", 7, "parallel"),
 ]
 
 
@@ -86,7 +88,7 @@ def test_lane_in_carry_cells_equals_reference(name, inputs, style):
     assert check(spec, cycles, SIMULATED) >= 14
 
 
-@pytest.mark.parametrize("name", ["2hot", "ternary", "int8"])
+@pytest.mark.parametrize("name", ["2hot", "ternary", "int8", "signed-binary/2"])
 def test_lane_of_unsigned_activations(name):
     spec = spec_of(name, 2, activation_bits=7, activation_signed=False)
     rng = np.random.default_rng(1)
@@ -100,21 +102,23 @@ def test_the_range_of_an_activation():
 
 
 @pytest.mark.parametrize(("name", "style"), [("2hot", "parallel"), ("2hot", "serial"),
-                                             ("ternary", "parallel"), ("int8", "parallel")])
-def test_lane_wraps_on_the_way_to_a_sum_that_fits(name, style):
+                                             ("ternary", "parallel"), ("int8", "parallel"),
+                                             ("signed-binary/3", "parallel")])
+@pytest.mark.parametrize("platform", [None, SIMULATED])
+def test_lane_wraps_on_the_way_to_a_sum_that_fits(name, style, platform):
     spec = spec_of(name, 3, style, accumulator_bits=12)
     x = np.full((16, 3), 127)
     w = np.repeat([[spec.format.max_level] * 3, [-spec.format.max_level] * 3], 8, axis=0)
     with pytest.raises(NhotError, match="must fit 12 signed bits"):
         spec.compute(x[:8], w[:8])
-    check(spec, list(traffic(spec, [(x, w)] * 2, np.random.default_rng(2), gaps=0.0)))
+    check(spec, list(traffic(spec, [(x, w)] * 2, np.random.default_rng(2), gaps=0.0)), platform)
 
 
 @pytest.mark.parametrize("gaps", [0.0, 0.4])
 @pytest.mark.parametrize("platform", [None, SIMULATED])
 @pytest.mark.parametrize(("name", "inputs", "style"), [
     ("2hot", 3, "parallel"), ("2hot", 2, "serial"), ("ternary", 1, "parallel"),
-    ("signed-binary", 4, "parallel"), ("int8", 1, "parallel"),
+    ("signed-binary", 4, "parallel"), ("signed-binary/6", 3, "parallel"), ("int8", 1, "parallel"),
 ])
 def test_sum_starts_at_its_bias(name, inputs, style, platform, gaps):
     spec = spec_of(name, inputs, style, bias=True)
@@ -127,7 +131,8 @@ def formats() -> st.SearchStrategy[Format]:
     grids = st.integers(2, 9).flatmap(
         lambda bits: st.builds(NHot, bits=st.just(bits), n=st.integers(1, min(bits, 5)))
     )
-    return st.one_of(grids, st.sampled_from([parse("signed-binary"), parse("int3"), parse("int9")]))
+    others = ["signed-binary", "signed-binary/60", "int3", "int9"]
+    return st.one_of(grids, st.sampled_from(others).map(parse))
 
 
 @st.composite
@@ -163,7 +168,7 @@ def test_ii(name, inputs, style, ii):
 @pytest.mark.parametrize(("name", "style"), [
     *((name, style) for name in ("1hot", "2hot", "3hot", "ternary")
       for style in ("parallel", "serial")),
-    ("signed-binary", "parallel"), ("int8", "parallel"),
+    ("signed-binary", "parallel"), ("signed-binary/44", "parallel"), ("int8", "parallel"),
 ])
 def test_the_compiler_knows_interval_and_latency(name, style):
     for inputs in (1, 2, 4, 11):
@@ -206,6 +211,18 @@ def test_pack_puts_input_0_low():
     assert spec.pack([1, -1, 7]) == 0x7F1
 
 
+def test_pack_puts_the_sign_on_top():
+    spec = spec_of("signed-binary/3", 3)
+    assert [spec.pack(w) for w in ([1, 0, 1], [0, -1, -1], [0, 0, 0])] == [0b0101, 0b1110, 0b0000]
+    assert spec.weight_bits == 4
+
+
+def test_reference_inverts_the_sum_of_a_step():
+    spec = spec_of("signed-binary/2", 2)
+    x, w = np.array([[3, -5], [7, 9], [1, 1]]), np.array([[-1, -1], [0, 1], [0, -1]])
+    assert spec.compute(x, w) == ~(3 - 5) + 9 + ~1
+
+
 def test_lane_of_an_engine():
     config = EngineConfig(filters=2, inputs=2, format="3hot", lane="serial", accumulator_bits=20)
     assert for_config(config) == LaneSpec(
@@ -227,6 +244,12 @@ def test_lane_of_an_engine():
      "Format of a serial lane must be n-hot, not int8"),
     ({"format": parse("signed-binary"), "style": "serial"}, NhotError,
      "Format of a serial lane must be n-hot, not signed-binary"),
+    ({"format": parse("signed-binary/4"), "style": "serial"}, NhotError,
+     "Format of a serial lane must be n-hot, not signed-binary/4"),
+    ({"format": parse("signed-binary/16"), "inputs": 3}, NhotError,
+     "Inputs of a step must divide the 16 channels of a region of signed-binary/16, not be 3"),
+    ({"format": parse("signed-binary/16"), "inputs": 32}, NhotError,
+     "Inputs of a step must divide the 16 channels of a region of signed-binary/16, not be 32"),
 ])
 def test_wrong_spec_is_refused(options, error, text):
     with pytest.raises(error) as info:
@@ -256,7 +279,7 @@ def test_empty_sum_is_zero():
     assert spec_of("2hot", 2).compute(empty, empty) == 0
 
 
-@pytest.mark.parametrize("name", ["binary", "apot4", "signed-binary/16"])
+@pytest.mark.parametrize("name", ["binary", "apot4"])
 def test_formats_without_a_lane_are_refused(name):
     with pytest.raises(NhotError, match=f"Format must be one that a lane exists for, not {name}"):
         spec_of(name, 4)

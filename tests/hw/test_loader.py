@@ -13,6 +13,7 @@ from nhot_sim.streams import get_all, monitor, put, put_all, simulate
 # Codes of 1, 2, 4, 7 and 8 bits; words of one byte and of many; depths of all kinds.
 CONFIGS = [
     EngineConfig(format="signed-binary", filters=3, inputs=1, activation_words=40, weight_words=16),
+    EngineConfig(format="signed-binary/6", filters=4, inputs=2, weight_words=18),
     EngineConfig(format="ternary", filters=2, inputs=6, requantisers=2, weight_words=17),
     EngineConfig(format="1hot", filters=1, inputs=3, requant_words=33, weight_words=19),
     EngineConfig(format="2hot", filters=4, inputs=4, requantisers=4, weight_words=16),
@@ -34,8 +35,8 @@ def codes(source: random.Random, config: EngineConfig, words: int) -> bytes:
     data = b""
     for _ in range(words):
         word = 0
-        for i in range(config.filters * config.inputs):
-            word |= source.randrange(len(fmt.levels)) << (i * fmt.code_bits)
+        for i in range(config.word_codes):
+            word |= source.randrange(len(fmt.field_table)) << (i * fmt.code_bits)
         data += word.to_bytes(config.code_bytes, "little")
     return data
 
@@ -86,7 +87,7 @@ def test_accesses_are_those_of_the_model(config, pause):
     for _ in range(12):
         accesses.append(random_write(source, config, memory))
         region = accesses[-1][1]
-        size = config.filters * config.inputs if region == Region.WEIGHTS else 4
+        size = config.word_codes if region == Region.WEIGHTS else 4
         accesses.append(read(region, 0, source.choice([1, size, 3 * size + 1])))
     accesses += [
         read(region, max(0, len(memory.data[region]) // memory.word_bytes[region] - 2), 2 * size)
@@ -107,7 +108,7 @@ def test_a_part_of_a_word_is_dropped_and_leaves_nothing_behind(config):
         (Region.PROGRAM, 4), (Region.REQUANT, 4 * config.requantisers),
         (Region.WEIGHTS, config.code_bytes), (Region.ACTIVATIONS, config.inputs),
     ):
-        stored = config.filters * config.inputs if region == Region.WEIGHTS else size
+        stored = config.word_codes if region == Region.WEIGHTS else size
         for cut in range(1, size + 1):
             whole = [codes(source, config, 1) if region == Region.WEIGHTS
                      else source.randbytes(size) for _ in range(3)]

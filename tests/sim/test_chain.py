@@ -30,7 +30,7 @@ def image(network):
 def _with_weight(image, word, lane, change):
     """The image with one weight code moved, as a valid image."""
     bits = CONFIG.weight_format.code_bits
-    codes = unpack_codes(image.weights, bits, CONFIG.filters * CONFIG.inputs)
+    codes = unpack_codes(image.weights, bits, CONFIG.word_codes)
     codes[word, lane] += change
     return replace(image, weights=pack_codes(codes, bits))
 

@@ -13,6 +13,7 @@ from nhot_sim.runner import require
 SMALL = [
     EngineConfig(weight_words=512, activation_words=256),
     EngineConfig(format="signed-binary", filters=8, inputs=4, requantisers=4, pixels=2),
+    EngineConfig(format="signed-binary/4", filters=4, inputs=2, requantisers=2, pixels=2),
     EngineConfig(format="1hot", filters=6, inputs=3, requantisers=3, pixels=3),
 ]
 MORE = [

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 
 LANES = [("2hot", 2, "parallel"), ("3hot", 1, "parallel"), ("1hot", 3, "parallel"),
          ("ternary", 3, "parallel"), ("2hot", 2, "serial"), ("signed-binary", 2, "parallel"),
+         ("signed-binary/12", 3, "parallel"), ("signed-binary/2", 1, "parallel"),
          ("int8", 1, "parallel")]
 
 

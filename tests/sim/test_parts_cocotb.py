@@ -21,6 +21,7 @@ SIMULATORS = ["icarus", pytest.param("verilator", marks=pytest.mark.slow)]
     EngineConfig(pixels=3, filters=2, inputs=4, requantisers=2),
     EngineConfig(pixels=2, filters=4, inputs=2, lane="serial"),
     EngineConfig(format="signed-binary", pixels=2, filters=4, inputs=4),
+    EngineConfig(format="signed-binary/8", pixels=2, filters=2, inputs=4),
     EngineConfig(format="int8", filters=2, inputs=2),
 ], ids=lambda c: f"{c.format}-{c.lane}")
 def test_array(config, simulator, tmp_path):

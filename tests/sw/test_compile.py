@@ -23,6 +23,9 @@ CONFIGS = [
     EngineConfig(format="1hot", filters=6, inputs=3, requantisers=3, pixels=4),
     EngineConfig(format="ternary", filters=16, inputs=8, requantisers=8),
     EngineConfig(format="3hot", lane="serial"),
+    EngineConfig(format="signed-binary/2", filters=4, inputs=2, requantisers=2, pixels=2),
+    EngineConfig(format="signed-binary/8", filters=8, inputs=4),
+    EngineConfig(format="signed-binary/3", filters=3, inputs=3, requantisers=3),
 ]
 
 

@@ -129,7 +129,21 @@ def test_one_engine_has_one_target_id():
     assert EngineConfig(format="1hot@2").format == "ternary"
 
 
-@pytest.mark.parametrize("name", ["binary", "apot4", "signed-binary/16"])
+def test_a_region_has_a_sign_a_filter():
+    config = EngineConfig(filters=4, inputs=8, format="signed-binary/16")
+    assert (config.word_codes, config.code_bytes, config.weight_word_bits) == (36, 5, 36)
+    assert (config.field_bytes, config.lane_latency) == (36, 5)
+    plain = EngineConfig(filters=4, inputs=8, format="signed-binary")
+    assert (plain.word_codes, plain.code_bytes, plain.field_bytes) == (32, 4, 32)
+
+
+@pytest.mark.parametrize("inputs", [3, 16])
+def test_a_step_is_within_a_region(inputs):
+    with pytest.raises(NhotError, match=f"must divide the 8 channels of .*/8, not be {inputs}"):
+        EngineConfig(filters=inputs, inputs=inputs, format="signed-binary/8")
+
+
+@pytest.mark.parametrize("name", ["binary", "apot4"])
 def test_formats_without_a_lane_are_refused(name):
     with pytest.raises(NhotError, match=f"Engine format must be .*, not '{name}', for which"):
         EngineConfig(format=name)

@@ -44,7 +44,7 @@ def test_level_counts(bits, n, levels):
     [
         ("1hot", 4, 5, 1), ("2hot", 7, 8, 2), ("3hot", 8, 12, 3), ("4hot", 8, 16, 4),
         ("2hot@6", 6, 8, 2), ("ternary", 2, 2, 1), ("signed-binary", 1, 1, 1), ("int8", 8, 8, 4),
-        ("int4", 4, 4, 2), ("binary", 1, 1, 1), ("signed-binary/16", 2, 2, 1),
+        ("int4", 4, 4, 2), ("binary", 1, 1, 1), ("signed-binary/16", 1, 1, 1),
         ("2hot+", 6, 8, 2), ("apot4", 4, 5, 2), ("apot5", 5, 7, 2),
         ("apot6", 6, 8, 3), ("apot7", 7, 10, 3),
     ],
@@ -155,30 +155,89 @@ def test_nearest_keeps_levels_and_saturates(fmt):
         fmt.nearest([1.0, np.nan])
 
 
+def steps_of(fmt):
+    """Every level of a format, as steps of one sign each if it has one a step. (steps, S)"""
+    if fmt.sign_codes:
+        return np.array([[1, 1, 0], [0, -1, -1], [0, 0, 0], [-1, 0, 0]])
+    return np.resize(fmt.levels, (-(-len(fmt.levels) // 3), 3))
+
+
 @each_format
 def test_codes_round_trip(fmt):
-    codes = fmt.encode(fmt.levels)
-    assert codes.tolist() == list(range(len(fmt.levels)))
-    assert codes.max() < 2**fmt.code_bits
-    assert (fmt.decode(codes) == fmt.levels).all()
-    shaped = np.resize(fmt.levels, (2, 3, 5))
+    steps = steps_of(fmt)
+    codes = fmt.encode(steps)
+    assert codes.shape == (len(steps), 3 + fmt.sign_codes)
+    assert 0 <= codes.min() <= codes.max() < 2**fmt.code_bits
+    assert set(codes.reshape(-1).tolist()) == set(range(len(fmt.field_table)))
+    assert (fmt.decode(codes) == steps).all()
+    shaped = np.resize(steps, (2, 5, 1, 3))
     assert (fmt.decode(fmt.encode(shaped)) == shaped).all()
 
 
 @each_format
 def test_codes_that_stand_for_nothing(fmt):
-    for code in (-1, len(fmt.levels), 2**62):
+    for code in (-1, len(fmt.field_table), 2**62):
         with pytest.raises(NhotError, match=rf"index \(1,\) must be below .*, not {code}"):
             fmt.decode([0, code])
 
 
 @each_format
 def test_fields_round_trip(fmt):
-    fields = fmt.to_fields(fmt.levels)
-    assert fields.min() >= 0
-    assert fields.max() < 2**fmt.field_bits
-    assert len(set(fields.tolist())) == len(fmt.levels)
-    assert (fmt.from_fields(fields) == fmt.levels).all()
+    steps = steps_of(fmt)
+    fields = fmt.to_fields(steps)
+    assert 0 <= fields.min() <= fields.max() < 2**fmt.field_bits
+    assert len(set(fmt.field_table.tolist())) == len(fmt.field_table)
+    assert (fmt.from_fields(fields) == steps).all()
+
+
+each_region = pytest.mark.parametrize("tile", [1, 4, 16])
+
+
+@each_region
+@given(st.data())
+def test_a_step_of_a_region_is_its_gates_and_their_sign(tile, data):
+    fmt = SignedBinary(tile=tile)
+    gates = data.draw(st.lists(st.integers(0, 1), min_size=1, max_size=8))
+    sign = data.draw(st.sampled_from([1, -1]))
+    negative = int(sign < 0 and any(gates))
+    step = [sign * gate for gate in gates]
+    assert fmt.encode(step).tolist() == fmt.to_fields(step).tolist() == [*gates, negative]
+    assert int(fmt.inverted_terms(step)) == negative
+    for x in (-128, -1, 0, 77, 127):  # what a lane adds: the sum of what is let through, or its ~
+        total = x * sum(gates)
+        assert (~total if negative else total) + negative == x * sum(step)
+
+
+def test_steps_of_both_signs_are_refused():
+    fmt = SignedBinary(tile=4)
+    for what in (fmt.encode, fmt.to_fields, fmt.inverted_terms):
+        with pytest.raises(NhotError, match=r"must have one sign in signed-binary/4, .* \(1, 0\)"):
+            what([[[0, 1], [-1, -1]], [[1, -1], [0, 0]]])
+
+
+def test_a_minus_without_weights_is_refused():
+    fmt = SignedBinary(tile=4)
+    message = r"Sign of signed-binary/4 at index \(1,\) must be 0 for weights of 0"
+    for what in (fmt.decode, fmt.from_fields):
+        with pytest.raises(NhotError, match=message):
+            what([[0, 1, 1], [0, 0, 1]])
+
+
+@pytest.mark.parametrize(("weights", "text"), [
+    ([[1, 1, -1, -1, 0]] * 3 + [[0, 0, 0, 1, -1]], None),
+    ([[1, 1, 1, 1, 1], [0, 1, -1, 1, 0]], "Channels 2 to 3 of filter 1 must have one sign in"),
+    ([[0, 0, 0, 0, -1]], None),
+    ([[[1, 1, 1], [0, 0, 1]], [[1, 0, 1], [1, 0, -1]]], "Channels 2 to 2 of filter 1"),
+    ([[[[1, 0]], [[0, -1]]]], "Channels 0 to 1 of filter 0 must have one sign in signed-binary/2"),
+])
+def test_regions_have_one_sign(weights, text):
+    fmt = SignedBinary(tile=2)
+    if text is None:
+        fmt.check_regions(weights)
+    else:
+        with pytest.raises(NhotError, match=text):
+            fmt.check_regions(weights)
+    SignedBinary().check_regions(np.abs(weights))
 
 
 @each_format
@@ -204,7 +263,7 @@ def test_what_a_field_means(fmt):
         if fmt.n == 1 and not field & 1:  # the non-zero flag
             total = negative = 0
         assert total == level
-        assert int(fmt.inverted_terms(level)) == negative
+        assert int(fmt.inverted_terms([level])) == negative
 
 
 @each_n_hot
@@ -214,7 +273,7 @@ def test_inverted_terms_are_what_a_lane_leaves_out(fmt):
         for level in fmt.levels.tolist():
             terms = fmt.field_terms(level)
             lane = sum(x << e if sign > 0 else ~(x << e) for sign, e in terms)
-            assert lane + int(fmt.inverted_terms(level)) == level * x
+            assert lane + int(fmt.inverted_terms([level])) == level * x
 
 
 @pytest.mark.parametrize("fmt", [Uniform(bits=8), SignedBinary()], ids=lambda fmt: fmt.name)

@@ -146,7 +146,8 @@ def test_these_bytes_are_version_1():
         ({"requant": bytes(4)}, "requant must be whole words of 8 bytes"),
         ({"weights": bytes(6)}, "weights must be whole words of 7 bytes"),
         ({"weights": bytes(7 * 65)}, "weights must be whole words of 7 bytes, at most 64"),
-        ({"weights": b"\xff" * 7}, "weights must be codes of 2hot, below 87, not 127 in word 0"),
+        ({"weights": b"\xff" * 7},
+         r"weights: Code of 2hot at index \(0, 0, 0\) must be below 87, not 127"),
         ({"meta": EMPTY}, "program must be 1 descriptors of 56 bytes"),
     ],
 )
@@ -167,7 +168,8 @@ def test_the_first_code_without_a_level_is_refused(name):
     codes[-1, 1] = count - 1
     replace(made, weights=pack_codes(codes, fmt.code_bits))
     codes[-1, 1] = count
-    with pytest.raises(ImageError, match=f"codes of {name}, below {count}, not {count} in word"):
+    message = rf"weights: Code of {name} at index \(\d+, 0, 1\) must be below {count}, not {count}"
+    with pytest.raises(ImageError, match=message):
         replace(made, weights=pack_codes(codes, fmt.code_bits))
 
 
@@ -214,7 +216,7 @@ def test_contents_must_be_bytes():
         (with_section(Section.META, b'{"format":"2hot",' + image().meta.to_json().encode()[1:]),
          "meta must have each name once in an object, not 'format' twice"),
         (with_section(Section.PROGRAM, bytes(3)), "program must be whole words"),
-        (with_section(Section.WEIGHTS, b"\xff" * 7), "weights must be codes of 2hot"),
+        (with_section(Section.WEIGHTS, b"\xff" * 7), "weights: Code of 2hot at index"),
     ],
 )
 def test_images_that_are_refused(data, text):

@@ -36,6 +36,7 @@ KINDS = (
     Kind(name="1hot", format="1hot"),
     Kind(name="ternary", format="ternary"),
     Kind(name="signed-binary", format="signed-binary"),
+    Kind(name="signed-binary/16", format="signed-binary/16"),
 )
 
 # Multiply-accumulates in one measurement: enough to average over, few enough for the part. The

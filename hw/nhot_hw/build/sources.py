@@ -90,13 +90,11 @@ def _regions(config: EngineConfig) -> dict[Region, tuple[int, int | str]]:
     """Depth and bytes a word of each region."""
     from nhot_hw.engine.memories import timing_words
 
-    field_bytes = -(-config.weight_format.field_bits // 8)
-    lanes = config.filters * config.inputs
     return {
         Region.PROGRAM: (config.program_words, 4),
         Region.REQUANT: (config.requant_words, 4 * config.requantisers),
         Region.WEIGHTS: (
-            config.weight_words, f"{config.code_bytes} written, {lanes * field_bytes} read"
+            config.weight_words, f"{config.code_bytes} written, {config.field_bytes} read"
         ),
         Region.ACTIVATIONS: (config.activation_words, config.inputs),
         Region.TIMING: (timing_words(config), 4),

@@ -18,7 +18,7 @@ class LaneArray(wiring.Component):
     Members
     -------
     i_x : In(T words of S signed bytes)
-    i_w : In(P x S weight fields), filter by filter
+    i_w : In(P x S weight fields), filter by filter, each with the sign that they may share
     i_en, i_first, i_phase : as for a lane
     o_sum : Out(T x P signed accumulators), valid ``latency`` cycles after the last step
     """
@@ -44,7 +44,7 @@ class LaneArray(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        width = self.config.inputs * self.config.weight_format.field_bits
+        width = self.lane.weight_bits
         for t in range(self.config.pixels):
             for p in range(self.config.filters):
                 lane = m.submodules[f"lane_{t}_{p}"] = self.lane.create()

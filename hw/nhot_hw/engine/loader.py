@@ -53,8 +53,8 @@ class Loader(wiring.Component):
         m = Module()
         region = Signal(4)
         left = Signal(16)  # bytes
-        places = max(self.plain_bits // 8, self.config.filters * self.config.inputs)
-        place = Signal(range(places + 1))  # bytes, or weights, of the present word
+        places = max(self.plain_bits // 8, self.config.word_codes)
+        place = Signal(range(places + 1))  # bytes, or codes, of the present word
         is_weights = region == Region.WEIGHTS
         bits = Signal(range(self.config.weight_format.code_bits))  # of the present code
         plain = Signal(self.plain_bits)
@@ -141,7 +141,7 @@ class Loader(wiring.Component):
                     fields.eq(Cat(fields, decoder.o_field) >> fmt.field_bits),
                     place.eq(place + 1),
                 ]
-                with m.If(place == self.config.filters * self.config.inputs - 1):
+                with m.If(place == self.config.word_codes - 1):
                     m.next = "Store-Codes"
         with m.State("Store-Codes"):  # what is left of the byte is the word's padding
             m.d.comb += [write.eq(1), advance.eq(1)]
@@ -153,7 +153,7 @@ class Loader(wiring.Component):
     def _read(self, m, decoder, region, is_weights, left, place, plain, fields, advance):
         fmt = self.config.weight_format
         field_bytes = (fmt.field_bits + 7) // 8
-        last_field = self.config.filters * self.config.inputs - 1
+        last_field = self.config.word_codes - 1
         part = Signal(range(max(2, field_bytes)))
         field = Signal(8 * field_bytes)
         byte = Mux(is_weights, field.word_select(part, 8), plain[:8])

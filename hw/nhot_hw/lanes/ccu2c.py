@@ -11,16 +11,18 @@ from amaranth.hdl import Cat, Const, Instance, Module, Mux, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["SIMULATED", "Ccu2c", "Fused", "fused_add", "is_ecp5"]
+__all__ = ["SIMULATED", "Ccu2c", "Fused", "fused_accumulate", "fused_add", "is_ecp5"]
 
 SIMULATED = "ecp5-simulated"
 """As a platform: that of the ECP5, with models for the cells."""
 
-# Bit a + 2b + 4c + 8d of a table is the sum, without carry, of a and the operand. The carry comes
-# from a and b alone, as if c and d were 0, so the operand must be 0 there.
-_OPERANDS = {
-    "gate": lambda b, c, d: (b ^ d) & c,
-    "mux": lambda b, c, d: b if d else c,
+# Bit a + 2b + 4c + 8d of a table is the sum, without carry, of two numbers. The carry comes from a
+# and b alone, as if c and d were 0, so there one of the numbers must be 0: the operand, or the old
+# sum of an accumulator.
+_TABLES = {
+    "gate": lambda a, b, c, d: a ^ ((b ^ d) & c),
+    "mux": lambda a, b, c, d: a ^ (b if d else c),
+    "accumulate": lambda a, b, c, d: (a ^ b) ^ (c & (1 - d)),
 }
 
 
@@ -54,22 +56,31 @@ class Fused:
         """Bits of the operand."""
         return max(len(self.b), len(self.c))
 
-    @property
-    def table(self) -> int:
-        """Contents of the LUT."""
-        operand = _OPERANDS[self.kind]
-        bits = ((i & 1) ^ operand(i >> 1 & 1, i >> 2 & 1, i >> 3 & 1) for i in range(16))
-        return sum(bit << i for i, bit in enumerate(bits))
-
 
 def fused_add(m: Module, a: Value, operand: Fused, *, bits: int) -> Value:
     """``a`` plus the operand, both signed, with the carry but at most ``bits`` wide."""
     width = min(max(len(a), operand.width) + 1, bits)
-    inputs = [_extend(value, width + 1) for value in (a, operand.b, operand.c, operand.d)]
+    return _chain(m, operand.kind, (a, operand.b, operand.c, operand.d), width)
+
+
+def fused_accumulate(
+    m: Module, total: Value, negative: Value, old: Value, first: Value
+) -> Value:
+    """``old``, or 0 if it is the ``first``, plus ``total``, or ``~total`` if ``negative``.
+
+    Signed, as wide as ``old``.
+    """
+    return _chain(m, "accumulate", (total, negative, old, first), len(old))
+
+
+def _chain(m: Module, kind: str, values: tuple[Value, ...], width: int) -> Value:
+    """Carry cells in a row, fed with a, b, c and d."""
+    inputs = [_extend(value, width + 1) for value in values]
+    table = _table(kind)
     carry: Value = Const(0, 1)
     sums = []
     for i in range(0, width, 2):
-        cell = Ccu2c(operand.table)
+        cell = Ccu2c(table)
         m.submodules += cell
         m.d.comb += cell.i_carry.eq(carry)
         m.d.comb += [
@@ -79,6 +90,12 @@ def fused_add(m: Module, a: Value, operand: Fused, *, bits: int) -> Value:
         sums.append(cell.o_sum)
         carry = cell.o_carry
     return Cat(sums)[:width].as_signed()
+
+
+def _table(kind: str) -> int:
+    """Contents of the LUT."""
+    bits = (_TABLES[kind](i & 1, i >> 1 & 1, i >> 2 & 1, i >> 3 & 1) for i in range(16))
+    return sum(bit << i for i, bit in enumerate(bits))
 
 
 def _extend(value: Value, width: int) -> Value:

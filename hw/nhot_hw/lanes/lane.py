@@ -7,8 +7,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigne
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from nhot_hw.lanes.ccu2c import Fused, fused_add, is_ecp5
-from nhot_hw.lanes.register import add_tree
+from nhot_hw.lanes.ccu2c import Fused, fused_accumulate, fused_add, is_ecp5
+from nhot_hw.lanes.register import add_tree, delay
 
 if TYPE_CHECKING:
     from nhot_hw.lanes.spec import LaneSpec
@@ -27,8 +27,9 @@ class Lane(wiring.Component):
     -------
     i_x : In(ArrayLayout(activation, S))
         Activations of this step. Anything, while ``i_en`` is low.
-    i_w : In(S * field_bits)
-        Weight fields of this step, input 0 in the low bits. Anything, while ``i_en`` is low.
+    i_w : In(weight_bits)
+        Weight fields of this step, input 0 in the low bits, and the sign behind them if the format
+        has one a step. Anything, while ``i_en`` is low.
     i_en : In(1)
         This cycle adds to the sum; may have gaps anywhere.
     i_first : In(1)
@@ -55,7 +56,7 @@ class Lane(wiring.Component):
         self.spec = spec
         super().__init__({
             "i_x": In(data.ArrayLayout(spec.activation_shape, spec.inputs)),
-            "i_w": In(unsigned(spec.inputs * spec.format.field_bits)),
+            "i_w": In(unsigned(spec.weight_bits)),
             "i_en": In(1),
             "i_first": In(1),
             "i_phase": In(range(max(spec.ii, 2))),
@@ -79,8 +80,12 @@ class Lane(wiring.Component):
         m = Module()
         fuse = is_ecp5(platform)
         products = [self.product(m, x, field, fuse=fuse) for x, field in self._operands()]
-        total = add_tree(m, products, bits=self.spec.accumulator_bits)
-        self._accumulate(m, total, fuse=fuse)
+        negative = self._negative(m)
+        late = fuse and not self.spec.bias  # the carry cells have no input left beside a bias
+        total = add_tree(
+            m, products, bits=self.spec.accumulator_bits, invert=None if late else negative
+        )
+        self._accumulate(m, total, negative if late else None, fuse=fuse)
         return m
 
     def _operands(self) -> list[tuple[Value, Value]]:
@@ -92,10 +97,22 @@ class Lane(wiring.Component):
             for i, x in enumerate(activations)
         ]
 
-    def _accumulate(self, m: Module, total: Value, *, fuse: bool) -> None:
+    def _negative(self, m: Module) -> Value | None:
+        """Whether the sum of this step is to be inverted, as late as the products."""
+        if not self.spec.format.sign_codes:
+            return None
+        return delay(m, self.i_w[-1], self.product_latency(self.spec))
+
+    def _accumulate(
+        self, m: Module, total: Value, negative: Value | None, *, fuse: bool
+    ) -> None:
+        """Add ``total``, or ``~total`` if it is ``negative``, to the sum."""
         bits = self.spec.accumulator_bits
         enable, first = self._control(m)
-        if fuse:
+        if negative is not None:
+            negative = delay(m, negative, (self.spec.inputs - 1).bit_length())
+            new = fused_accumulate(m, total, negative, self.o_sum, first)
+        elif fuse:
             new = fused_add(m, total, self._old(first), bits=bits)
         elif self.spec.bias:
             new = self._old(first).value + total

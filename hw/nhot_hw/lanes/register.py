@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Module, Shape, Signal, Value
+from amaranth.hdl import Module, Mux, Shape, Signal, Value
 
 from nhot_hw.lanes.ccu2c import Fused, fused_add
 
-__all__ = ["add_tree", "register"]
+__all__ = ["add_tree", "delay", "register"]
 
 
 def register(m: Module, value: Value, *, bits: int = 64) -> Signal:
@@ -17,15 +17,31 @@ def register(m: Module, value: Value, *, bits: int = 64) -> Signal:
     return stage
 
 
-def add_tree(m: Module, values: Sequence[Value | Fused], *, bits: int) -> Value:
+def delay(m: Module, value: Value, cycles: int) -> Value:
+    """A value of so many cycles ago, without reset."""
+    for _ in range(cycles):
+        value = register(m, value)
+    return value
+
+
+def add_tree(
+    m: Module, values: Sequence[Value | Fused], *, bits: int, invert: Value | None = None
+) -> Value:
     """Add signed values pairwise, with a register after each level.
 
     ``bits`` that hold the final sum are enough for all
     the others: what wraps on the way, wraps back. Takes ``ceil(log2(len(values)))`` cycles.
+    With ``invert``, a bit that comes with the values, the sum is ``~sum`` where it is set: an
+    exclusive-or behind the last adder, which an iCE40 has in the adder's own cells.
     """
-    while len(values) > 1:
+    levels = (len(values) - 1).bit_length()
+    if invert is not None and not levels:
+        return _inverted(_plain(values[0]), invert)
+    for level in range(levels):
         pairs = zip(values[::2], values[1::2], strict=False)
         sums = [_add(m, a, b, bits=bits) for a, b in pairs]
+        if invert is not None and level == levels - 1:
+            sums = [_inverted(sums[0], delay(m, invert, level))]
         rest = values[len(sums) * 2:]
         values = [register(m, value, bits=bits) for value in (*sums, *map(_plain, rest))]
     return _plain(values[0])
@@ -35,6 +51,10 @@ def _add(m: Module, a: Value | Fused, b: Value | Fused, *, bits: int) -> Value:
     if isinstance(b, Fused):
         return fused_add(m, _plain(a), b, bits=bits)
     return a + b
+
+
+def _inverted(value: Value, invert: Value) -> Value:
+    return Mux(invert, ~value, value)
 
 
 def _plain(value: Value | Fused) -> Value:

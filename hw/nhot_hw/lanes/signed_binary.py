@@ -14,7 +14,11 @@ __all__ = ["SignedBinaryLane"]
 
 
 class SignedBinaryLane(Lane):
-    """A gate for each input; the sign of the filter is in its requantisation."""
+    """A gate for each input.
+
+    The sign of a filter is in its requantisation. With regions the sign of a step is in the top bit
+    of its weights, and the base inverts the sum of the step.
+    """
 
     @staticmethod
     def product_latency(spec: "LaneSpec") -> int:

@@ -70,8 +70,10 @@ class LaneSpec:
             raise NhotError(f"Lane style must be 'parallel' or 'serial', not {self.style!r}")
         if self.style == "serial" and not isinstance(self.format, NHot):
             raise NhotError(f"Format of a serial lane must be n-hot, not {self.format.name}")
-        if not isinstance(self.format, (NHot, Uniform)) and self.format != SignedBinary():
+        if not isinstance(self.format, (NHot, Uniform, SignedBinary)):
             raise NhotError(f"Format must be one that a lane exists for, not {self.format.name}")
+        if isinstance(self.format, SignedBinary):
+            self.format.check_inputs(self.inputs)
 
     @property
     def activation_shape(self) -> Shape:
@@ -92,11 +94,16 @@ class LaneSpec:
         return self._core.product_latency(self) + (self.inputs - 1).bit_length() + 1
 
     @property
+    def weight_bits(self) -> int:
+        """Bits of the weights of a step: S fields, and one of the sign that they may share."""
+        return (self.inputs + self.format.sign_codes) * self.format.field_bits
+
+    @property
     def product_bits(self) -> int:
         """Bits of the signed product of any activation and any level, as the lane computes it."""
         low, high = self.activation_range
         levels = self.format.levels
-        missing = self.format.inverted_terms(levels)
+        missing = self.format.inverted_terms(levels[:, None])
         return bits_for(np.concatenate([levels * low - missing, levels * high - missing]))
 
     @property
@@ -114,7 +121,7 @@ class LaneSpec:
         x : (K, S) integers
             Activations.
         w : (K, S) integers
-            Weights, as levels of the format.
+            Weights, as levels of the format; of one sign a step if they share it.
         bias : int
             What the sum starts at; only a lane with ``bias`` has another than 0.
 
@@ -122,7 +129,7 @@ class LaneSpec:
         -------
         int
             ``bias + sum(w * x) - sum(format.inverted_terms(w))``: a lane adds ``~x`` where ``-x``
-            is meant, and the ones that are missing belong into the bias.
+            is meant, of an input or of a step, and the ones that are missing belong into the bias.
 
         Raises
         ------
@@ -147,7 +154,10 @@ class LaneSpec:
         return total
 
     def pack(self, w: ArrayLike) -> int:
-        """``i_w`` of one step: the fields of ``w`` (S,) levels, input 0 in the low bits."""
+        """``i_w`` of one step: the fields of ``w`` (S,) levels, input 0 in the low bits.
+
+        The sign that they may share is in the top bits.
+        """
         fields = self.format.to_fields(w)
         return sum(int(field) << i * self.format.field_bits for i, field in enumerate(fields))
 

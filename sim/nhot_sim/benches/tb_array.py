@@ -8,6 +8,7 @@ from cocotb.triggers import FallingEdge, RisingEdge
 
 from nhot.compiler.config import EngineConfig
 from nhot_hw.lanes import for_config
+from nhot_sim.benches.lane_traffic import random_steps
 from nhot_sim.benches.stream_ports import start
 from nhot_sim.runner import bench_parameters
 
@@ -31,8 +32,8 @@ class Bench:
         x = self.rng.choice(
             [-128, 127, *self.rng.integers(-128, 128, 6)], (length, config.pixels, config.inputs)
         )
-        w = self.rng.choice(
-            config.weight_format.levels, (length, config.filters, config.inputs)
+        w = random_steps(
+            config.weight_format, self.rng, (length, config.filters, config.inputs)
         )
         for step in range(length):
             for phase in range(self.lane.ii):

@@ -154,9 +154,9 @@ async def reset_keeps_the_weights(dut: Any) -> None:
     assert dut.o_busy.value == 0
 
     fields = image.weight_fields()
-    size = (config.weight_format.field_bits + 7) // 8
+    size = config.field_bytes // config.word_codes
     count = min(len(fields), 5)
-    raw = await bench.read(Region.WEIGHTS, 0, count * fields.shape[1] * size)
+    raw = await bench.read(Region.WEIGHTS, 0, count * config.field_bytes)
     got = np.frombuffer(raw, np.uint8).reshape(-1, size).astype(np.int64) @ (
         256 ** np.arange(size)
     )

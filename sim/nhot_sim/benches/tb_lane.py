@@ -1,6 +1,7 @@
 """Bench of a lane: every weight, every activation, random gaps, on the generated Verilog."""
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import cocotb
@@ -76,11 +77,14 @@ def _every_pair(spec: LaneSpec, rng: np.random.Generator) -> Iterator[Sum]:
     activations = np.arange(low, high + 1)
     if bench_parameters()["extremes"] or len(levels) * len(activations) >= MAX_PAIRS:
         activations = np.array([low, low + 1, -1, 0, 1, high - 1, high])
+    signs = (1,)
+    if spec.format.sign_codes:  # all weights of a step have it
+        levels, signs = levels[levels >= 0], (1, -1)
     pairs = np.array(np.meshgrid(activations, levels)).reshape(2, -1)
     # Each input sees all pairs, in an order of its own: what is wrong in one does not cancel out.
     x, w = np.stack([rng.permutation(pairs.T) for _ in range(spec.inputs)], axis=-1).swapaxes(0, 1)
-    for k in range(pairs.shape[1]):
-        yield x[k:k + 1], w[k:k + 1]
+    for k, sign in product(range(pairs.shape[1]), signs):
+        yield x[k:k + 1], sign * w[k:k + 1]
 
 
 def _idle(spec: LaneSpec) -> Cycle:

@@ -45,10 +45,11 @@ def _check_weights(layers: list[Layer], image: Image) -> int:
             )
         bad = np.argwhere(got != order)
         if len(bad):
-            word, lane = (int(i) for i in bad[0])
+            word, lane, source = (int(i) for i in bad[0])
+            place = _place(layer, image, word, lane, source)
             raise MismatchError(
-                f"Weight of layer {layer.output.name!r} at {_place(layer, image, word, lane)} "
-                f"must be {order[word, lane]}, not {got[word, lane]} "
+                f"Weight of layer {layer.output.name!r} at {place} "
+                f"must be {order[word, lane, source]}, not {got[word, lane, source]} "
                 f"(word {start + word} of the image, {len(bad)} weights differ)"
             )
         start += len(order)
@@ -58,15 +59,15 @@ def _check_weights(layers: list[Layer], image: Image) -> int:
     return count
 
 
-def _place(layer: Layer, image: Image, word: int, lane: int) -> str:
-    """The index (filter, y, x, channel) of one lane of one word."""
+def _place(layer: Layer, image: Image, word: int, lane: int, source: int) -> str:
+    """The index (filter, y, x, channel) of one input of one filter of one word."""
     assert layer.levels is not None
     config = image.config
     filters, height, width, channels = layer.levels.shape
     shape = (-(-filters // config.filters), height, width, -(-channels // config.inputs))
     tile, y, x, channel_word = (int(i) for i in np.unravel_index(word, shape))
-    filter_index = tile * config.filters + lane // config.inputs
-    channel = channel_word * config.inputs + lane % config.inputs
+    filter_index = tile * config.filters + lane
+    channel = channel_word * config.inputs + source
     return f"filter {filter_index}, y {y}, x {x}, channel {channel}"
 
 

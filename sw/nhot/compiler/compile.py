@@ -33,13 +33,15 @@ def compile_network(network: Network, config: EngineConfig) -> Image:
     if beyond:
         raise NhotError("; ".join(dict.fromkeys(beyond)))
     descriptors = _descriptors(plan, config)
-    levels = np.zeros((0, config.filters * config.inputs), np.int64)
+    levels = np.zeros((0, config.filters, config.inputs), np.int64)
     codes = config.weight_format.encode(np.concatenate([levels, *plan.weights.values()]))
     return Image(
         config=config,
         program=b"".join(step.pack() for step in descriptors),
         requant=np.concatenate(plan.records).astype("<u4").tobytes(),
-        weights=pack_codes(codes, config.weight_format.code_bits),
+        weights=pack_codes(
+            codes.reshape(-1, config.word_codes), config.weight_format.code_bits
+        ),
         meta=_meta(network, plan, program_cycles(descriptors, config), config),
     )
 

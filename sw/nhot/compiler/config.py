@@ -48,7 +48,8 @@ class EngineConfig:
     accumulator_bits, product_bits : int
         Widths of an accumulator and of a requantisation product.
     activation_words, weight_words, requant_words, program_words : int
-        Depths of the four memories, in words of S bytes, P * S fields, 32 * R bits and 32 bits.
+        Depths of the four memories, in words of S bytes, P * S fields (and P signs),
+        32 * R bits and 32 bits.
     """
 
     pixels: int = 1
@@ -68,7 +69,7 @@ class EngineConfig:
         # One engine, one name, one target id: "2hot@8" is "2hot".
         object.__setattr__(self, "format", parse(self.format).name)
         fmt = self.weight_format
-        if not isinstance(fmt, NHot | Uniform) and fmt != SignedBinary():
+        if not isinstance(fmt, NHot | Uniform | SignedBinary):
             raise NhotError(
                 f"Engine format must be n-hot, signed-binary or uniform, not {self.format!r}, for "
                 "which there is no lane"
@@ -77,6 +78,8 @@ class EngineConfig:
             value = getattr(self, what)
             if type(value) is not int or not low <= value <= high:  # True is no size
                 raise NhotError(f"Engine {what} must be {low} to {high}, not {shortened(value)}")
+        if isinstance(fmt, SignedBinary):
+            fmt.check_inputs(self.inputs)
         if self.filters % self.inputs and self.inputs % self.filters:
             raise NhotError(
                 f"Engine filters and inputs must divide one another, "
@@ -124,19 +127,24 @@ class EngineConfig:
         return 1 + tree + 1
 
     @property
+    def word_codes(self) -> int:
+        """Codes, and fields, of one weight word: for each filter S, and its sign if it has one."""
+        return self.filters * (self.inputs + self.weight_format.sign_codes)
+
+    @property
     def code_bytes(self) -> int:
-        """Bytes of one weight word on the wire: P * S dense codes, packed, low bits first."""
-        return (self.filters * self.inputs * self.weight_format.code_bits + 7) // 8
+        """Bytes of one weight word on the wire: its dense codes, packed, low bits first."""
+        return (self.word_codes * self.weight_format.code_bits + 7) // 8
 
     @property
     def field_bytes(self) -> int:
-        """Bytes of one weight word as it is read back: P * S fields, each in whole bytes."""
-        return self.filters * self.inputs * ((self.weight_format.field_bits + 7) // 8)
+        """Bytes of one weight word as it is read back: its fields, each in whole bytes."""
+        return self.word_codes * ((self.weight_format.field_bits + 7) // 8)
 
     @property
     def weight_word_bits(self) -> int:
-        """Bits of one weight word on the board: P * S fields."""
-        return self.filters * self.inputs * self.weight_format.field_bits
+        """Bits of one weight word on the board: its fields."""
+        return self.word_codes * self.weight_format.field_bits
 
     @property
     def activation_address_bits(self) -> int:

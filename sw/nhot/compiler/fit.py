@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from nhot.compiler.config import SIZES, EngineConfig
+from nhot.compiler.lower import lower_weights
 from nhot.compiler.survey import survey
 from nhot.errors import NhotError
 from nhot.formats import NHot, Uniform, parse
-from nhot.network import Filters, Network
+from nhot.network import Conv2d, Filters, Linear, Network
 
 __all__ = ["fit"]
 
@@ -54,8 +55,10 @@ def _formats(network: Network, config: EngineConfig) -> Iterator[EngineConfig]:
     for fmt in (config.weight_format, *order):
         lane = config.lane if isinstance(fmt, NHot) else "parallel"
         try:
+            chosen = replace(config, format=fmt.name, lane=lane)
             for node in filters:
-                fmt.fold_signs(node.weights)
-            yield replace(config, format=fmt.name, lane=lane)
+                if isinstance(node, Conv2d | Linear):  # the engine has no others
+                    lower_weights(node, network.inputs(node)[0], chosen)
+            yield chosen
         except NhotError:
             continue

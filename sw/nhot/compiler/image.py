@@ -141,14 +141,14 @@ class Image:
         return words.astype(np.int64)
 
     def weight_levels(self) -> Ints:
-        """The weights as the array reads them: levels (words, P * S)."""
-        config = self.config
-        fmt = config.weight_format
-        codes = unpack_codes(self.weights, fmt.code_bits, config.filters * config.inputs)
-        return fmt.decode(codes)
+        """The weights as the array reads them: levels (words, P, S)."""
+        return self.config.weight_format.decode(_codes(self.weights, self.config))
 
     def weight_fields(self) -> Ints:
-        """The lane fields that the weight memory holds once loaded. (words, P * S)"""
+        """The lane fields that the weight memory holds once loaded.
+
+        (words, P, S), or with the signs of the steps (words, P, S + 1).
+        """
         return self.config.weight_format.to_fields(self.weight_levels())
 
     @property
@@ -230,18 +230,21 @@ class Image:
         )
 
 
+def _codes(weights: bytes, config: EngineConfig) -> Ints:
+    """The codes of weight words: (words, P, S), or with the signs of the steps (words, P, S + 1)"""
+    codes = unpack_codes(weights, config.weight_format.code_bits, config.word_codes)
+    return codes.reshape(-1, config.filters, config.word_codes // config.filters)
+
+
 def _check_codes(weights: bytes, config: EngineConfig) -> None:
     """Refuse weights that are not codes of the engine's format, and padding that is not 0."""
     fmt = config.weight_format
-    codes = unpack_codes(weights, fmt.code_bits, config.filters * config.inputs)
-    bad = codes >= len(fmt.levels)
-    if bad.any():
-        word = int(np.argwhere(bad)[0, 0])
-        raise ImageError(
-            f"Image weights must be codes of {fmt.name}, below {len(fmt.levels)}, "
-            f"not {int(codes[bad][0])} in word {word}"
-        )
-    if pack_codes(codes, fmt.code_bits) != weights:
+    codes = _codes(weights, config)
+    try:
+        fmt.decode(codes)
+    except NhotError as error:
+        raise ImageError(f"Image weights: {error}") from None
+    if pack_codes(codes.reshape(-1, config.word_codes), fmt.code_bits) != weights:
         raise ImageError("Image weights must have padding bits of 0")
 
 

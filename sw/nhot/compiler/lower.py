@@ -32,7 +32,9 @@ from nhot.network import (
 )
 from nhot.network.requant import SHIFT
 
-__all__ = ["Layer", "fuse_clamps", "lower", "try_lower"]
+__all__ = [
+    "Layer", "channel_words", "fuse_clamps", "lower", "lower_weights", "try_lower",
+]
 
 _UNIT = 1 << SHIFT
 
@@ -119,12 +121,9 @@ def fuse_clamps(network: Network) -> list[Node]:
 def _lower_node(node: Node, inputs: tuple[Tensor, ...], config: EngineConfig) -> Layer:
     match node:
         case Conv2d():
-            dense = _dense_groups(node.weights, node.groups, config)
-            return _array_layer(node, dense, node.window, inputs, config)
+            return _array_layer(node, node.window, inputs, config)
         case Linear():
-            height, width, channels = inputs[0].shape
-            weights = node.weights.reshape(-1, height, width, channels)
-            return _array_layer(node, weights, Window(kernel=(height, width)), inputs, config)
+            return _array_layer(node, Window(kernel=inputs[0].shape[:2]), inputs, config)
         case MaxPool():
             return _copy_layer(node, Operation.MAX, node.window, inputs, pad_value=-128)
         case Clamp():
@@ -158,21 +157,41 @@ def _lower_node(node: Node, inputs: tuple[Tensor, ...], config: EngineConfig) ->
 
 
 def _array_layer(
-    node: Conv2d | Linear, weights: Ints, window: Window, inputs: tuple[Tensor, ...],
-    config: EngineConfig,
+    node: Conv2d | Linear, window: Window, inputs: tuple[Tensor, ...], config: EngineConfig
 ) -> Layer:
     """Fold signs, the byte offset of the input and the lanes' missing ones into bias and scale."""
-    fmt = config.weight_format
-    folded, signs = fmt.fold_signs(weights)
+    folded, signs = lower_weights(node, inputs[0], config)
     shift = offset(inputs[0])
     # A stored activation is x + shift, so a sum over it exceeds the wanted one by shift * sum(w).
-    bias = signs * (node.bias - shift * weights.sum(axis=(1, 2, 3)))
+    bias = signs * node.bias - shift * folded.sum(axis=(1, 2, 3))
     multiplier = signs * node.requant.multiplier
     requant = _stored(replace(node.requant, multiplier=multiplier), node.output)
     return Layer(
         node=node, operation=Operation.ARRAY, inputs=inputs, window=window, levels=folded,
         bias=bias, requant=requant, pad_value=inputs[0].zero_point + shift,
     )
+
+
+def lower_weights(node: Conv2d | Linear, x: Tensor, config: EngineConfig) -> tuple[Ints, Ints]:
+    """Levels (filters, kernel_y, kernel_x, channels) for the lanes, and a sign a filter.
+
+    Weights that the lanes cannot hold are refused.
+    """
+    if isinstance(node, Conv2d):
+        weights = _dense_groups(node.weights, node.groups, config)
+    else:
+        weights = node.weights.reshape(-1, *x.shape)
+    fmt = config.weight_format
+    levels, signs = fmt.fold_signs(weights)
+    fmt.encode(channel_words(levels, config.inputs))
+    return levels, signs
+
+
+def channel_words(levels: Ints, inputs: int) -> Ints:
+    """Weights (..., channels) as steps (..., words, S); channels beyond the layer's are zero."""
+    fill = -levels.shape[-1] % inputs
+    padded = np.pad(levels, (*[(0, 0)] * (levels.ndim - 1), (0, fill)))
+    return padded.reshape(*levels.shape[:-1], -1, inputs)
 
 
 def _copy_layer(

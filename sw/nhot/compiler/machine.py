@@ -43,9 +43,8 @@ class Machine:
         self.image = image
         self.program = unpack_program(image.program)
         self.requant = np.frombuffer(image.requant, "<u4").reshape(-1, config.requantisers)
-        levels = image.weight_levels()
-        self.inverted = config.weight_format.inverted_terms(levels)
-        self.weights = levels.reshape(-1, config.filters, config.inputs)
+        self.weights = image.weight_levels()
+        self.inverted = config.weight_format.inverted_terms(self.weights)
         self.activations = np.zeros((config.activation_words, config.inputs), np.int8)
 
     def run(self, values: ArrayLike) -> dict[str, Ints]:
@@ -90,8 +89,8 @@ class Machine:
             for tile in range(step.tiles + 1):
                 start = step.weight_address + tile * length
                 weights = self.weights[start : start + length]
-                missing = self.inverted.reshape(self.weights.shape)[start : start + length]
-                sums = np.einsum("pks,kfs->pf", window[0], weights) - missing.sum(axis=(0, 2))
+                missing = self.inverted[start : start + length].sum(axis=0)
+                sums = np.einsum("pks,kfs->pf", window[0], weights) - missing
                 result.append(sums[None])
             return result
         if step.operation is Operation.ADD:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nhot.compiler.config import EngineConfig
-from nhot.compiler.lower import Layer
+from nhot.compiler.lower import Layer, channel_words
 from nhot.compiler.program import Operation
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
@@ -16,21 +16,17 @@ __all__ = ["hardware_bias", "inverted", "requant_words", "term_word", "weight_le
 
 
 def weight_levels(layer: Layer, config: EngineConfig) -> Ints:
-    """Levels in the order in which the array reads them. (words, P * S) int64
+    """Levels in the order in which the array reads them. (words, P, S) int64
 
     Word by word: filter tile, kernel y, kernel x, channel word; within a word filter by filter.
     Filters and channels beyond the layer's are zero.
     """
     assert layer.levels is not None
-    filters, height, width, channels = layer.levels.shape
-    tiles = -(-filters // config.filters)
-    words = -(-channels // config.inputs)
-    padded = np.zeros(
-        (tiles * config.filters, height, width, words * config.inputs), dtype=np.int64
-    )
-    padded[:filters, ..., :channels] = layer.levels
-    split = padded.reshape(tiles, config.filters, height, width, words, config.inputs)
-    return split.transpose(0, 2, 3, 4, 1, 5).reshape(-1, config.filters * config.inputs)
+    steps = channel_words(layer.levels, config.inputs)
+    fill = -len(steps) % config.filters
+    padded = np.pad(steps, ((0, fill), *[(0, 0)] * 4))
+    split = padded.reshape(-1, config.filters, *steps.shape[1:])
+    return split.transpose(0, 2, 3, 4, 1, 5).reshape(-1, config.filters, config.inputs)
 
 
 def requant_words(layer: Layer, config: EngineConfig) -> Ints:
@@ -59,11 +55,8 @@ def hardware_bias(layer: Layer, config: EngineConfig) -> Ints:
 def inverted(layer: Layer, config: EngineConfig) -> Ints:
     """The ones that the lanes leave out of each filter's sums, whatever the input. (filters,)"""
     assert layer.levels is not None
-    levels = weight_levels(layer, config)
-    counts = config.weight_format.inverted_terms(levels)
-    tiles = -(-layer.levels.shape[0] // config.filters)
-    per_filter = counts.reshape(tiles, -1, config.filters, config.inputs).sum(axis=(1, 3))
-    return np.asarray(per_filter.reshape(-1)[: layer.levels.shape[0]], dtype=np.int64)
+    counts = config.weight_format.inverted_terms(channel_words(layer.levels, config.inputs))
+    return np.asarray(counts.sum(axis=(1, 2, 3)), dtype=np.int64)
 
 
 def term_word(multiplier: int) -> int:

@@ -27,7 +27,7 @@ class Survey:
     layers : sequence of Layer
         Those whose operator and weights the engine has.
     weights : mapping
-        Of the layers that have any, by name: levels (words, P * S) int64.
+        Of the layers that have any, by name: levels (words, P, S) int64.
     records : sequence of (words, R) int64
         Of each layer.
     addresses : mapping

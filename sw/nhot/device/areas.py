@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nhot.compiler.codes import unpack_codes
 from nhot.compiler.image import Image
 from nhot.compiler.program import Region
 from nhot.errors import MismatchError
@@ -49,18 +48,14 @@ class Area:
 def image_areas(image: Image) -> list[Area]:
     """All that an image writes. Weights go as dense codes and come back as the lanes' fields."""
     config = image.config
-    fmt = config.weight_format
-    weights = config.filters * config.inputs
-    field_bytes = (fmt.field_bits + 7) // 8
-    fields = fmt.to_fields(fmt.decode(unpack_codes(image.weights, fmt.code_bits, weights)))
-    raw = fields.reshape(-1, 1).astype("<u8").view(np.uint8)[:, :field_bytes]
+    size = config.field_bytes // config.word_codes
+    raw = image.weight_fields().reshape(-1, 1).astype("<u8").view(np.uint8)[:, :size]
     record = 4 * config.requantisers
     return [
         Area(region=region, word=word, data=data, stored_word=stored_word, stored=stored)
         for region, word, data, stored_word, stored in (
             (Region.PROGRAM, 4, image.program, 4, image.program),
             (Region.REQUANT, record, image.requant, record, image.requant),
-            (Region.WEIGHTS, config.code_bytes, image.weights, weights * field_bytes,
-             raw.tobytes()),
+            (Region.WEIGHTS, config.code_bytes, image.weights, config.field_bytes, raw.tobytes()),
         )
     ]

@@ -22,7 +22,9 @@ class Format(ABC):
 
     A weight is ``scale * level``; the format knows the levels only. The *dense* code is the index
     of a level, in the fewest bits (files and the wire); the *field* is what a lane of the array
-    eats (on-chip memory). Subclasses are frozen dataclasses: they compare and hash as values.
+    eats (on-chip memory). A *step* is the S weights of a filter that a lane eats at once: they may
+    share a sign, which has a code and a field of its own behind theirs. Subclasses are frozen
+    dataclasses: they compare and hash as values.
     """
 
     @property
@@ -38,12 +40,17 @@ class Format(ABC):
     @property
     @abstractmethod
     def field_bits(self) -> int:
-        """Bits of a weight in on-chip memory."""
+        """Bits of a field."""
 
     @cached_property
     @abstractmethod
     def field_table(self) -> Ints:
-        """The field of each level, in the order of :attr:`levels`. (levels,) int64, unsigned"""
+        """The field of each code, in their order. (codes,) int64, unsigned"""
+
+    @property
+    def sign_codes(self) -> int:
+        """Codes of a step beside those of its weights: 1 if they share a sign, else 0."""
+        return 0
 
     @property
     def max_level(self) -> int:
@@ -52,8 +59,8 @@ class Format(ABC):
 
     @property
     def code_bits(self) -> int:
-        """Bits of a dense code, ``ceil(log2(levels))``."""
-        return (len(self.levels) - 1).bit_length()
+        """Bits of a dense code, ``ceil(log2(codes))``."""
+        return (len(self.field_table) - 1).bit_length()
 
     @property
     def max_terms(self) -> int:
@@ -102,47 +109,51 @@ class Format(ABC):
         return array, np.ones(array.shape[0], dtype=np.int64)
 
     def encode(self, levels: ArrayLike) -> Ints:
-        """The dense codes of levels. Same shape as ``levels``."""
+        """The dense codes of steps. (..., S) levels -> (..., S + :attr:`sign_codes`)"""
         return self._indices(levels)
 
     def decode(self, codes: ArrayLike) -> Ints:
-        """The levels of dense codes; a code that stands for no level is refused."""
-        array = np.asarray(codes, dtype=np.int64)
-        bad = (array < 0) | (array >= len(self.levels))
-        if bad.any():
-            where = tuple(int(i) for i in np.argwhere(bad)[0])
-            raise NhotError(
-                f"Code of {self.name} at index {where} must be below {len(self.levels)}, "
-                f"not {int(array[where])}"
-            )
-        return _ints(self.levels[array])
+        """The inverse of :meth:`encode`; codes that stand for no levels are refused."""
+        return _ints(self.levels[self._check_codes(codes)])
 
     def to_fields(self, levels: ArrayLike) -> Ints:
-        """The lane fields of levels. Same shape as ``levels``."""
-        return _ints(self.field_table[self._indices(levels)])
+        """The lane fields of steps. (..., S) levels -> (..., S + :attr:`sign_codes`)"""
+        return _ints(self.field_table[self.encode(levels)])
 
     def from_fields(self, fields: ArrayLike) -> Ints:
         """The levels of lane fields that :meth:`to_fields` made."""
         order = np.argsort(self.field_table)
         array = np.asarray(fields, dtype=np.int64)
         slot = np.searchsorted(self.field_table[order], array).clip(0, len(order) - 1)
-        index = order[slot]
-        bad = self.field_table[index] != array
+        codes = order[slot]
+        bad = self.field_table[codes] != array
         if bad.any():
             where = tuple(int(i) for i in np.argwhere(bad)[0])
             raise NhotError(
                 f"Field of {self.name} at index {where} must be one that a level has, "
                 f"not {int(array[where]):#x}"
             )
-        return _ints(self.levels[index])
+        return self.decode(codes)
 
     def inverted_terms(self, levels: ArrayLike) -> Ints:
-        """How many terms of each level's field a lane adds as ``~x`` where ``-x`` is meant.
+        """How often a lane adds ``~x`` where ``-x`` is meant, in each step. (..., S) -> (...)
 
         ``-x`` is ``~x + 1``: the missing ones are known before the first activation arrives, so the
-        compiler adds them to the bias and the lane saves a carry. Same shape as ``levels``.
+        compiler adds them to the bias and the lane saves a carry.
         """
-        return np.zeros(np.shape(levels), dtype=np.int64)
+        return np.zeros(np.shape(levels)[:-1], dtype=np.int64)
+
+    def _check_codes(self, codes: ArrayLike) -> Ints:
+        array = np.asarray(codes, dtype=np.int64)
+        count = len(self.field_table)
+        bad = (array < 0) | (array >= count)
+        if bad.any():
+            where = tuple(int(i) for i in np.argwhere(bad)[0])
+            raise NhotError(
+                f"Code of {self.name} at index {where} must be below {count}, "
+                f"not {int(array[where])}"
+            )
+        return array
 
     def _indices(self, values: ArrayLike) -> Ints:
         array = np.asarray(values)

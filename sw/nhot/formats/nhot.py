@@ -106,7 +106,7 @@ class NHot(Format):
         return field
 
     def inverted_terms(self, levels: ArrayLike) -> Ints:
-        return self._inverted_counts[self._indices(levels)]
+        return np.asarray(self._inverted_counts[self._indices(levels)].sum(axis=-1))
 
     @cached_property
     def _inverted_counts(self) -> Ints:

@@ -24,10 +24,11 @@ __all__ = ["extreme_inputs", "sample_network", "sample_weights"]
 
 
 def sample_weights(fmt: Format, shape: tuple[int, ...], rng: np.random.Generator) -> Ints:
-    """Random weights of a format, filters first, its extremes among them."""
+    """Random weights of a format (filters, ..., channels), its extremes among them."""
     if isinstance(fmt, SignedBinary):
-        signs = np.where(np.arange(shape[0]) % 2, -1, 1).reshape(-1, *[1] * (len(shape) - 1))
-        return np.asarray((rng.random(shape) < 0.4) * signs, dtype=np.int64)
+        regions = np.arange(shape[-1]) // (fmt.tile or shape[-1])
+        negative = (np.arange(shape[0]).reshape(-1, *[1] * (len(shape) - 1)) + regions) % 2
+        return np.asarray((rng.random(shape) < 0.4) * np.where(negative, -1, 1), dtype=np.int64)
     weights = fmt.nearest(rng.normal(0, fmt.max_level / 3, shape))
     extremes = rng.random(shape) < 0.05
     return np.where(extremes, rng.choice([-fmt.max_level, fmt.max_level], shape), weights)
@@ -91,10 +92,10 @@ def sample_network(format_name: str, *, seed: int = 0, channels: int = 3, size: 
         inputs=("fused", "mix"), output=signed("join", average.output.shape, 0),
         requant=Requant.from_scale([0.5, 0.75], zero_point=0, low=-128, high=127),
     )
-    features = (half - 1) ** 2 * 6
     linear = Linear(
         inputs=("join",), output=signed("scores", (1, 1, 10), 0), format=fmt,
-        weights=sample_weights(fmt, (10, features), rng), bias=rng.integers(-1000, 1000, 10),
+        weights=sample_weights(fmt, (10, *join.output.shape), rng).reshape(10, -1),
+        bias=rng.integers(-1000, 1000, 10),
         requant=requant(10, 0.2, zero_point=0, low=-128, high=127),
     )
     answer = ArgMax(inputs=("scores",), output=Tensor(name="answer", shape=(1, 1, 1), bits=16))

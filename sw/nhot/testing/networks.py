@@ -30,7 +30,10 @@ from nhot.network.requant import Requant
 from nhot.network.tensor import Shape, Tensor
 from nhot.network.window import Window
 
-__all__ = ["EVERY_OPERATOR", "OPERATORS", "random_input", "random_network", "random_weights"]
+__all__ = [
+    "EVERY_OPERATOR", "OPERATORS", "random_input", "random_network", "random_signs",
+    "random_weights",
+]
 
 OPERATORS = (
     "conv", "conv", "grouped", "depthwise", "linear", "max", "average", "global", "add", "clamp",
@@ -80,11 +83,22 @@ def random_input(tensor: Tensor, batch: int, seed: int) -> Ints:
 
 
 def random_weights(random: np.random.Generator, fmt: Format, shape: tuple[int, ...]) -> Ints:
-    """Levels of ``fmt``, every one as likely as another; signed-binary with a sign a filter."""
+    """Levels of ``fmt`` (filters, ..., channels), every one as likely as another.
+
+    Signed-binary has a sign for each filter or region.
+    """
     levels = random.choice(fmt.levels, shape)
     if isinstance(fmt, SignedBinary):
-        levels = levels * random.choice([-1, 1], (shape[0], *[1] * (len(shape) - 1)))
+        levels = np.abs(levels) * random_signs(random, fmt, shape)
     return np.asarray(levels, dtype=np.int64)
+
+
+def random_signs(random: np.random.Generator, fmt: SignedBinary, shape: tuple[int, ...]) -> Ints:
+    """+1 or -1 for each region of weights (filters, ..., channels). (filters, 1..., channels)"""
+    channels = shape[-1]
+    tile = fmt.tile or channels
+    regions = random.choice([-1, 1], (shape[0], *[1] * (len(shape) - 2), -(-channels // tile)))
+    return np.asarray(regions.repeat(tile, axis=-1)[..., :channels], dtype=np.int64)
 
 
 @dataclass(kw_only=True)
@@ -127,7 +141,8 @@ class _Builder:
 
     def linear(self, name: str, x: Tensor, _: str) -> Node:
         filters = int(self.random.integers(1, self.widest + 1))
-        weights, fmt = self.weights((filters, x.size))
+        weights, fmt = self.weights((filters, *x.shape))
+        weights = weights.reshape(filters, -1)
         output = self.tensor(name, (1, 1, filters))
         return Linear(
             inputs=(x.name,), output=output, weights=weights, format=fmt,

@@ -27,12 +27,15 @@ from nhot.network import (
     Tensor,
     Window,
 )
+from nhot.testing.networks import random_signs
 
 __all__ = [
     "activations", "engine_configs", "formats", "levels", "networks", "tensors", "windows",
 ]
 
-COMMON_FORMATS = ("1hot", "2hot", "3hot", "ternary", "signed-binary", "int8", "int4")
+COMMON_FORMATS = (
+    "1hot", "2hot", "3hot", "ternary", "signed-binary", "signed-binary/8", "int8", "int4",
+)
 
 
 def formats() -> st.SearchStrategy[Format]:
@@ -48,7 +51,7 @@ def formats() -> st.SearchStrategy[Format]:
 
 @st.composite
 def levels(draw: st.DrawFn, fmt: Format, shape: tuple[int, ...]) -> Ints:
-    """Weights of ``fmt``, filters first. Dense, sparse, or all at one end. (shape) int64"""
+    """Weights (filters, ..., channels) of ``fmt``: dense, sparse, or all at one end. int64"""
     rng = _generator(draw)
     kind = draw(st.sampled_from(["any", "sparse", "largest", "smallest"]))
     if kind in {"any", "sparse"}:
@@ -57,9 +60,8 @@ def levels(draw: st.DrawFn, fmt: Format, shape: tuple[int, ...]) -> Ints:
             values = np.where(rng.random(shape) < 0.7, 0, values)
     else:
         values = np.full(shape, fmt.levels[-1 if kind == "largest" else 0])
-    if isinstance(fmt, SignedBinary):  # one sign a filter
-        signs = rng.choice([-1, 1], size=(shape[0], *[1] * (len(shape) - 1)))
-        values = values * signs
+    if isinstance(fmt, SignedBinary):
+        values = np.abs(values) * random_signs(rng, fmt, shape)
     return np.asarray(values, np.int64)
 
 
@@ -196,7 +198,7 @@ def _convolution(step: _Step, name: str) -> Node:
 def _linear(step: _Step, name: str) -> Node:
     draw, x = step.draw, step.x
     filters = draw(st.integers(1, step.channels))
-    weights = draw(levels(step.fmt, (filters, x.size)))
+    weights = draw(levels(step.fmt, (filters, *x.shape))).reshape(filters, -1)
     output = draw(tensors(name=name, shape=(1, 1, filters)))
     return Linear(
         inputs=(x.name,), output=output, weights=weights, bias=draw(_biases(weights, x)),

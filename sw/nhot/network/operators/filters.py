@@ -10,7 +10,8 @@ from typing import ClassVar
 import numpy as np
 
 from nhot.errors import NhotError
-from nhot.formats.format import Format, Ints
+from nhot.formats import Format, SignedBinary
+from nhot.formats.format import Ints
 from nhot.network.node import Node
 from nhot.network.requant import Requant, sealed_integers
 from nhot.network.tensor import Shape, Tensor
@@ -26,7 +27,7 @@ class Filters(Node):
     Parameters
     ----------
     weights : (filters, ...) int64
-        Levels of ``format`` (signed-binary: of -1, 0, 1, one sign a filter).
+        Levels of ``format`` (signed-binary: of -1, 0, 1, one sign a filter or region).
     bias : (filters,) int64
         In accumulator units, the input zero point's share ``-zp * sum(w)`` already in it; 32 bits.
     format : Format
@@ -65,6 +66,11 @@ class Filters(Node):
 
     def check(self, *inputs: Tensor) -> None:
         super().check(*inputs)
+        if isinstance(self.format, SignedBinary):
+            try:
+                self.format.check_regions(self._by_channel(inputs[0]))
+            except NhotError as error:
+                raise self.error(str(error)) from None
         magnitude = max(abs(inputs[0].low), abs(inputs[0].high))
         sums = magnitude * np.abs(self.weights).reshape(self.filters, -1).sum(axis=1)
         largest = int((sums + np.abs(self.bias)).max())
@@ -81,6 +87,10 @@ class Filters(Node):
         """Multiply-accumulates over the input ``x``, those in the padding counted."""
         height, width, _ = self.output.shape
         return int(self.weights.size) * height * width
+
+    def _by_channel(self, x: Tensor) -> Ints:
+        """The weights over the input ``x``. (filters, ..., channels)"""
+        return self.weights
 
     def _integers(self, what: str) -> Ints:
         try:
@@ -198,3 +208,6 @@ class Linear(Filters):
                 f"Input {x.name!r} must have {self.weights.shape[1]} elements, not {x.size}"
             )
         return (1, 1, self.filters)
+
+    def _by_channel(self, x: Tensor) -> Ints:
+        return self.weights.reshape(self.filters, -1, x.shape[2])
