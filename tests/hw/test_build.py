@@ -4,6 +4,7 @@
 import hashlib
 import json
 import logging
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -135,11 +136,8 @@ def test_missing_tool_names_the_install_command(monkeypatch, tmp_path):
         ("exit 3", "exit status 3, no output"),
     ],
 )
-def test_failing_tool_says_why_and_where_its_log_is(monkeypatch, tmp_path, caplog, script, reason):
-    program = tmp_path / "tool"
-    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
-    program.chmod(0o755)
-    monkeypatch.setattr(tools, "find_tool", lambda name: program)
+def test_failing_tool_says_why_and_where_its_log_is(program, tmp_path, caplog, script, reason):
+    program(script)
     log = tmp_path / "log"
     with caplog.at_level(logging.ERROR), pytest.raises(BuildError) as caught:
         run_tool("yosys", [], folder=tmp_path, log=log, what="Synthesis")
@@ -147,6 +145,53 @@ def test_failing_tool_says_why_and_where_its_log_is(monkeypatch, tmp_path, caplo
     assert str(log) in str(caught.value)
     lines = log.read_text(encoding="utf-8").splitlines()
     assert [record.message for record in caplog.records] == lines
+
+
+def test_a_package_that_is_not_there_is_named():
+    with pytest.raises(MissingToolError, match=r"^yowasp-nothing must be .*: pip install yow"):
+        tools.tool_version("yowasp-nothing")
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """A program of the shell in the place of every tool."""
+    def make(script):
+        path = tmp_path / "tool"
+        path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        path.chmod(0o755)
+        monkeypatch.setattr(tools, "find_tool", lambda name: path)
+
+    return make
+
+
+def test_progress_is_the_lines_of_the_log(program, tmp_path, monkeypatch):
+    seen = []
+
+    class Lines(tools.Progress):
+        def to(self, done):
+            seen.append(done)
+            if done == 2:
+                (tmp_path / "go").touch()
+
+    monkeypatch.setattr(tools, "Progress", Lines)
+    program("echo a; echo b; for i in $(seq 600); do test -e go && exit 0; sleep 0.1; done; exit 1")
+    run_tool("yosys", [], folder=tmp_path, log=tmp_path / "log", what="Synthesis")
+    assert seen[-1] == 2
+    run_tool("yosys", [], folder=tmp_path, log=tmp_path / "log", what="Synthesis", show=False)
+
+
+def test_an_interrupted_build_leaves_no_tool_running(program, tmp_path, monkeypatch):
+    started = []
+
+    def interrupt(process, log, progress):
+        started.append(process)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tools, "_wait", interrupt)
+    program("exec sleep 600")
+    with pytest.raises(KeyboardInterrupt):
+        run_tool("yosys", [], folder=tmp_path, log=tmp_path / "log", what="Synthesis")
+    assert started[0].returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("name", ["icebreaker", "ulx3s-85f"])
@@ -225,6 +270,41 @@ def test_failed_step_is_kept_for_reading_and_done_again(tmp_path, fake_tools, mo
     build_plan(plan(), tmp_path)
     assert fake_tools == ["yosys", "nextpnr-ice40", "nextpnr-ice40", "icepack"]
     assert not [path for path in cache.rglob("*.failed") if path.parent.name == "synthesis"]
+
+
+def test_the_faster_of_two_processes_fills_the_cache(tmp_path, fake_tools, monkeypatch, cache):
+    good = flow.run_tool
+
+    def overtaken(name, arguments, *, folder, log, what):
+        if name == "icepack":
+            monkeypatch.setattr(flow, "run_tool", good)
+            build_plan(plan(), tmp_path / "faster")
+        good(name, arguments, folder=folder, log=log, what=what)
+
+    monkeypatch.setattr(flow, "run_tool", overtaken)
+    slower = build_plan(plan(), tmp_path / "slower")
+    assert fake_tools == ["yosys", "nextpnr-ice40", "nextpnr-ice40", "icepack", "icepack"]
+    assert slower.bitstream.read_bytes() == b"bits"
+    assert [path.name for path in (cache / "bitstreams").iterdir()] == [plan().digest[:32]]
+
+
+def test_a_cache_that_cannot_take_an_entry(tmp_path, fake_tools, monkeypatch, cache):
+    monkeypatch.setattr(flow.Path, "rename", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(OSError, match="full"):
+        build_plan(plan(), tmp_path)
+    assert not list((cache / "synthesis").iterdir())
+
+
+def test_an_ecp5_counts_its_own_flip_flops(tmp_path, fake_tools, monkeypatch):
+    cells = {"TRELLIS_COMB": 830, "TRELLIS_FF": 417, "DP16KD": 5, "MULT18X18D": 0, "EHXPLLL": 1}
+    monkeypatch.setitem(REPORT, "utilization", {
+        name: {"used": used, "available": 1000} for name, used in cells.items()
+    })
+    monkeypatch.setitem(REPORT["fmax"], "engine.clk", {"achieved": 60.0, "constraint": 50.0})
+    built = build_plan(plan("ulx3s-85f"), tmp_path)
+    assert built.bitstream.name == "top.bit"
+    used = {name: one.used for name, one in built.manifest.resources.items()}
+    assert used == {"lut4": 830, "ff": 417, "bram": 5, "dsp": 0, "pll": 1}
 
 
 def test_missed_clock_is_an_error_unless_allowed(tmp_path, fake_tools, monkeypatch, caplog):

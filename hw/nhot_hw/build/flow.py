@@ -124,10 +124,12 @@ def _new_entry(entry: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
-    if entry.exists():  # another process was faster, with the same result
-        shutil.rmtree(work)
-    else:
+    try:
         work.rename(entry)
+    except OSError:
+        shutil.rmtree(work)
+        if not entry.exists():  # another process was faster, with the same result
+            raise
 
 
 def _run(plan: BuildPlan, step: int, what: str, folder: Path) -> None:

@@ -26,6 +26,7 @@ def add_target_arguments(parser: ArgumentParser) -> None:
 def chosen_target(args: Namespace) -> "Target":
     """The target that the arguments name; an engine of one's own is called after its file."""
     from dataclasses import replace
+    from math import isfinite
 
     from nhot.cli.target import read_config
     from nhot.compiler.targets import target
@@ -34,7 +35,8 @@ def chosen_target(args: Namespace) -> "Target":
     if args.config is not None:
         chosen = replace(chosen, configuration=args.config.stem, config=read_config(args.config))
     if args.clock is not None:
-        chosen = replace(chosen, clock_hz=round(args.clock * 1e6))
+        hertz = args.clock * 1e6
+        chosen = replace(chosen, clock_hz=round(hertz) if isfinite(hertz) else hertz)
     return chosen
 
 
