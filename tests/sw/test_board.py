@@ -212,6 +212,12 @@ def test_inputs_are_checked(values, text):
         board.run(values)
 
 
+@pytest.mark.parametrize("limit", [0.0, -1.0, float("nan")])
+def test_a_run_has_some_time(limit):
+    with pytest.raises(NhotError, match=f"Limit of a run must be above 0 seconds, not {limit}"):
+        Board(loopback(SoftwareEngine())).run(INPUTS[0], limit=limit)
+
+
 def test_another_version_is_refused():
     def answer(data):
         request = Request.from_bytes(data.strip(b"\0"))
@@ -348,6 +354,12 @@ def test_a_terminal_has_one_user(terminal):
 def test_a_port_that_does_not_open(port):
     with pytest.raises(DeviceError, match=f"^Port {port} must be one that can be opened: "):
         SerialTransport(port)
+
+
+@pytest.mark.parametrize("baud", [-1, 0, 2**31])
+def test_a_rate_that_no_port_has(terminal, baud):
+    with pytest.raises(NhotError, match=f"^Baud rate must be 1 to 2147483647, not {baud}"):
+        SerialTransport(terminal[1], baud=baud)
 
 
 def test_latency_timer(tmp_path, terminal, monkeypatch, caplog):

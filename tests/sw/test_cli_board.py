@@ -138,6 +138,10 @@ def _arguments(port):
         (["load", "net.img"], 2, "required: --port"),
         (["run", "net.img", "--port", "COM3", "--input", "net.img"], 2,
          "must be an array of integers (.npy), not a memory image"),
+        (["run", "net.img", "--port", "COM3", "--input", "x.npy", "--limit", "nan"], 2,
+         "Limit of a run must be above 0 seconds, not nan"),
+        (["run", "net.img", "--port", "COM3", "--input", "x.npy", "--limit", "0"], 2,
+         "Limit of a run must be above 0 seconds, not 0.0"),
     ],
 )
 def test_wrong_files_never_reach_the_board(files, board, capsys, arguments, code, message):

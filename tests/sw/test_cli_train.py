@@ -202,8 +202,10 @@ def test_folders_of_images(files, capsys, monkeypatch, kept):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["--epochs", "0"], "Epochs must be at least 1"),
-    (["--lr", "-1"], "Lr must be a positive number"),
+    (["--epochs", "0"], "Epochs must be 1 to"),
+    (["--lr", "-1"], "Lr must be above 0 and at most 1e38, not -1.0"),
+    (["--seed", "-1"], "Seed must be 0 to 18446744073709551615, not -1"),
+    (["--seed", str(10**30)], f"Seed must be 0 to 18446744073709551615, not {10**30}"),
     (["--option", "classes=1"], "Labels must be 0 to 0, as the model has classes, not 0 to 1"),
     (["--option", "width=1"], "must be given options that it has (classes), not 'width'"),
     (["--option", "classes"], "Option must be NAME=VALUE, not 'classes'"),

@@ -105,7 +105,7 @@ def test_empty_folders(root, tmp_path):
 
 def test_sizes():
     assert as_size(3) == (3, 3)
-    with pytest.raises(NhotError, match="must be at least 1 x 1, not 0 x 2"):
+    with pytest.raises(NhotError, match="must be 1 x 1 to 16384 x 16384, not 0 x 2"):
         as_size((0, 2))
 
 

@@ -96,8 +96,11 @@ def test_limited_network_fits_a_narrow_engine():
 
 
 def test_limits_that_a_format_cannot_keep():
-    with pytest.raises(NhotError, match="Layer '0': Accumulator bits must be at least 10"):
+    with pytest.raises(NhotError, match="Layer '0': Accumulator bits must be 10 to 32 for inp"):
         quantize(model(), "2hot", samples(), accumulator_bits=9)
+    for bits in (-1, 0, 33, 10**30):
+        with pytest.raises(NhotError, match=f"must be 10 to 32 for inputs of 8 bits, not {bits}"):
+            quantize(model(), "2hot", samples(), accumulator_bits=bits)
     with pytest.raises(NhotError, match="Layer '0': Format with an accumulator limit must have"):
         quantize(model(), "binary", samples(), accumulator_bits=16)
 

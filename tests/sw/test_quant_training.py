@@ -73,7 +73,7 @@ def test_training_is_repeatable_and_leaves_no_trace():
 @pytest.mark.parametrize(("labels", "epochs", "message"), [
     (np.zeros(89, int), 1, r"Labels must be one integer a sample \(90\)"),
     (np.zeros(90), 1, "Labels must be one integer a sample"),
-    (np.zeros(90, int), 0, "Epochs must be at least 1, not 0"),
+    (np.zeros(90, int), 0, "Epochs must be 1 to 2147483647, not 0"),
     (np.full(90, 3), 1, "Labels must be 0 to 2, as the model has classes, not 3 to 3"),
     (np.full(90, -1), 1, "Labels must be 0 to 2"),
 ])

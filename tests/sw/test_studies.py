@@ -128,6 +128,7 @@ def test_command_prints_the_table_of_records(tmp_path, capsys):
     (["digits"], "needs either -o DIR"),
     (["digits", "-o", "x", "--rows", "4hot"], "Row of study digits must be one of"),
     (["digits", "-o", "x", "--seeds", "a"], "Seeds must be whole numbers"),
+    (["digits", "-o", "x", "--seeds", "0,-1"], "Seed must be 0 to 18446744073709551615, not -1"),
     (["cifar10-resnet8", "-o", "x"], "--data must name the folder"),
     (["cifar10-resnet8", "-o", "x", "--data", "nothing"], "nothing"),
 ])

@@ -67,19 +67,24 @@ class Points:
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    ({"epochs": 0}, "Epochs must be at least 1, not 0"),
+    ({"epochs": 0}, "Epochs must be 1 to 2147483647, not 0"),
     ({"epochs": 1.5}, r"Epochs must be a whole number, not 1\.5"),
-    ({"lr": 0.0}, r"Lr must be a positive number, not 0\.0"),
-    ({"lr": float("nan")}, "Lr must be a positive number, not nan"),
-    ({"batch": 1}, "Batches must have at least 2 samples, not 1"),
+    ({"lr": 0.0}, r"Lr must be above 0 and at most 1e38, not 0\.0"),
+    ({"lr": float("nan")}, "Lr must be above 0 and at most 1e38, not nan"),
+    ({"lr": 1e308}, r"Lr must be above 0 and at most 1e38, not 1e\+308"),
+    ({"save_minutes": 0.0}, r"Save_minutes must be a positive number, not 0\.0"),
+    ({"batch": 1}, "Batch must be 2 to 2147483647, not 1"),
+    ({"batch": 10**30}, f"Batch must be 2 to 2147483647, not {10**30}"),
     ({"optimizer": "lion"}, "Optimizer must be one of sgd, adam, adamw, not 'lion'"),
     ({"schedule": "step"}, "Schedule must be one of one-cycle, cosine, constant, not 'step'"),
     ({"precision": "fp16"}, "Precision must be one of fp32, bf16, not 'fp16'"),
     ({"device": "tpu"}, "Device must be one of auto, cpu, cuda, not 'tpu'"),
     ({"momentum": 1.0}, r"Momentum must be 0 or more and below 1, not 1\.0"),
     ({"warmup": -0.1}, r"Warmup must be 0 or more and below 1, not -0\.1"),
-    ({"threads": 0}, "Threads must be at least 1, not 0"),
-    ({"seed": -1}, "Seed must be at least 0, not -1"),
+    ({"threads": 0}, "Threads must be 1 to 1024, not 0"),
+    ({"workers": 1025}, "Workers must be 0 to 1024, not 1025"),
+    ({"seed": -1}, "Seed must be 0 to 18446744073709551615, not -1"),
+    ({"seed": 2**64}, f"Seed must be 0 to 18446744073709551615, not {2**64}"),
 ])
 def test_bad_settings_are_refused(changes, message):
     with pytest.raises(NhotError, match=message):

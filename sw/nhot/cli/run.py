@@ -51,8 +51,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Load the image, run every input, print what came out."""
     from nhot.compiler import Image
+    from nhot.device.board import check_limit
     from nhot.report.schema import Run, Timed
 
+    check_limit(args.limit)
     check_report(args)
     image = Image.read(args.image)
     inputs = read_inputs(args.input, image.meta.input.shape)

@@ -121,10 +121,12 @@ def _train(args: Namespace) -> list[Record]:
 
 
 def _seeds(text: str) -> list[int]:
+    from nhot.experiments.training.settings import check_seed
+
     try:
         seeds = [int(one) for one in text.split(",")]
     except ValueError:
         raise NhotError(f"Seeds must be whole numbers, as 0,1,2, not {text!r}") from None
-    if min(seeds) < 0:
-        raise NhotError(f"Seeds must be 0 or more, not {min(seeds)}")
+    for seed in seeds:
+        check_seed(seed)
     return seeds

@@ -30,7 +30,7 @@ from nhot.device.transport import SerialTransport, Transport
 from nhot.errors import DeviceError, NhotError
 from nhot.formats.format import Ints
 
-__all__ = ["Board", "LayerTime", "Result"]
+__all__ = ["Board", "LayerTime", "Result", "check_limit"]
 
 #: Bytes that are done and bytes that there are, of a load.
 Progress = Callable[[int, int], None]
@@ -194,6 +194,7 @@ class Board:
             Seconds after which a run that has not ended is broken off, with a
             :class:`DeviceError`.
         """
+        check_limit(limit)
         image = self._need_image()
         array = np.asarray(values)
         if array.ndim == 3:
@@ -303,6 +304,12 @@ class Board:
         )
         for response in self.link.pipeline(requests):
             yield response.payload
+
+
+def check_limit(limit: float) -> None:
+    """Refuse a limit of a run that is no time, or no number."""
+    if not limit > 0:
+        raise NhotError(f"Limit of a run must be above 0 seconds, not {limit}")
 
 
 def _report(progress: Progress | None, done: int, total: int) -> int:

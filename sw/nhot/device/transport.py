@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from nhot.errors import DeviceError, MissingToolError
+from nhot.errors import DeviceError, MissingToolError, NhotError
 
 __all__ = ["LoopbackTransport", "SerialTransport", "Transport", "latency_timer"]
 
 _log = logging.getLogger("nhot.device")
 
 _WRITE_SECONDS = 5.0
+_MOST_BAUD = 2**31 - 1  # the operating system takes an int
 
 
 class Transport(Protocol):
@@ -53,6 +54,8 @@ class SerialTransport:
             raise MissingToolError(
                 "pyserial must be installed to reach a board: pip install 'nhot[device]'"
             ) from None
+        if not 1 <= baud <= _MOST_BAUD:
+            raise NhotError(f"Baud rate must be 1 to {_MOST_BAUD}, not {baud}")
         self.name = port
         self._errors = (serial.SerialException, OSError, ValueError)
         options = {} if "://" in port else {"exclusive": True}

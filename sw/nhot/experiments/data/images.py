@@ -13,6 +13,7 @@ from nhot.experiments.data.dataset import Floats
 
 __all__ = ["Pixels", "Size", "as_size", "decode", "to_floats"]
 
+MOST_SIDE = 1 << 14  # an image of that size has 768 MiB
 Pixels = NDArray[np.uint8]
 Size = int | tuple[int, int]
 """(height, width), or one number for both."""
@@ -21,8 +22,9 @@ Size = int | tuple[int, int]
 def as_size(size: Size) -> tuple[int, int]:
     """Height and width of ``size``, checked."""
     height, width = (size, size) if isinstance(size, int) else size
-    if height < 1 or width < 1:
-        raise NhotError(f"Size of images must be at least 1 x 1, not {height} x {width}")
+    if not (1 <= height <= MOST_SIDE and 1 <= width <= MOST_SIDE):
+        raise NhotError(f"Size of images must be 1 x 1 to {MOST_SIDE} x {MOST_SIDE}, "
+                        f"not {height} x {width}")
     return height, width
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from nhot.errors import NhotError
 from nhot.experiments.training.batches import Batch
 from nhot.experiments.training.ranks import Ranks
-from nhot.experiments.training.settings import Settings
+from nhot.experiments.training.settings import Settings, check_seed
 
 __all__ = ["device_of", "mixed", "move", "placed", "precision", "repeatable", "training_device"]
 
@@ -42,6 +42,7 @@ def device_of(model: nn.Module) -> torch.device:
 @contextmanager
 def repeatable(seed: int, threads: int | None = 1) -> Iterator[None]:
     """Own random numbers, and one thread: the order of sums depends on the number of threads."""
+    check_seed(seed)
     before = torch.get_num_threads()
     devices = range(torch.cuda.device_count())
     with torch.random.fork_rng(devices=devices):

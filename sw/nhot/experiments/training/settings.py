@@ -9,12 +9,16 @@ from typing import Any
 
 from nhot.errors import NhotError
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "check_seed"]
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("one-cycle", "cosine", "constant")
 PRECISIONS = ("fp32", "bf16")
 DEVICES = ("auto", "cpu", "cuda")
+MOST = 2**31 - 1
+"""Of what is counted in epochs, steps and samples."""
+MOST_PROCESSES = 1024
+"""Of workers and threads: a slip of the finger would take the machine down."""
 HOW = {"identity": False}
 """Marks a setting that says how fast or how often, and not what is trained."""
 
@@ -85,18 +89,17 @@ class Settings:
     save_minutes: float = field(default=10.0, metadata=HOW)
 
     def __post_init__(self) -> None:
-        _at_least("Epochs", self.epochs, 1)
-        _at_least("Evaluate_every", self.evaluate_every, 1)
-        _at_least("Seed", self.seed, 0)
-        _at_least("Workers", self.workers, 0)
+        check_seed(self.seed)
+        _whole("Epochs", self.epochs, 1, MOST)
+        _whole("Evaluate_every", self.evaluate_every, 1, MOST)
+        _whole("Batch", self.batch, 2, MOST)
+        _whole("Workers", self.workers, 0, MOST_PROCESSES)
         if self.threads is not None:
-            _at_least("Threads", self.threads, 1)
-        if self.batch < 2:
-            raise NhotError(f"Batches must have at least 2 samples, not {self.batch}")
-        for name in ("lr", "save_minutes"):
-            value = getattr(self, name)
-            if not 0 < value < math.inf:
-                raise NhotError(f"{name.capitalize()} must be a positive number, not {value}")
+            _whole("Threads", self.threads, 1, MOST_PROCESSES)
+        if not 0 < self.lr <= 1e38:  # torch computes with it in float32
+            raise NhotError(f"Lr must be above 0 and at most 1e38, not {self.lr}")
+        if not 0 < self.save_minutes < math.inf:
+            raise NhotError(f"Save_minutes must be a positive number, not {self.save_minutes}")
         for name in ("momentum", "weight_decay", "label_smoothing", "warmup"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
@@ -118,8 +121,13 @@ class Settings:
         }
 
 
-def _at_least(name: str, value: int, least: int) -> None:
+def check_seed(seed: int) -> None:
+    """Refuse a seed that torch's random numbers cannot begin with."""
+    _whole("Seed", seed, 0, 2**64 - 1)
+
+
+def _whole(name: str, value: int, least: int, most: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise NhotError(f"{name} must be a whole number, not {value!r}")
-    if value < least:
-        raise NhotError(f"{name} must be at least {least}, not {value}")
+    if not least <= value <= most:
+        raise NhotError(f"{name} must be {least} to {most}, not {value}")

@@ -13,6 +13,8 @@ from nhot.formats import Binary, Format, SignedBinary
 
 __all__ = ["WeightQuant"]
 
+MOST_BITS = 32  # of a sum: biases and the accumulators of engines have no more
+
 
 class WeightQuant(nn.Module, ABC):
     """Base: ``forward(weight)`` gives the quantised weight, with straight-through gradients.
@@ -45,15 +47,15 @@ class WeightQuant(nn.Module, ABC):
         filters have this budget; with both signs limited no filter needs to be centred.
         """
         one_sided = isinstance(self.format, SignedBinary) and not self.format.tile
-        limit = ((1 << (bits if one_sided else bits - 1)) - 1) >> input_bits
+        least = input_bits + (not one_sided) + 1
         if isinstance(self.format, Binary):
             raise NhotError("Format with an accumulator limit must have a zero, not binary")
-        if limit < 1:
+        if not least <= bits <= MOST_BITS:
             raise NhotError(
-                f"Accumulator bits must be at least {input_bits + (not one_sided) + 1} for inputs "
-                f"of {input_bits} bits, not {bits}"
+                f"Accumulator bits must be {least} to {MOST_BITS} for inputs of {input_bits} bits, "
+                f"not {bits}"
             )
-        self.limit = limit
+        self.limit = ((1 << (bits if one_sided else bits - 1)) - 1) >> input_bits
 
     @abstractmethod
     def integers(self, weight: Tensor) -> tuple[Tensor, NDArray[np.float64]]:
