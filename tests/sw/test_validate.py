@@ -87,6 +87,10 @@ def test_fields_beyond_what_the_engine_has(operation, field, values):
     (Operation.ADD, {"input_address": 240}, "input_address must be .* within 0 to 249"),
     (Operation.ARGMAX, {"channels": 13}, "channels must be 9 to 12, not 13"),
     (Operation.ARGMAX, {"last_groups": 1}, "last_groups must be 2, not 1"),
+    (Operation.ARGMAX, {"rows": 1, "jump_row": 1, "output_address": 249},
+     "output_address must be such that words 249 to 250 are within 0 to 249"),
+    (Operation.ARGMAX, {"rows": 3, "jump_row": 1, "output_address": 5},
+     "output_address must keep .* the words 8 to 19 that it reads, not 5 to 8"),
     (Operation.MAX, {"channels": 1}, "channels must be 0, not 1"),
 ])
 def test_refusals_name_field_constraint_and_value(operation, fields, text):
