@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from coverage import CoverageData
 
+from nhot.compiler import EngineConfig
 from nhot_tools import suite
+from nhot_tools.coverage.constant import constant_bits
 from nhot_tools.coverage.lines import Part, print_lines
 from nhot_tools.coverage.toggles import print_toggles, read_toggles
-from nhot_tools.coverage.workload import exercise
+from nhot_tools.coverage.workload import CONFIG, exercise
 from nhot_tools.suite import measure
 from nhot_tools.tree import Tree, files, tree_hash
 
@@ -50,8 +52,23 @@ def test_toggles_are_those_of_named_signals(capsys):
 @pytest.mark.slow
 def test_a_workload_is_checked_and_counted(tmp_path):
     exercise(tmp_path / "toggles.dat", range(1))
-    found = read_toggles((tmp_path / "toggles.dat").read_text(errors="replace", encoding="utf-8"))
-    assert sum(one.seen for one in found) > 0.7 * sum(one.total for one in found)
+    text = (tmp_path / "toggles.dat").read_text(errors="replace", encoding="utf-8")
+    constant = constant_bits(CONFIG)
+    found, counted = read_toggles(text), read_toggles(text, constant)
+    assert sum(one.seen for one in counted) > 0.7 * sum(one.total for one in counted)
+    # What is called constant is there, and never changes.
+    assert [one.seen for one in counted] == [one.seen for one in found]
+    assert sum(one.total for one in found) - sum(one.total for one in counted) > len(constant)
+
+
+def test_constant_bits_follow_from_the_sizes():
+    found = constant_bits(EngineConfig(activation_words=1024, program_words=256))
+    assert "descriptor.columns[10]" in found
+    assert "descriptor.columns[9]" not in found
+    assert "o_layer[5]" in found
+    assert "o_layer[3]" not in found
+    more = constant_bits(EngineConfig(activation_words=2048, program_words=256))
+    assert "descriptor.columns[10]" not in more
 
 
 def test_lines_belong_to_the_test_that_ran_them(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +22,9 @@ LEFT_OUT = {
     r"reserved": "bits of a word that have no meaning",
     r"(read__en|ready)$": "held high, where nothing has to wait",
     r"phase(\[\d+\])?$": "of serial lanes alone",
-    r"(cycles|stalls)\[(2[2-9]|3\d)\]": "counters of 32 bits, as hours of a run would fill them",
+    r"(cycles|stalls|timing.*)\[(2[2-9]|3\d)\]": "counts of 32 bits, as hours would fill them",
 }
-"""Signals that no run of seconds could change, and why."""
+"""Signals that no run of seconds could change, and why; :mod:`constant` has those of any run."""
 
 _POINT = re.compile(r"C '(.*)' (\d+)$")
 _BIT = re.compile(r"(.*?)(\[\d+\])?:([01]->[01])$")
@@ -56,16 +57,19 @@ class Toggles:
 def measure_toggles(seeds: int) -> list[Toggles]:
     """Run ``seeds`` networks on an engine of each kind; every output must be the reference's."""
     from nhot.progress import track
-    from nhot_tools.coverage.workload import exercise
+    from nhot_tools.coverage.constant import constant_bits
+    from nhot_tools.coverage.workload import CONFIG, exercise
 
     with tempfile.TemporaryDirectory(prefix="nhot-") as folder:
         path = Path(folder, "toggles.dat")
         exercise(path, track(range(seeds), "running networks", unit="networks"))
-        return read_toggles(path.read_text(errors="replace", encoding="utf-8"))
+        text = path.read_text(errors="replace", encoding="utf-8")
+        return read_toggles(text, constant_bits(CONFIG))
 
 
-def read_toggles(text: str) -> list[Toggles]:
-    """The modules in a file that Verilator wrote."""
+def read_toggles(text: str, constant: Collection[str] = ()) -> list[Toggles]:
+    """The modules in a file that Verilator wrote, without bits whose names end as ``constant``."""
+    constant = tuple(constant)
     totals: dict[str, int] = defaultdict(int)
     missing: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for line in text.splitlines():
@@ -75,10 +79,12 @@ def read_toggles(text: str) -> list[Toggles]:
         fields = dict(part.split("\x02", 1) for part in point[1].split("\x01") if part)
         name = _plain(fields["o"])
         bit = _BIT.match(name)
-        if bit is None or "$" in bit[1] or any(re.search(one, name.rpartition(":")[0])
-                                               for one in LEFT_OUT):
+        if bit is None or "$" in bit[1]:
             continue
         module = fields["h"].removeprefix("TOP.board.")
+        place = f"{module}.{name.rpartition(':')[0]}"
+        if place.endswith(constant) or any(re.search(one, place) for one in LEFT_OUT):
+            continue
         totals[module] += 1
         if point[2] == "0":
             missing[module][bit[1]].append(f"{bit[2] or ''} {bit[3]}".strip())

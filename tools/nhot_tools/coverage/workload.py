@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from nhot.compiler import EngineConfig, compile_network
-from nhot.compiler.program import Region
+from nhot.compiler.program import Descriptor, Operation, Region
 from nhot.device import Board
-from nhot.device.protocol import Opcode, Request
+from nhot.device.protocol import BUFFER_BYTES, Opcode, Request
 from nhot.errors import MismatchError, NhotError
 from nhot.network import ArgMax, Network, Tensor
 from nhot.network.reference import run
@@ -21,12 +21,12 @@ from nhot.testing.programs import near, noise
 from nhot_hw.engine.top import Top
 from nhot_sim.virtual_board import VirtualBoard
 
-__all__ = ["exercise"]
+__all__ = ["CONFIG", "exercise"]
 
 _BAUD = 1_000_000
 _DIVISOR = 4
 # Activations enough for long rows and wide vectors: addresses and counters then use their bits.
-_CONFIG = EngineConfig(
+CONFIG = EngineConfig(
     pixels=2, filters=4, inputs=4, requantisers=2, activation_words=16_384, weight_words=1024,
     requant_words=128, program_words=256,
 )
@@ -41,15 +41,28 @@ def exercise(toggles: Path, seeds: Iterable[int]) -> None:
 
     Raises :class:`MismatchError` if an output is not the reference's.
     """
-    top = Top(_CONFIG, clock_hz=_DIVISOR * _BAUD, baud=_BAUD)
+    top = Top(CONFIG, clock_hz=_DIVISOR * _BAUD, baud=_BAUD)
     with (
         VirtualBoard.of(top, divisor=_DIVISOR, toggles=toggles) as virtual,
         Board.open(virtual.port) as board,
     ):
+        _give_limits(board)
+        _send_too_much(board)
         for seed in seeds:
             for network in _networks(seed):
                 _run_network(board, network, seed)
             _run_programs(board, random.Random(seed))
+
+
+def _give_limits(board: Board) -> None:
+    """Every bit of a run's limit, on a program that is at its end at once."""
+    _run_program(board, Descriptor(operation=Operation.END).pack(), [1 << bit for bit in range(16)])
+
+
+def _send_too_much(board: Board) -> None:
+    """A frame that no buffer holds, and that nothing answers."""
+    board.link.transport.write(b"\x01" * (2 * BUFFER_BYTES) + b"\0")
+    board.link.request(Request(opcode=Opcode.STATUS))
 
 
 def _networks(seed: int) -> list[Network]:
@@ -57,7 +70,7 @@ def _networks(seed: int) -> list[Network]:
         sample_network("2hot", seed=seed),
         random_network(
             seed, shape=_SHAPES[seed % len(_SHAPES)], layers=6, operators=_OPERATORS, widest=12,
-            formats=(_CONFIG.weight_format,), argmax=seed % 2 == 0,
+            formats=(CONFIG.weight_format,), argmax=seed % 2 == 0,
         ),
         _widest(_MOST_VALUES >> seed % 9),
     ]
@@ -72,7 +85,7 @@ def _widest(channels: int) -> Network:
 
 def _run_network(board: Board, network: Network, seed: int) -> None:
     try:
-        image = compile_network(network, _CONFIG)
+        image = compile_network(network, CONFIG)
     except NhotError:
         return  # too large for this engine
     board.load(image)
@@ -84,8 +97,12 @@ def _run_network(board: Board, network: Network, seed: int) -> None:
 
 def _run_programs(board: Board, source: random.Random) -> None:
     for _ in range(_PROGRAMS):
-        program = source.choice([near, noise])(source)
-        for _ in board._write(Region.PROGRAM, 0, 4, program):
-            pass
-        board.link.request(Request(opcode=Opcode.RUN, address=source.choice([1, 2, 40])))
+        _run_program(board, source.choice([near, noise])(source), [source.choice([1, 2, 40])])
+
+
+def _run_program(board: Board, program: bytes, limits: Iterable[int]) -> None:
+    for _ in board._write(Region.PROGRAM, 0, 4, program):
+        pass
+    for limit in limits:
+        board.link.request(Request(opcode=Opcode.RUN, address=limit))
         board._wait(60.0)

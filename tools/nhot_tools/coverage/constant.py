@@ -1,0 +1,54 @@
+"""Bits of an engine's signals that are constant by its sizes: no run could change them.
+
+They follow from the engine's configuration by the functions that the gateware itself is made with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nhot.compiler.config import EngineConfig
+from nhot.compiler.program import DESCRIPTOR_WORDS, WORDS, Region
+from nhot_hw.engine.descriptor import kept
+from nhot_hw.engine.loader import Loader
+from nhot_hw.engine.memories import timing_words
+
+__all__ = ["constant_bits"]
+
+
+def constant_bits(config: EngineConfig) -> frozenset[str]:
+    """Ends of the names of the bits: ``descriptor.columns[14]``, ``word_3[12]``."""
+    return frozenset([*_descriptor(config), *_words(config), *_addresses(config)])
+
+
+def _descriptor(config: EngineConfig) -> Iterator[str]:
+    """What an engine does not keep of a descriptor; distances have their sign there."""
+    for index in range(DESCRIPTOR_WORDS):
+        mask, position = kept(index, config), 0
+        for name, width in WORDS[index].items():
+            for bit in range(width):
+                if not mask >> position & 1:
+                    yield f"word_{index}[{position}]"
+                    if not name.startswith("jump") and name != "input_address":
+                        yield f"descriptor.{name}[{bit}]"
+                        yield f"i_{name}[{bit}]"
+                position += 1
+        yield from (f"word_{index}[{bit}]" for bit in range(position, 32))
+
+
+def _words(config: EngineConfig) -> Iterator[str]:
+    """Words of all memories stand in as many bits as the widest; weights are read on their own."""
+    loader = Loader(config)
+    for region in Region:
+        width = 8 * loader.word_bytes.get(region, 0)
+        yield from (f"i_words[{int(region)}][{bit}]" for bit in range(width, loader.plain_bits))
+
+
+def _addresses(config: EngineConfig) -> Iterator[str]:
+    """Counts of layers, and addresses of their times, as far as the program goes."""
+    layers = config.program_words // DESCRIPTOR_WORDS
+    for bit in range(layers.bit_length(), 16):
+        yield from (f"i_layer[{bit}]", f"o_layer[{bit}]")
+    for bit in range((timing_words(config) - 1).bit_length(), 16):
+        yield from (f"timing_address[{bit}]", f"engine.i_write_address[{bit}]",
+                    f"inner.i_write_address[{bit}]", f"timing.i_write_address[{bit}]")
