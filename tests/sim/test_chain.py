@@ -11,6 +11,7 @@ from nhot.compiler.compare import check_contents
 from nhot.errors import MismatchError
 from nhot.network.file import save
 from nhot.testing.engine_networks import extreme_inputs, sample_network
+from nhot_sim import chain
 from nhot_sim.chain import verify
 from nhot_sim.runner import require
 
@@ -33,6 +34,13 @@ def _with_weight(image, word, lane, change):
     codes = unpack_codes(image.weights, bits, CONFIG.word_codes)
     codes[word, lane] += change
     return replace(image, weights=pack_codes(codes, bits))
+
+
+def test_what_a_bench_leaves_may_be_kept_anywhere(tmp_path):
+    for _ in range(2):
+        with chain._folder(tmp_path / "a" / "b") as folder:
+            assert folder == tmp_path / "a" / "b"
+            assert folder.is_dir()
 
 
 def test_whole_chain(network, image):

@@ -106,6 +106,28 @@ def test_bad_lines_cost_time_only(seed):
     assert min(line.faults for line in lines) > 3
 
 
+def test_an_answer_in_pieces_is_waited_for():
+    """Within the timeout: nothing is asked again while a frame is on its way."""
+    model = BoardModel(target_id=1, memory=PlainMemory())
+    answer = bytearray()
+
+    class Slow(LoopbackTransport):
+        def write(self, data):
+            answer.extend(model.answer(data))
+
+        def read(self, timeout):
+            piece = bytes(answer[:1])
+            del answer[:1]
+            return piece
+
+    link = Link(Slow(model.answer), timeout=60)
+    requests = [Request(opcode=Opcode.HELLO), Request(opcode=Opcode.STATUS)]
+    for request in requests:
+        link.request(request)
+    list(link.pipeline(requests))
+    assert link.repeated == 0
+
+
 def test_no_more_is_sent_than_the_board_can_hold():
     """A board that starts to work only when asked for an answer: all it has not answered waits."""
     model = BoardModel(target_id=1, memory=PlainMemory())

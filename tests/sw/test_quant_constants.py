@@ -9,9 +9,10 @@ from torch.nn import functional as F
 
 from nhot.errors import NhotError
 from nhot.formats import parse
-from nhot.network import AvgPool, Clamp, Conv2d, MaxPool
+from nhot.network import AvgPool, Clamp, Conv2d, MaxPool, Tensor
 from nhot.quant import finetune, quantize
 from nhot.quant.layers import QuantFilters
+from nhot.quant.layers.clamp import QuantClamp
 from nhot.quant.recipes.run import restart
 from nhot.quant.tracing.frozen import FrozenNorm
 from nhot_sim.quantised import assert_exact
@@ -332,6 +333,15 @@ def test_clamps(name, shared):
     real = (values[made.name] - made.zero_point) * made.scale
     for limit, worst in ((limits[0], -real.min()), (limits[1], real.max())):
         assert limit is None or worst <= abs(limit) * (1 if worst > 0 else -1) + made.scale
+
+
+@pytest.mark.parametrize("limits", [(126.6, 200), (-200, -127.7)])
+def test_a_clamp_may_leave_one_value(limits):
+    """The end of the range that it reads, to the unit."""
+    grid = Tensor(name="x", shape=(1, 1, 1), signed=True, scale=1.0)
+    node = QuantClamp("y", "x", grid.shape, limits).node((grid,), grid)
+    end = 127 if limits[0] > 0 else -128
+    assert (node.low, node.high) == (end, end)
 
 
 def test_a_clamp_that_leaves_nothing_is_refused():

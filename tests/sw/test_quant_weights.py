@@ -13,6 +13,7 @@ from nhot.quant.weights import (
     GridWeights,
     WeightSpec,
     nearest,
+    search,
     search_scale,
     toward_zero,
     weight_quant,
@@ -128,6 +129,14 @@ def test_searched_scale_is_the_best_of_a_fine_grid(name):
     full = rows.abs().amax(1) / format.max_level
     for fraction in torch.linspace(0.15, 1.5, 500):
         assert (found <= squared_error(rows, full * fraction, format) * 1.1 + 1e-6).all()
+
+
+def test_scales_do_not_depend_on_how_many_are_searched_at_a_time(monkeypatch):
+    torch.manual_seed(5)
+    rows = torch.randn(7, 20)
+    whole = search_scale(rows, parse("2hot"))
+    monkeypatch.setattr(search, "_BLOCK", 2 * 20)
+    assert torch.equal(search_scale(rows, parse("2hot")), whole)
 
 
 def test_scale_of_few_weights_is_exact():

@@ -1,7 +1,7 @@
 """The program of an image: every field at its limit and one beyond, by name."""
 
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -95,6 +95,14 @@ def test_fields_beyond_what_the_engine_has(operation, field, values):
 ])
 def test_refusals_name_field_constraint_and_value(operation, fields, text):
     refused(changed(operation, **fields), f"descriptor {INDEX[operation]} {text}")
+
+
+def test_a_descriptor_does_nothing_unasked():
+    """Fields that are not given: one pixel, one tap, no jumps, nothing clamped."""
+    ones = {"terms", "last_pixels", "step_x", "step_y", "stride_x", "stride_y", "width", "height",
+            "column_step", "pixel_words", "last_groups"}
+    expected = dict.fromkeys(FIELDS, 0) | dict.fromkeys(ones, 1) | {"low": -128, "high": 127}
+    assert asdict(Descriptor(operation=Operation.END)) == expected
 
 
 def test_the_program_ends_once_and_last():

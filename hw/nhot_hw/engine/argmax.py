@@ -23,7 +23,7 @@ class ArgMax(wiring.Component):
     i_valid, i_y : In(R signed bytes), channels in order
     i_row_end : with i_valid: these are the last channels of a position
     i_channels : channels of a position; bytes beyond them are ignored
-    o_valid, o_index : Out, :attr:`latency` cycles after i_row_end
+    o_valid, o_index : Out, 2 + ceil(log2(R)) cycles after i_row_end
     """
 
     def __init__(self, config: EngineConfig):
@@ -36,11 +36,6 @@ class ArgMax(wiring.Component):
             "o_valid": Out(1),
             "o_index": Out(16),
         })
-
-    @property
-    def latency(self) -> int:
-        """Cycles from the last channels of a position to its index."""
-        return 2 + (self.config.requantisers - 1).bit_length()
 
     def elaborate(self, platform):
         m = Module()

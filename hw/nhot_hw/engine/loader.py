@@ -9,7 +9,17 @@ from nhot.compiler.program import Region
 from nhot_hw.engine.decoder import CodeDecoder
 from nhot_hw.io.server import AccessLayout
 
-__all__ = ["Loader"]
+__all__ = ["Loader", "word_bytes"]
+
+
+def word_bytes(config: EngineConfig) -> dict[Region, int]:
+    """Bytes of a word of each memory, but for weights, which are read field by field."""
+    return {
+        Region.PROGRAM: 4,
+        Region.REQUANT: 4 * config.requantisers,
+        Region.ACTIVATIONS: config.inputs,
+        Region.TIMING: 4,
+    }
 
 
 class Loader(wiring.Component):
@@ -30,12 +40,7 @@ class Loader(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self.config = config
-        self.word_bytes = {
-            Region.PROGRAM: 4,
-            Region.REQUANT: 4 * config.requantisers,
-            Region.ACTIVATIONS: config.inputs,
-            Region.TIMING: 4,
-        }
+        self.word_bytes = word_bytes(config)
         self.plain_bits = 8 * max(self.word_bytes.values())
         super().__init__({
             "i_access": In(stream.Signature(AccessLayout)),

@@ -20,9 +20,8 @@ def uart_divisor(clock_hz: int, baud: int) -> int:
     """
     if clock_hz < 1 or baud < 1:
         raise NhotError(f"Clock and baud rate must be positive, not {clock_hz} and {baud}")
-    divisor = max(1, round(clock_hz / baud))
-    error = abs(clock_hz / (divisor * baud) - 1)
-    if divisor < 4 or error > TOLERANCE:
+    divisor = round(clock_hz / baud)
+    if divisor < 4 or abs(clock_hz / (divisor * baud) - 1) > TOLERANCE:
         raise NhotError(
             f"Baud rate must divide the clock of {clock_hz} Hz within {TOLERANCE:.1%} "
             f"and by at least 4, not {baud} ({clock_hz / baud:.2f} cycles a bit)"

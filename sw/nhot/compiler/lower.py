@@ -75,7 +75,7 @@ class Layer:
     @property
     def terms(self) -> int:
         """Most terms a multiplier of this layer has."""
-        return max(1, *(naf_weight(int(m)) for m in self.requant.multiplier), 1)
+        return max([1, *(naf_weight(int(m)) for m in self.requant.multiplier)])
 
 
 def lower(network: Network, config: EngineConfig) -> list[Layer]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from nhot.compiler.config import EngineConfig
 from nhot.compiler.program import DESCRIPTOR_WORDS, WORDS, Region
 from nhot_hw.engine.descriptor import kept
-from nhot_hw.engine.loader import Loader
+from nhot_hw.engine.loader import word_bytes
 from nhot_hw.engine.memories import timing_words
 
 __all__ = ["constant_bits"]
@@ -38,10 +38,10 @@ def _descriptor(config: EngineConfig) -> Iterator[str]:
 
 def _words(config: EngineConfig) -> Iterator[str]:
     """Words of all memories stand in as many bits as the widest; weights are read on their own."""
-    loader = Loader(config)
+    sizes = word_bytes(config)
     for region in Region:
-        width = 8 * loader.word_bytes.get(region, 0)
-        yield from (f"i_words[{int(region)}][{bit}]" for bit in range(width, loader.plain_bits))
+        bits = range(8 * sizes.get(region, 0), 8 * max(sizes.values()))
+        yield from (f"i_words[{int(region)}][{bit}]" for bit in bits)
 
 
 def _addresses(config: EngineConfig) -> Iterator[str]:
