@@ -8,6 +8,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
+from pathlib import Path
 
 from nhot.errors import NhotError
 from nhot_tools.mutants.mutant import Mutant
@@ -56,8 +57,8 @@ class Selection:
 
     def pick(self, mutant: Mutant, patience: float) -> list[str]:
         """Tests that run the fault's line, the quickest of each function first, then others that
-        run anything of its file: all that fit in ``patience`` seconds, which a fault that lives
-        costs."""
+        run anything of its file, those in files of its name before all: as many as fit in
+        ``patience`` seconds, which a fault that lives costs."""
         lines = self._lines(mutant.path)
         everywhere = self._tests(context for contexts in lines.values() for context in contexts)
         here = self._tests(
@@ -66,7 +67,9 @@ class Selection:
         if mutant.lines and not here:
             return []
         chosen, spent = [], 0.0
-        for test in dict.fromkeys([*here, *everywhere]):
+        names = {part.removesuffix(".py") for part in mutant.path.split("/")[2:]}
+        tests = dict.fromkeys([*here, *everywhere])
+        for test in sorted(tests, key=lambda test: -_named(test, names)):
             if spent + self.seconds[test] <= patience or not chosen:
                 spent += self.seconds[test]
                 chosen.append(test)
@@ -95,3 +98,8 @@ class Selection:
             for group in alike.values() for rank, test in enumerate(group)
         ]
         return [test for _, _, test in sorted(ranked)]
+
+
+def _named(test: str, names: set[str]) -> int:
+    """How many of ``names``, folders and module of a source, the test's file has in its own."""
+    return len(names & set(Path(test.partition("::")[0]).stem.split("_")))
