@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
+from contextlib import redirect_stdout
+from importlib.metadata import EntryPoint, PackageNotFoundError
+from io import StringIO
 from types import ModuleType
 
 import pytest
@@ -77,6 +80,32 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"nhot {nhot.__version__}\n"
 
 
+def test_output_may_be_any_stream():
+    with redirect_stdout(StringIO()) as output:
+        assert main(["--version"]) == 0
+    assert output.getvalue() == f"nhot {nhot.__version__}\n"
+
+
+def test_one_of_several_processes_leaves_at_once(monkeypatch, capsys):
+    """As torchrun starts them, by name of the package; alone it ends as Python ends."""
+    def leave(code):
+        raise ChildProcessError(code, capsys.readouterr().out)
+
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(sys, "argv", ["nhot", "--version"])
+    monkeypatch.delitem(sys.modules, "nhot.__main__", raising=False)
+    with pytest.raises(SystemExit) as alone:
+        runpy.run_module("nhot", run_name="__main__")
+    assert alone.value.code == 0
+    assert capsys.readouterr().out
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ChildProcessError) as left:
+        runpy.run_module("nhot", run_name="__main__")
+    assert left.value.args == (0, f"nhot {nhot.__version__}\n")
+    runpy.run_module("nhot.__main__", run_name="imported")
+    assert not capsys.readouterr().out
+
+
 def test_no_command_is_wrong_use(capsys):
     assert main([]) == 2
     captured = capsys.readouterr()
@@ -108,6 +137,8 @@ def test_unknown_option_is_wrong_use(command, capsys):
         (FileNotFoundError(2, "No such file or directory", "x"), 2, "x: No such file or directory"),
         (PermissionError(13, "Permission denied", "y"), 2, "y: Permission denied"),
         (ModuleNotFoundError("No module named 'torch'", name="torch"), 3, "nhot[quant]"),
+        (ModuleNotFoundError("No module named 'abacus'", name="abacus"), 3, "No module named 'ab"),
+        (OSError("the disk is gone"), 2, "error: the disk is gone"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],
 )
@@ -179,3 +210,41 @@ def test_doctor_says_what_is_missing(monkeypatch, capsys):
     assert "sudo apt-get install iverilog" in text
     assert "missing: " in text
     assert main(["doctor", "--strict"]) == 3
+
+
+def findings(capsys):
+    assert main(["doctor", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    return {entry["name"]: entry["version"] for entry in data["findings"]}, data["ports"]
+
+
+def test_doctor_misses_a_package(monkeypatch, capsys):
+    def version(name):
+        if name == "torch":
+            raise PackageNotFoundError(name)
+        return "1.2"
+
+    monkeypatch.setattr(doctor.metadata, "version", version)
+    versions, _ = findings(capsys)
+    assert (versions["torch"], versions["numpy"]) == ("", "1.2")
+
+
+@pytest.mark.parametrize(("error", "version"), [
+    (OSError(8, "Exec format error"), ""),
+    (subprocess.TimeoutExpired("iverilog", 20), "present"),
+])
+def test_doctor_and_a_program_that_says_nothing(monkeypatch, capsys, error, version):
+    def run(command, **_):
+        raise OSError if command[0] == "g++" else error
+
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(doctor.subprocess, "run", run)
+    versions, _ = findings(capsys)
+    assert (versions["iverilog"], versions["lz4 and zlib"]) == (version, "")
+
+
+def test_doctor_without_serial_ports(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "serial.tools", None)
+    assert findings(capsys)[1] == []
+    assert main(["doctor"]) == 0
+    assert "no serial port found (--port virtual needs none)" in capsys.readouterr().out

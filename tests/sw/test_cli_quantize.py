@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -234,6 +235,45 @@ def test_digits(tmp_path, capsys):
     assert main(["quantize", "digits", "-o", str(tmp_path / "net.onnx"), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["accuracy"]["finetuned"] > 0.97
+
+
+def test_the_digits_are_those_of_the_package(tmp_path, capsys, monkeypatch):
+    """The command trains nothing of its own: what it writes and prints is what it was given."""
+    from nhot.experiments import trained_digits
+    from nhot.experiments.data import load_digits
+    from nhot.experiments.models.digits import digits
+    from nhot.network.file import save
+    from nhot.quant import quantize as rounded
+    from nhot.quant import to_network
+
+    data, asked = load_digits(), []
+    model = rounded(digits(), "1hot", data.train_x, input_range=data.input_range)
+    network = to_network(model, "some")
+
+    def train(format, *, seed):
+        asked.append((format, seed))
+        return trained_digits.TrainedDigits(0.5, model, network, {"float": 0.5, "finetuned": 0.25})
+
+    monkeypatch.setattr(trained_digits, "train_digits", train)
+    monkeypatch.chdir(tmp_path)
+    files = ["-o", "net.onnx", "--inputs", "x.npy", "--labels", "y.npy", "--report", "r.json"]
+    assert main(["quantize", "digits", "--format", "1hot", "--seed", "9", *files]) == 0
+    assert asked == [("1hot", 9)]
+    assert "finetuned   25.00 %" in capsys.readouterr().out
+    save(network, "again.onnx")
+    assert Path("net.onnx").read_bytes() == Path("again.onnx").read_bytes()
+    np.testing.assert_array_equal(np.load("y.npy"), data.test_y)
+    assert np.load("x.npy").shape == (599, 8, 8, 1)
+
+
+def test_one_process_of_several_writes(files, capsys, monkeypatch):
+    from nhot.experiments.training import ranks
+
+    monkeypatch.setattr(ranks, "join", lambda: ranks.Ranks(rank=1, size=2))
+    assert quantize("--report", "r.json") == 0
+    assert not capsys.readouterr().out
+    assert not list(files.glob("net.*"))
+    assert not (files / "r.json").exists()
 
 
 def test_choices_are_those_of_the_package():

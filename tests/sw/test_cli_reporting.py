@@ -10,7 +10,7 @@ import pytest
 
 from nhot.bitstream import Manifest
 from nhot.cli import main
-from nhot.cli.reporting import read_labels
+from nhot.cli.reporting import read_labels, scores
 from nhot.compiler import Image
 from nhot.compiler.targets import target
 from nhot.device import Board, LayerTime, Result
@@ -139,6 +139,30 @@ def test_a_run_with_labels(files, monkeypatch, capsys):
     assert [one.cycles for one in run.layers] == [10, 30]
     assert first.quantized == before[0].quantized
     assert second == before[1]
+
+
+def test_what_nobody_measures_is_not_told(files, monkeypatch):
+    """A run without labels, an autoencoder, and a model without samples held out."""
+    network = load("2hot.onnx")
+    monkeypatch.setattr(Board, "open", lambda port, *, baud: FakeBoard(network))
+    run = ["run", "2hot.img", "--port", "COM3", "--input", "x.npy"]
+    assert main([*run, "--report", "a.json"]) == 0
+    assert read_report("a.json").entries[0].runs[0].answers is None
+    arguments = ["quantize", "model.py:build", "--weights", "w.pt", "--data", "data.npz"]
+    assert main([*arguments, "--report", "b.json", "-o", "b.onnx"]) == 0
+    (entry,) = read_report("b.json").entries
+    assert (entry.quantized.scores, entry.quantized.answers) == ((), None)
+    np.savez("targets.npz", x=np.load("data.npz")["x"], y=np.zeros((64, 2), np.float32))
+    loss = ["--data", "targets.npz", "--test", "targets.npz", "--loss", "mean-squares"]
+    assert main([*arguments, *loss, "--report", "c.json", "-o", "c.onnx"]) == 0
+    (entry,) = read_report("c.json").entries
+    assert entry.quantized.answers is None
+    assert (entry.quantized.metric, entry.quantized.scores[0].samples) == ("loss", 64)
+
+
+def test_scores_of_no_samples_have_no_count():
+    (score,) = scores({"float": 0.5, "rounded": float("nan")}, None)
+    assert (score.stage, score.value, score.samples) == ("float", 0.5, None)
 
 
 def test_a_page_of_it(files):

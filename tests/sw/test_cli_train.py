@@ -7,11 +7,14 @@ import os
 import subprocess
 import sys
 import wave
+from argparse import Namespace
 
 import numpy as np
 import pytest
 
 from nhot.cli import main
+from nhot.cli.training import augmentation, build_model
+from nhot.errors import NhotError
 
 torch = pytest.importorskip("torch")
 
@@ -233,6 +236,35 @@ def test_data_must_be_named(files, capsys):
     assert "must be COCO instances for centernet" in capsys.readouterr().err
     assert train("--augment", "crop-flip", data="vectors.npz", model="model.py:coder") == 2
     capsys.readouterr()
+
+
+def test_one_process_of_several_writes(files, capsys, monkeypatch):
+    from nhot.experiments.training import ranks
+
+    monkeypatch.setattr(ranks, "join", lambda: ranks.Ranks(rank=1, size=2))
+    assert train("--epochs", "1", "--report", "r.json") == 0
+    assert not capsys.readouterr().out
+    assert not (files / "w.pt").exists()
+    assert not (files / "r.json").exists()
+
+
+def test_options_of_a_model_are_python_or_text(files):
+    (files / "own.py").write_text("from torch import nn\nclass Own(nn.Identity):\n"
+                                  "    def __init__(self, **options):\n"
+                                  "        super().__init__()\n        self.options = options\n",
+                                  encoding="utf-8")
+    options = ["a=3", "b=(1, 2)", "c='x'", "d=two words", "e=relu", "f=1=2"]
+    model = build_model(Namespace(model="own.py:Own", option=options, seed=0, weights=None))
+    assert model.options == {"a": 3, "b": (1, 2), "c": "x", "d": "two words", "e": "relu",
+                             "f": "1=2"}
+
+
+def test_boxes_move_with_their_pixels():
+    arguments = Namespace(model="centernet", augment="jitter")
+    assert type(augmentation(arguments)).__name__ == "Jitter"
+    arguments.augment = "crop-flip"
+    with pytest.raises(NhotError, match="Augmentation of centernet must be jitter, which moves"):
+        augmentation(arguments)
 
 
 def test_two_processes(files):

@@ -139,6 +139,34 @@ def test_mistakes(arguments, text, capsys, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_command_trains_rows_seed_by_seed(tmp_path, capsys, monkeypatch):
+    trained = []
+
+    class Quick(Runner):
+        def run(self, row, seed):
+            trained.append((row.name, seed))
+            return record(row.name, 0.9 + seed / 100, seed)
+
+    monkeypatch.setattr("nhot.experiments.studies.runner.Runner", Quick)
+    arguments = ["study", "digits", "-o", str(tmp_path / "runs"), "--plot", str(tmp_path / "p.svg")]
+    assert main([*arguments, "--rows", "2hot,int8", "--seeds", "1,2"]) == 0
+    assert trained == [("2hot", 1), ("int8", 1), ("2hot", 2), ("int8", 2)]
+    output = capsys.readouterr()
+    assert "| 91.50 % (91.00 to 92.00) |" in output.out
+    assert "int8 seed 2: accuracy 0.9200" in output.err
+    assert b"2hot" in (tmp_path / "p.svg").read_bytes()
+
+
+def test_page_that_cannot_be_read(tmp_path, capsys):
+    record("2hot", 0.9).save(tmp_path / "record.json")
+    arguments = ["study", "digits", "--table", str(tmp_path), "--page"]
+    (tmp_path / "latin.md").write_bytes(b"\xff\xfe<!-- table")
+    for name in ("latin.md", "absent.md"):
+        assert main([*arguments, str(tmp_path / name)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"Page '{tmp_path / name}' must be a file of text that can be read" in line
+
+
 def test_aims_are_judged_by_the_records():
     records = [record("2hot", 0.898), record("int8", 0.9), record("1hot", 0.88)]
     lines = aims("cifar10-resnet8", records).splitlines()

@@ -133,7 +133,9 @@ def _program_version(name: str, flag: str) -> str:
         return ""
     try:
         done = subprocess.run([path, flag], capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+    except OSError:  # of another machine, or damaged
+        return ""
+    except subprocess.TimeoutExpired:
         return "present"
     version = re.search(r"\d+\.\d+[\w.]*", done.stdout + done.stderr)
     return version[0] if version else "present"
