@@ -43,3 +43,31 @@ def test_the_record_that_differs_is_named(word):
             f"Requantisation of layer {layer.name!r}, {what} of channel {channel}, must be "
             f"{WORDS[word, lane]:#010x}, not {changed[word, lane]:#010x}"
         )
+
+
+def without(layer):
+    """The image of the network with one layer less."""
+    return compile_network(replace(NETWORK, nodes=NETWORK.nodes[:layer], output_name=""), CONFIG)
+
+
+def test_words_that_are_missing_are_counted():
+    last = NETWORK.nodes[-1]
+    assert last.weights.size
+    with pytest.raises(MismatchError) as caught:
+        check_contents(NETWORK, without(-1))
+    assert str(caught.value) == (
+        f"Layer {last.name!r} must have 6 weight words in the image, not 0"
+    )
+
+
+def test_a_program_of_another_length():
+    network = random_network(3, layers=2, operators=("average", "max"))
+    shorter = replace(network, nodes=network.nodes[:-1], output_name="")
+    with pytest.raises(MismatchError, match=r"^Program must have 3 descriptors, not 2$"):
+        check_contents(network, compile_network(shorter, CONFIG))
+
+
+def test_records_that_nobody_reads():
+    with pytest.raises(MismatchError, match=f"must have {len(IMAGE.requant)} bytes, not "
+                                            f"{len(IMAGE.requant) + 8}"):
+        check_contents(NETWORK, replace(IMAGE, requant=IMAGE.requant + bytes(8)))

@@ -3,6 +3,7 @@
 import io
 import json
 import pickle
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -27,6 +28,13 @@ def archive(*names):
     with zipfile.ZipFile(buffer, "w") as file:
         for name in names:
             file.writestr(name, b"{}")
+    return buffer.getvalue()
+
+
+def tarred():
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as file:
+        file.addfile(tarfile.TarInfo("weights.pt"), io.BytesIO())
     return buffer.getvalue()
 
 
@@ -90,6 +98,7 @@ FOREIGN = {
     "an iCE40 bitstream": (BITSTREAMS / "icebreaker/2hot/top.bin").read_bytes(),
     "an ECP5 bitstream": (BITSTREAMS / "ulx3s-85f/2hot/top.bit").read_bytes(),
     "a picture (PNG)": b"\x89PNG\r\n\x1a\n" + bytes(60),
+    "a tar archive": tarred(),
     "a gzip archive": b"\x1f\x8b\x08" + bytes(60),
     "an empty file": b"",
 }
@@ -130,12 +139,22 @@ def test_what_says_nothing_is_left_to_its_reader(tmp_path):
     path = tmp_path / "file"
     for content in (b"no model", b"{", b"{}", b'{"a": 1}', b"[" * 10_000, b'{"a":' * 10_000,
                     b"\x80", b"P", FILES["weights"][:-99], bytes(300),
-                    b"\x08\x0a\x3a\xff\xff\xff\xff\x0f"):
+                    b"\x08\x0a\x3a\xff\xff\xff\xff\x0f", b"\x08" + b"\xff" * 30):
         path.write_bytes(content)
         assert identify(path) is None
         expect(path, "network")
     expect(tmp_path / "missing", "network")
     expect("a\0b", "network")
+
+
+@pytest.mark.parametrize("name", ["absent", "a\0b", "x" * 300, "locked"])
+def test_what_cannot_be_read_is_left_to_its_reader(name, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "locked").write_bytes(b"GGUF")
+    monkeypatch.setattr(Path, "open", refuse)
+    assert identify(tmp_path / name) is None
 
 
 def test_folders_are_named(tmp_path):

@@ -112,6 +112,10 @@ def test_wrong_kinds():
         NHot(bits=8.0, n=2)
     with pytest.raises(TypeError, match="must be an integer"):
         Uniform(bits="8")
+    with pytest.raises(TypeError, match=r"Bits must be an integer, not 4\.0"):
+        AdditivePowers(bits=4.0)
+    with pytest.raises(TypeError, match="Tile must be an integer, not None"):
+        SignedBinary(tile=None)
     with pytest.raises(TypeError, match="must be a name"):
         parse(8)
 

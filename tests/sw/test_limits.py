@@ -14,7 +14,7 @@ from nhot.compiler.fit import fit
 from nhot.compiler.lower import lower
 from nhot.compiler.pack import hardware_bias, inverted
 from nhot.errors import NhotError
-from nhot.formats import parse
+from nhot.formats import NHot, parse
 from nhot.network import (
     Add,
     ArgMax,
@@ -172,6 +172,32 @@ def test_the_sum_of_a_pool_has_at_most_twenty_bits():
     refused(window_layer(source, wide, AvgPool), ROOMY, "Window sum .* at least 21 bits .* not 20")
     with pytest.raises(NhotError, match="Window sum"):
         fit(window_layer(source, wide, AvgPool), ROOMY)
+
+
+def test_layers_that_no_format_holds_together():
+    """Two 12-bit powers beside odd numbers: no one format has both."""
+    formats = (NHot(bits=12, n=2), parse("int8"))
+    made = random_network(1, layers=4, formats=formats, operators=("conv",))
+    assert {node.format for node in made.nodes} == set(formats)
+    with pytest.raises(NhotError, match=r"Layer 'conv0': Weight at index .* must be a level of 2"):
+        fit(made, EngineConfig())
+
+
+def test_an_operator_that_the_engine_lacks():
+    made = random_network(1, layers=2, operators=("transposed",))
+    with pytest.raises(NhotError) as caught:
+        lower(made, EngineConfig())
+    lacks = "Operator must be one the engine runs (Conv2d, Linear, MaxPool, AvgPool, Add, Clamp, "
+    assert str(caught.value) == "; ".join(
+        f"Layer {node.name!r}: {lacks}ArgMax), not ConvTranspose2d" for node in made.nodes
+    )
+
+
+@pytest.mark.parametrize("values", [np.zeros((1, 1, 2)), np.zeros((1, 1, 2), bool)])
+def test_inputs_of_a_machine_are_integers(values):
+    made = dense(byte("x", (1, 1, 2)), np.ones((1, 2), int), [0], 0.5, parse("2hot"))
+    with pytest.raises(NhotError, match=f"Input 'x' must hold integers, not {values.dtype}"):
+        Machine(compile_network(made, ROOMY)).run(values)
 
 
 def test_an_addition_needs_room_for_two_operands():

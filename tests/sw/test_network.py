@@ -18,12 +18,15 @@ from nhot.network import (
     Linear,
     MaxPool,
     Network,
+    Node,
     Requant,
     RoundTerms,
     Tensor,
     Upsample,
     Window,
 )
+from nhot.network.file import to_bytes
+from nhot.network.reference import run
 from nhot.testing.networks import random_network
 
 X = Tensor(name="x", shape=(6, 5, 4))
@@ -285,6 +288,8 @@ def test_arrays_are_sealed_and_integers():
     assert (node.weights == 1).all()
     with pytest.raises(ValueError, match="read-only"):
         node.weights[0, 0] = 3
+    with pytest.raises(NhotError, match=r"^Layer 'y': Weights must be below 2\^63, not 184"):
+        linear(weights=np.full((3, 120), 2**64 - 1, np.uint64))
     with pytest.raises(TypeError, match="Weights must be integers, not float64"):
         linear(weights=np.ones((3, 120)))
     with pytest.raises(TypeError, match="Bias must be integers"):
@@ -299,3 +304,18 @@ def test_samples_are_reproducible():
     assert [type(n) for n in first.nodes] == [type(n) for n in again.nodes]
     assert list(first.tensors.values()) == list(again.tensors.values())
     assert list(first.tensors.values()) != list(other.tensors.values())
+
+
+class Foreign(Node):
+    """An operator that is none of ours."""
+
+    def infer_shape(self, *inputs):
+        return inputs[0].shape
+
+
+def test_operators_are_those_of_the_package():
+    made = network(Foreign(inputs=("x",), output=replace(X, name="y")))
+    with pytest.raises(NhotError, match=r"^Layer 'y': operator must be Conv2d, .* not Foreign$"):
+        run(made, np.zeros((1, *X.shape), int))
+    with pytest.raises(NhotError, match=r"^Layer 'y': operator must be one ONNX has, not Foreign$"):
+        to_bytes(made)

@@ -85,3 +85,21 @@ def test_scales_are_floats_whatever_they_came_as(scale):
             replace(tensor, scale=beyond)
     for end in (2.0**-126, 2.0**127):
         assert replace(tensor, scale=end).scale == end
+
+
+@pytest.mark.parametrize(("bias", "fits"), [(2**31 - 1 - 100, True), (2**31 - 100, False)])
+def test_a_bias_and_its_share_of_the_zero_point_have_32_bits(bias, fits):
+    """ONNX sums inputs less their zero point, so that the bias takes 100 more here."""
+    made = Network(
+        name="bias", input=Tensor(name="x", shape=(1, 1, 1), zero_point=50),
+        nodes=(Linear(
+            inputs=("x",), output=Tensor(name="y", shape=(1, 1, 1)), weights=np.array([[2]]),
+            bias=np.array([bias]), format=parse("2hot"),
+            requant=Requant(multiplier=np.array([1]), zero_point=0, low=0, high=255),
+        ),),
+    )
+    if fits:
+        assert from_bytes(to_bytes(made)).nodes[0].bias.tolist() == [bias]
+    else:
+        with pytest.raises(NhotError, match=r"^Layer 'y': bias less the zero point's share must"):
+            to_bytes(made)

@@ -211,12 +211,18 @@ def test_onnxruntime_finds_the_same_class():
     assert (run_onnx(network, x) == run(network, x)).mean() > 0.98
 
 
-def test_without_onnx(monkeypatch):
+def test_without_onnx(monkeypatch, tmp_path):
+    content = to_bytes(sample(1))
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(MissingToolError, match=r"pip install 'nhot\[onnx\]'"):
         to_bytes(sample(1))
     with pytest.raises(MissingToolError, match=r"pip install 'nhot\[onnx\]'"):
         from_bytes(b"")
+    path = tmp_path / "net.onnx"
+    path.write_bytes(content)
+    with pytest.raises(MissingToolError) as caught:
+        load(path)
+    assert "net.onnx" not in str(caught.value)  # it is not the file's fault
 
 
 def test_onnx_is_imported_only_when_used():

@@ -1,6 +1,7 @@
 """Network files that are damaged, forged or of others: refused in one line, or read as they are."""
 
 import json
+import math
 import sys
 from itertools import pairwise
 
@@ -211,6 +212,16 @@ def reshaped(*dims):
     return change
 
 
+def in_rows(*shape):
+    """Give the weights of a layer other axes: ``shape`` of (filters, all else)."""
+    def change(model):
+        weights = next(one for one in model.graph.initializer if len(one.dims) == 4)
+        sizes = {"filters": weights.dims[0], "rest": math.prod(weights.dims[1:])}
+        del weights.dims[:]
+        weights.dims.extend(sizes.get(one, one) for one in shape)
+    return change
+
+
 def shared_weights(model):
     for entry in model.metadata_props:
         if entry.key == "nhot.network":
@@ -234,6 +245,8 @@ FORGED = {
     "a short initialiser": (in_initializer(raw_data=b""), "must be sound; it has 0 bytes"),
     "a huge shape": (reshaped(2**40), "must be sound"),
     "a huge shape of nothing": (reshaped(0, 2**62), "must be sound"),
+    "weights in one row": (in_rows(1, "filters", "rest", 1), "must have one row a multiplier"),
+    "weights of two axes": (in_rows("filters", "rest"), "weights must have 4 axes, not"),
     "a negative shape": (reshaped(-1, -4), "must be sound"),
     "many axes": (reshaped(*[1] * 40), "must be sound"),
     "two of a name": (lambda model: model.graph.initializer.add().CopyFrom(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import logging
 
 import pytest
 
-from nhot.progress import Progress, track
+from nhot.progress import Progress, configure_logging, track
 
 
 class Clock:
@@ -95,3 +96,17 @@ def test_failed_work_says_so():
 def test_track_passes_everything_on():
     assert list(track(range(5), "counting")) == [0, 1, 2, 3, 4]
     assert list(track(iter("abc"), "counting")) == ["a", "b", "c"]
+
+
+def test_a_log_that_is_turned_down_has_no_progress(monkeypatch):
+    clock, stream = Clock(), io.StringIO()
+    logger = logging.getLogger("nhot")
+    monkeypatch.setattr(logger, "handlers", [])
+    monkeypatch.setattr(logger, "level", logging.NOTSET)
+    told = "packing: 10%, 1/10, 1 min 30 s left\npacking: took 10 s\n"
+    for verbosity, text in ((-1, ""), (0, told)):
+        configure_logging(verbosity)
+        with Progress("packing", 10, stream=stream, clock=clock) as progress:
+            clock.now += Progress.REPORT
+            progress.step()
+        assert stream.getvalue() == text

@@ -111,6 +111,24 @@ def test_another_version_is_told_before_anything_else():
         parse_json(Thing, b"{}", "Thing", version=1)
 
 
+@dataclass(frozen=True)
+class Careless:
+    size: int | str
+
+    def __post_init__(self):
+        if self.size < 0 or float(self.size) > 9:
+            raise NhotError("Size must be 0 to 9")
+
+
+@pytest.mark.parametrize(("size", "message"), [
+    ('"a"', "Thing: '<' not supported between"),
+    ("1" + 400 * "0", "Thing: int too large to convert to float"),
+])
+def test_a_check_that_fails_itself_is_no_traceback(size, message):
+    with pytest.raises(NhotError, match=message):
+        parse_json(Careless, f'{{"size": {size}}}'.encode(), "Thing")
+
+
 def test_values_are_judged_as_a_file_would_be():
     assert check_values(Part, {"name": "a", "sizes": (1, 2, 3)}, "Part") == Part(name="a")
     for value, message in (

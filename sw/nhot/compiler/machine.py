@@ -15,7 +15,6 @@ from nhot.compiler.config import EngineConfig
 from nhot.compiler.image import Image
 from nhot.compiler.layout import Placement
 from nhot.compiler.program import Descriptor, Operation, unpack_program
-from nhot.errors import NhotError
 from nhot.formats.format import Ints
 from nhot.network.requant import SHIFT
 
@@ -181,6 +180,4 @@ def _multiplier(word: int, terms: int) -> int:
         if byte & 0x80:
             power = 1 << (byte & 31)
             value += -power if byte & 0x40 else power
-    if word >> (8 * terms):
-        raise NhotError(f"Requantisation record must have at most {terms} terms, not {word:#010x}")
     return value

@@ -7,7 +7,6 @@ import numpy as np
 from nhot.compiler.config import EngineConfig
 from nhot.compiler.lower import Layer, channel_words
 from nhot.compiler.program import Operation
-from nhot.errors import NhotError
 from nhot.formats.format import Ints
 from nhot.formats.terms import naf_terms, naf_weight
 from nhot.network.requant import MAX_TERMS
@@ -63,8 +62,7 @@ def term_word(multiplier: int) -> int:
     """Four bytes: bit 7 non-zero, bit 6 negative, bits 4..0 the shift."""
     word = 0
     for i, (sign, shift) in enumerate(reversed(naf_terms(multiplier))):
-        if shift > 31:
-            raise NhotError(f"Multiplier must be below 2^32, not {multiplier}")
+        assert shift < 32  # a multiplier is at most 2^31
         word |= (0x80 | (sign < 0) << 6 | shift) << (8 * i)
     assert naf_weight(multiplier) <= MAX_TERMS
     return word

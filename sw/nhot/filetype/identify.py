@@ -84,7 +84,7 @@ def identify(path: str | os.PathLike[str]) -> Found | None:
             return None
         with path.open("rb") as file:
             return _identify(file, os.fstat(file.fileno()).st_size)
-    except (OSError, ValueError):  # a name with a zero byte is a ValueError
+    except OSError:
         return None
 
 
