@@ -10,7 +10,8 @@ from nhot.network.bounds import accumulator_bits, accumulator_bound, sum_bound
 from nhot.network.reference import window_sums
 from nhot.testing.networks import random_weights
 
-FORMATS = ("2hot", "3hot", "int8", "int4", "ternary", "signed-binary", "binary", "2hot+")
+FORMATS = ("2hot", "3hot", "int8", "int4", "ternary", "signed-binary", "signed-binary/4",
+           "binary", "2hot+")
 RANGES = [(bits, signed) for bits in (2, 4, 8) for signed in (False, True)]
 
 
@@ -47,7 +48,7 @@ def test_bounds_are_reached(name, bits, signed):
     random = np.random.default_rng(bits)
     least, greatest = fmt.levels[0], fmt.levels[-1]
     rows = [np.full(16, least), np.full(16, greatest), *random_weights(random, fmt, (6, 16))]
-    if name != "signed-binary":
+    if not name.startswith("signed-binary"):
         rows.append(np.where(np.arange(16) % 2, least, greatest))
     node = dense(np.array(rows), name)
     levels, _ = fmt.fold_signs(node.weights)

@@ -21,7 +21,8 @@ onnx = pytest.importorskip("onnx", reason="needs the package onnx")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the package onnxruntime")
 
 FORMATS = tuple(
-    parse(name) for name in ("2hot", "1hot", "int8", "ternary", "signed-binary", "2hot@6")
+    parse(name)
+    for name in ("2hot", "1hot", "int8", "ternary", "signed-binary", "2hot@6", "signed-binary/4")
 )
 
 

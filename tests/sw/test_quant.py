@@ -13,7 +13,8 @@ from nhot.quant import quantize, to_network
 from nhot.quant.layers import QuantClamp, QuantFilters
 from nhot_sim.quantised import assert_exact
 
-FORMATS = ["1hot", "2hot", "3hot", "2hot@6", "ternary", "int8", "int4", "signed-binary"]
+FORMATS = ["1hot", "2hot", "3hot", "2hot@6", "ternary", "int8", "int4", "signed-binary",
+           "signed-binary/4"]
 
 
 class Everything(nn.Module):
