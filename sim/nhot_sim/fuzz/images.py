@@ -57,7 +57,7 @@ class Images(Kind):
     @cached_property
     def _originals(self) -> list[bytes]:
         made = []
-        for seed, fmt in enumerate(("2hot", "signed-binary", "int8")):
+        for seed, fmt in enumerate(("2hot", "signed-binary", "signed-binary/4", "int8")):
             config = EngineConfig(
                 filters=4, inputs=2, requantisers=2, format=fmt, activation_words=2048,
                 weight_words=2048,
