@@ -180,18 +180,25 @@ def test_progress_is_the_lines_of_the_log(program, tmp_path, monkeypatch):
     run_tool("yosys", [], folder=tmp_path, log=tmp_path / "log", what="Synthesis", show=False)
 
 
-def test_an_interrupted_build_leaves_no_tool_running(program, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("script", "end"), [
+    ("touch up; exec sleep 600", signal.SIGTERM),  # it may end what it has started
+    ("trap '' TERM; touch up; while :; do sleep 0.1; done", signal.SIGKILL),
+])
+def test_an_interrupted_build_leaves_no_tool_running(program, script, end, tmp_path, monkeypatch):
     started = []
 
     def interrupt(process, log, progress):
         started.append(process)
+        while not (tmp_path / "up").exists():
+            pass
         raise KeyboardInterrupt
 
     monkeypatch.setattr(tools, "_wait", interrupt)
-    program("exec sleep 600")
+    monkeypatch.setattr(tools, "PATIENCE", 1)
+    program(script)
     with pytest.raises(KeyboardInterrupt):
         run_tool("yosys", [], folder=tmp_path, log=tmp_path / "log", what="Synthesis")
-    assert started[0].returncode == -signal.SIGKILL
+    assert started[0].returncode == -end
 
 
 @pytest.mark.parametrize("name", ["icebreaker", "ulx3s-85f"])

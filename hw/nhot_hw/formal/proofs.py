@@ -1,0 +1,89 @@
+"""All proofs of the project."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from functools import cache
+
+from nhot.errors import NhotError
+from nhot.formats import NHot, parse
+from nhot.printable import shortened
+from nhot_hw.bench.sweep import KINDS
+from nhot_hw.formal.lanes import LaneAdds, LaneMultiplies
+from nhot_hw.formal.proof import Proof
+from nhot_hw.lanes import LaneSpec
+
+__all__ = ["all_proofs", "chosen_proofs", "lane_proofs"]
+
+#: Inputs of the lanes whose sums are proved by default.
+INPUTS = (4, 8)
+
+
+@cache
+def all_proofs() -> tuple[Proof, ...]:
+    """Every proof, in the order of the parts of an engine."""
+    return (*_default_lanes(),)
+
+
+def chosen_proofs(patterns: Sequence[str]) -> list[Proof]:
+    """The proofs whose names match any of ``patterns`` (of a shell), or all if there are none."""
+    for pattern in patterns:
+        if not any(fnmatchcase(proof.name, pattern) for proof in all_proofs()):
+            raise NhotError(
+                f"Proof must be one that nhot prove --list names, not {shortened(pattern)}"
+            )
+    return [
+        proof for proof in all_proofs()
+        if not patterns or any(fnmatchcase(proof.name, pattern) for pattern in patterns)
+    ]
+
+
+def lane_proofs(
+    spec: LaneSpec, name: str, *, inputs: Sequence[int] = (), platform: object = None
+) -> list[Proof]:
+    """What is to be proved of a lane: its products, and their sum for each number of inputs.
+
+    Both together are :meth:`LaneSpec.compute`.
+
+    Parameters
+    ----------
+    name : str
+        How the names of the proofs begin.
+    inputs : sequence of int
+        Numbers of inputs, if not that of ``spec``.
+    platform : object
+        What the lane is elaborated for.
+    """
+    sums = [_sum(spec, name, s, platform) for s in inputs or [spec.inputs]]
+    return [_product(spec, name, platform), *sums]
+
+
+def _default_lanes() -> list[Proof]:
+    """Those of the lanes that ``nhot bench lanes`` measures, which are the same in LUTs or DSPs."""
+    proofs = []
+    for format, style in dict.fromkeys((kind.format, kind.style) for kind in KINDS):
+        spec = LaneSpec(format=parse(format), inputs=1, style=style)
+        name = f"lane-{format.replace('/', '-')}{'-serial' * (style == 'serial')}"
+        proofs += lane_proofs(spec, name, inputs=INPUTS)
+    return proofs
+
+
+def _product(spec: LaneSpec, name: str, platform: object) -> Proof:
+    one = replace(spec, inputs=1)
+    # Induction needs all of the pipeline, and a wrong start of a sum shows with the next one.
+    return Proof(
+        name=f"{name}-product", create=lambda: LaneMultiplies(one), platform=platform,
+        claim="a step adds x * w less the inverted terms, for all x, w, enables and garbage",
+        depth=one.latency + 1 + one.ii, reach=one.latency + 3 * one.ii + 2,
+        # A solver takes seconds for one adder behind the shifters, a minute for more.
+        slow=isinstance(spec.format, NHot) and spec.format.n > 1,
+    )
+
+
+def _sum(spec: LaneSpec, name: str, inputs: int, platform: object) -> Proof:
+    many = replace(spec, inputs=inputs)
+    return Proof(
+        name=f"{name}-sum-{inputs}", create=lambda: LaneAdds(many), platform=platform,
+        claim=f"{inputs} products of any values are added up, for all enables",
+        depth=many.latency + 2, reach=many.latency + 6, slow=inputs > 4,
+    )
