@@ -199,6 +199,10 @@ def test_folders_of_images(files, capsys, monkeypatch, kept):
     assert json.loads(capsys.readouterr().out)["accuracy"] == 1
     assert main(arguments) == 2
     assert "Size must be given for the images of" in capsys.readouterr().err
+    if not kept:
+        assert main([*arguments, *sizes, "--loss", "mean-squares"]) == 2
+        message = "Data colors must fit into memory for the loss mean-squares"
+        assert message in capsys.readouterr().err
     (files / "colors" / "train" / "red" / "2.png").write_bytes(b"\x89PNG cut off")
     assert main([*arguments, *sizes]) == 2
     assert "Image 'colors/train/red/2.png' must be a whole image file" in capsys.readouterr().err

@@ -97,6 +97,7 @@ def test_log_mel():
 @pytest.mark.parametrize("seconds", [0, 0.01, 1.7])
 def test_log_mel_of_short_recordings(seconds):
     assert LogMel()(tone(500, seconds)).shape == (0, 640)
+    assert LogMel(window=1023)(tone(500, seconds)).shape == (0, 640)
 
 
 def test_read_wav(tmp_path):

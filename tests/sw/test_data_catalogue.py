@@ -14,6 +14,7 @@ from nhot.experiments.data import (
     cifar10,
     coco_metrics,
     load_arrays,
+    load_digits,
     open_data,
 )
 from nhot.experiments.data.audio import LogMel
@@ -187,6 +188,12 @@ def test_missing_packages_are_named(tmp_path, monkeypatch, package, name):
     if name == "image-folder":  # a missing package is no damage
         with pytest.raises(MissingToolError):
             ImageFolder(tmp_path / "train", size=4, skip_damaged=True)
+
+
+def test_missing_scikit_learn_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(MissingToolError, match=r"pip install 'nhot\[quant\]'"):
+        load_digits()
 
 
 def test_missing_pycocotools_is_named(monkeypatch):

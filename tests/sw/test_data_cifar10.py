@@ -114,6 +114,14 @@ def test_missing_file(tmp_path, write):
         load_cifar10(folder)
 
 
+def test_a_folder_in_the_place_of_a_file(tmp_path):
+    path = write_binary(tmp_path) / "data_batch_1.bin"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(NhotError, match=f"^Data file '{path}' could not be read: Is a directory"):
+        load_cifar10(tmp_path)
+
+
 def test_short_files(tmp_path):
     path = write_binary(tmp_path) / "data_batch_2.bin"
     path.write_bytes(path.read_bytes()[:-1])
@@ -149,11 +157,19 @@ def filled(value):
     return pickle.dumps([value, bytes(SAMPLES * 3072)], 3)
 
 
+def of_objects():
+    """A batch whose array has a list of values, as arrays of objects have."""
+    pixels = bytes(SAMPLES * 3072)
+    batch = python2_pickle(np.zeros((SAMPLES, 3072), np.uint8), [0] * SAMPLES)
+    return batch.replace(b"T" + struct.pack("<i", len(pixels)) + pixels, b"]") + pixels
+
+
 @pytest.mark.parametrize(("content", "message"), [
     (filled(Attack()), "must hold arrays, lists and text, not builtins.print"),
     (filled(np.zeros(3)), "not an array of type 'f8'"),
     (filled(np.array([None])), "not an array of type 'O8'"),
     (filled(5), "must hold 'data' of"),
+    (of_objects(), "must hold arrays, lists and text, not an array of objects"),
     (b"P1\n" + bytes(20_000), "a reference to another file"),
     (bytes(20_000), "must be whole and undamaged"),
     (python2_pickle(np.zeros((5, 3072), np.uint8), []), "must hold 'data' of 4 x 3,072 bytes"),

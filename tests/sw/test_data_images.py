@@ -121,5 +121,7 @@ def test_stack(root):
     assert label == 1
     with pytest.raises(NhotError, match="must be at least 1, not 0"):
         stack(data, 0)
+    with pytest.raises(NhotError, match=r"^Samples must be at least one, not none$"):
+        stack([])
     nothing = Arrays(arrays.x[:0], arrays.y[:0])
     assert len(Splits(train=nothing).train) == 0

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from nhot.errors import NhotError
+from nhot.experiments import trained_digits
 from nhot.experiments.data import load_digits, to_integers
 from nhot.experiments.models.digits import digits
 from nhot.experiments.trained_digits import train_digits
@@ -68,6 +69,42 @@ def test_training_is_repeatable_and_leaves_no_trace():
         assert torch.get_num_threads() == threads
         models.append(model.state_dict())
     assert all(torch.equal(value, models[1][name]) for name, value in models[0].items())
+
+
+def test_samples_are_augmented_and_labels_are_not():
+    x, y = blobs()
+    seen = []
+
+    def mirrored(samples):
+        seen.append(samples)
+        return -samples
+
+    turned, plain = small(1), small(1)
+    fit(turned, x, y, epochs=2, lr=0.01, seed=5, augment=mirrored)
+    fit(plain, -x, y, epochs=2, lr=0.01, seed=5)
+    assert sum(map(len, seen)) == 2 * len(x)
+    pairs = zip(turned.parameters(), plain.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+
+
+@pytest.mark.parametrize(("name", "epochs", "scratch"), [
+    ("2hot", 8, False), ("signed-binary", 80, True), ("signed-binary/4", 80, True),
+])
+def test_signs_are_trained_from_scratch(monkeypatch, name, epochs, scratch):
+    """Half of all weights of a trained network would start on the wrong side of zero."""
+    tuned = []
+
+    def mark(model, *_, **__):
+        model.dense.bias.data.fill_(0.25)
+
+    monkeypatch.setattr(trained_digits, "fit", mark)
+    monkeypatch.setattr(trained_digits, "finetune", lambda model, *_, **settings: tuned.append(
+        (settings["epochs"], not bool((model.filters[-1].bias == 0.25).all()))
+    ))
+    trained = train_digits(name)
+    assert tuned == [(epochs, scratch)]
+    assert list(trained.accuracies) == ["float", "rounded", "finetuned"]
+    assert trained.network.name == f"digits-{name}"
 
 
 @pytest.mark.parametrize(("labels", "epochs", "message"), [

@@ -11,12 +11,18 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
+import nhot
 from nhot.cli import main
+from nhot.cli.info import image_facts
+from nhot.compiler import compile_network
+from nhot.compiler.targets import BOARDS
 from nhot.errors import NhotError
 from nhot.report import Entry, Report, add_to_report, check_report, merge, read_report, write_report
 from nhot.report.answers import SHOWN, answers_of
+from nhot.report.collect import image_part, made, network_part
 from nhot.report.pictures import MOST, picture
 from nhot.report.schema import Answers, Build, Epoch, Levels, Made, Run, Training, Wrong
+from nhot.testing.networks import random_network
 from nhot.testing.reports import entry
 
 ENTRY = entry()
@@ -244,3 +250,30 @@ def test_an_entry_has_a_name():
     assert isinstance(ENTRY.build, Build)
     assert isinstance(ENTRY.training, Training)
     assert isinstance(ENTRY.runs[0], Run)
+
+
+def test_only_packages_that_are_there_have_versions():
+    versions = made("train", ["pydantic", "no-such-package"]).versions
+    assert list(versions) == ["nhot", "numpy", "pydantic"]
+    assert versions["nhot"] == nhot.__version__
+
+
+def test_layers_without_weights_have_no_counts():
+    network = random_network(2, layers=4, operators=("conv", "max"))
+    found = network_part(network, "hash").layers
+    assert {layer.operator for layer in found} == {"Conv2d", "MaxPool"}
+    for node, layer in zip(network.nodes, found, strict=True):
+        weights = node.weights.size if layer.operator == "Conv2d" else 0
+        assert (layer.name, layer.output, layer.weights) == (node.name, node.output.shape, weights)
+        assert bool(layer.macs) == bool(layer.format) == bool(weights)
+
+
+def test_an_engine_of_ones_own_is_of_no_board():
+    for board in BOARDS.values():
+        for name, (_, config) in board.configurations.items():
+            for changed in (config, replace(config, weight_words=config.weight_words // 2)):
+                network = random_network(1, layers=1, operators=("max",))
+                image = compile_network(network, changed)
+                part = image_part(image_facts(image), changed)
+                known = (board.name, name) if changed is config else ("", "")
+                assert (part.board, part.configuration) == known

@@ -15,7 +15,7 @@ from nhot.report.answers import MATRIX, answers_of, confusion
 from nhot.report.axis import accuracy_axis, amount_axis, log_axis, score_axis, zoomed_axis
 from nhot.report.charts import curve, histogram
 from nhot.report.figures import Figures, interval
-from nhot.report.schema import Answers, Score
+from nhot.report.schema import Answers, Epoch, Score, Wrong
 from nhot.report.table import number, percent
 from nhot.testing.reports import entry
 
@@ -306,3 +306,51 @@ def test_command_does_not_write_over_its_report(tmp_path, capsys):
     assert main(["report", path, "-o", path]) == 2
     assert "must be another file" in capsys.readouterr().err
     assert read_report(path).entries == (ENTRY,)
+
+
+def measured(metric, values, samples=None):
+    scores = tuple(Score(stage=f"stage {index}", value=value, samples=samples)
+                   for index, value in enumerate(values))
+    return replace(ENTRY.quantized, metric=metric, scores=scores, answers=None)
+
+
+def test_a_loss_is_a_number_and_no_share():
+    """On an axis of its own, without the confidence of a share."""
+    page = Page(render(Report(entries=(Entry(quantized=measured("loss", [0.5, 2.25], 8)),))))
+    assert {0.5, 2.25} <= set(page.figures)
+    assert "2.25" in page.text
+    assert "225" not in page.text
+    assert "Wilson" not in page.text
+
+
+@pytest.mark.parametrize(("samples", "told"), [(599, True), (None, False)])
+def test_confidence_needs_the_number_of_samples(samples, told):
+    entry = Entry(quantized=measured("accuracy", [0.5, 0.75], samples))
+    assert ("Wilson" in Page(render(Report(entries=(entry,)))).text) == told
+
+
+def test_scores_of_one_metric_stand_side_by_side():
+    """A metric that one entry alone has is in the table, and there is nothing beside it."""
+    loss, accuracy = Entry(quantized=measured("loss", [2.5])), Entry(
+        quantized=measured("accuracy", [0.75]))
+    both = "Of the last stage of each."
+    assert both not in Page(render(Report(entries=(loss, accuracy)))).text
+    assert Page(render(Report(entries=(loss, accuracy, loss)))).text.count(both) == 1
+
+
+@pytest.mark.parametrize(("epochs", "curves"), [
+    ([(2.0, 0.5), (1.0, 0.75)], 2), ([(2.0, None), (1.0, 0.75)], 1), ([(2.0, None)], 1),
+])
+def test_a_metric_has_a_curve_from_two_epochs_on(epochs, curves):
+    training = replace(ENTRY.training, epochs=tuple(
+        Epoch(epoch=index + 1, loss=loss, metric=metric)
+        for index, (loss, metric) in enumerate(epochs)
+    ))
+    text = render(Report(entries=(Entry(training=training),)))
+    assert text.count("<span>by epoch</span>") == curves
+
+
+def test_a_wrong_answer_without_a_picture_has_none():
+    answers = Answers(classes=2, pairs=((0, 1, 1),), wrong=(Wrong(index=0, label=0, answer=1),))
+    run = replace(ENTRY.runs[0], answers=answers)
+    assert "<img" not in render(Report(entries=(Entry(runs=(run,)),)))

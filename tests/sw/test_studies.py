@@ -40,11 +40,14 @@ def runner(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "name", ["float", "2hot", "2hot-rounded", "1hot-bias", "signed-binary", "2hot+"]
+    "name", ["float", "2hot", "int8", "2hot-rounded", "1hot-bias", "signed-binary", "2hot+"]
 )
 def test_a_row_is_trained_once(runner, name, monkeypatch):
     first = runner.run(SHORT.row(name), 0)
     assert 0.05 < first.score <= 1
+    if name == "int8":  # what it starts from is what it was before its only stage
+        assert list(first.stages) == ["rounded", "int8"]
+        assert first.stages["int8"] == first.score
     if name == "2hot":
         assert list(first.stages) == ["rounded", "int8", "2hot"]
         assert first.stages["2hot"] == first.score

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import runpy
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from nhot.errors import NhotError
+import nhot.experiments.training
+import nhot.quant
+from nhot.errors import MissingToolError, NhotError
 from nhot.experiments.training import (
     Batches,
     CropFlip,
@@ -20,8 +24,11 @@ from nhot.experiments.training import (
     accuracy,
     fit,
     mean_loss,
+    ranks,
 )
-from nhot.experiments.training.batches import collate
+from nhot.experiments.training.batches import as_data, collate
+from nhot.experiments.training.environment import training_device
+from nhot.experiments.training.log import RunLog
 from nhot.experiments.training.optimizer import build_optimizer, build_schedule
 from nhot.experiments.training.ranks import Ranks, join
 
@@ -160,6 +167,18 @@ def test_a_data_set_gives_the_same_as_arrays(workers):
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+def test_data_are_one_array_several_or_a_data_set():
+    x, y = blobs()
+    data = as_data((x, y))
+    assert as_data(data) is data
+    sample, label = data[4]
+    assert (sample.tolist(), int(label)) == (x[4].tolist(), y[4])
+    for one in (x, torch.from_numpy(x)):
+        assert torch.equal(as_data(one).tensors[0], data.tensors[0])
+    with pytest.raises(NhotError, match=r"^Data must have at least one sample$"):
+        as_data({})
+
+
 @pytest.mark.parametrize(("data", "message"), [
     ((np.zeros(3), np.zeros(4)), r"same number of samples, not \(3,\), \(4,\)"),
     ((), "at least one array"),
@@ -177,6 +196,8 @@ def test_bad_data_are_refused(data, message):
 def test_samples_of_different_shapes_are_refused():
     with pytest.raises(NhotError, match=r"must have one shape, not \[\(2,\), \(3,\)\]"):
         collate([(np.zeros(2),), (np.zeros(3),)])
+    with pytest.raises(NhotError, match="must all have as many arrays as the first"):
+        collate([(np.zeros(2), 1), np.zeros(2)])
 
 
 def test_crops_and_flips_are_windows_of_the_padded_image():
@@ -209,6 +230,8 @@ def test_no_augmentation_changes_nothing():
 def test_augmentation_needs_images():
     with pytest.raises(NhotError, match=r"Images must have shape .* not \(3, 4\)"):
         CropFlip()((torch.zeros(3, 4),), torch.Generator())
+    with pytest.raises(NhotError, match=r"^Padding must be at least 0, not -1$"):
+        CropFlip(-1)
 
 
 @torch.no_grad()
@@ -222,6 +245,15 @@ def test_distillation_mixes_labels_and_teacher():
     assert float(Distillation(teacher, weight=1.0)(model, x, y)) > 0.01
     with pytest.raises(NhotError, match=r"Teacher must give \(60, 3\)"):
         Distillation(nn.Linear(6, 2))(model, x, y)
+    for options, message in (
+        ({"weight": 1.5}, r"Weight of the teacher must be 0 to 1, not 1\.5"),
+        ({"weight": float("nan")}, "Weight of the teacher must be 0 to 1, not nan"),
+        ({"temperature": 0}, "Temperature must be above 0, not 0"),
+    ):
+        with pytest.raises(NhotError, match=message):
+            Distillation(teacher, **options)
+    with pytest.raises(NhotError, match=r"A batch must be \(samples, labels\), not 3 tensors"):
+        CrossEntropy()(model, x, y, y)
 
 
 @pytest.mark.parametrize(("labels", "message"), [
@@ -352,6 +384,28 @@ def test_view_on_images_is_named():
     fit(Viewing(), images(), settings(channels_last=False))
 
 
+def test_other_errors_of_a_model_are_its_own():
+    def loss(model, *batch):
+        raise RuntimeError("no luck")
+
+    with pytest.raises(RuntimeError, match=r"^no luck$"):
+        fit(dense(), blobs(), settings(), loss=loss)
+
+
+def test_each_process_has_its_own_gpu(monkeypatch):
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    for device in ("auto", "cuda"):
+        found = training_device(settings(device=device), Ranks(rank=5, size=8, local=1))
+        assert found == torch.device("cuda", 1)
+    assert chosen == [torch.device("cuda", 1)] * 2
+    assert training_device(settings(device="cpu"), Ranks()) == torch.device("cpu")
+    with pytest.raises(NhotError, match="at most one for each of its 2 GPUs, not 3 or more"):
+        training_device(settings(device="auto"), Ranks(rank=2, size=3, local=2))
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_refused():
     with pytest.raises(NhotError, match="Device must be auto or cpu where torch finds no GPU"):
@@ -379,3 +433,24 @@ def test_log_facts_are_json(tmp_path):
     assert lines[0]["settings"]["lr"] == 0.05
     assert lines[0]["versions"]["torch"] == torch.__version__
     assert lines[2]["epoch"] == 2
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path):
+    with pytest.raises(NhotError, match=f"^Log '{tmp_path}' could not be written: Is a directory"):
+        RunLog(tmp_path).write("epoch", loss=1)
+
+
+def test_a_process_that_was_never_joined_leaves_quietly(monkeypatch):
+    left = []
+    monkeypatch.setattr(ranks.distributed, "destroy_process_group", lambda: left.append(True))
+    for joined in (False, True):
+        monkeypatch.setattr(ranks.distributed, "is_initialized", lambda joined=joined: joined)
+        ranks._leave()
+        assert bool(left) == joined
+
+
+def test_without_torch_the_extra_is_named(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    for package in (nhot.experiments.training, nhot.quant):
+        with pytest.raises(MissingToolError, match=r"run: pip install 'nhot\[quant\]'"):
+            runpy.run_path(package.__file__)

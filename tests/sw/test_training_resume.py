@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import nn
 
 from nhot.errors import NhotError
 from nhot.experiments.training import CropFlip, CrossEntropy, Settings, fit, read_log
-from nhot.experiments.training.checkpoint import DIGEST, MAGIC, write_checkpoint
+from nhot.experiments.training.checkpoint import DIGEST, MAGIC, describe, write_checkpoint
 from nhot.experiments.training.loop import CHECKPOINT, LOG
 
 
@@ -109,6 +110,29 @@ def test_facts_are_compared(tmp_path):
     x, y = images()
     with pytest.raises(NhotError, match="its samples is 40, not 39"):
         fit(small(), (x[1:], y[1:]), settings(), run=tmp_path)
+
+
+def test_what_a_module_keeps_besides_tensors_is_compared_by_kind():
+    class Counting(nn.Linear):
+        def get_extra_state(self):
+            return {"steps": 3}
+
+        def set_extra_state(self, state):
+            pass
+
+    found = describe(Counting(2, 3), {"seed": 7})
+    assert found == {"seed": "7", "parameter weight": "float32 (3, 2)",
+                     "parameter bias": "float32 (3,)", "parameter _extra_state": "dict"}
+
+
+@pytest.mark.parametrize("content", [{}, {"facts": 5, "state": {}}, {"facts": [1], "state": {}}, 7])
+def test_a_checkpoint_of_another_make_is_named(tmp_path, content):
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    data = buffer.getvalue()
+    (tmp_path / CHECKPOINT).write_bytes(MAGIC + hashlib.sha256(data).digest() + data)
+    with pytest.raises(NhotError, match=r"must be one that nhot wrote$"):
+        fit(small(), images(), settings(), run=tmp_path)
 
 
 @pytest.mark.parametrize(("damage", "message"), [
