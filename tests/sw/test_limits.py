@@ -32,7 +32,9 @@ from nhot.network.reference import run
 from nhot.network.requant import SHIFT
 from nhot.testing.networks import random_network, random_weights
 
-FORMATS = ("1hot", "2hot", "3hot", "ternary", "signed-binary", "int8", "int4", "2hot@5")
+FORMATS = (
+    "1hot", "2hot", "3hot", "ternary", "signed-binary", "signed-binary/8", "int8", "int4", "2hot@5",
+)
 ROOMY = EngineConfig(
     accumulator_bits=32, product_bits=64, activation_words=4096, weight_words=4096,
     requant_words=4096, program_words=1024,

@@ -14,7 +14,7 @@ from nhot.network import Conv2d, Filters, Linear, Network
 
 __all__ = ["fit"]
 
-_COMMON = ("1hot", "2hot", "3hot", "int8")
+_COMMON = ("ternary", "1hot", "2hot", "3hot", "int8")
 _FITTED = (
     "accumulator_bits", "product_bits", "activation_words", "weight_words", "requant_words",
     "program_words",
