@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nhot.compiler import EngineConfig, Image, Machine, Placement, compile_network
-from nhot.compiler.memory_map import Lifetime, place
+from nhot.compiler.first_fit import Lifetime, place
 from nhot.compiler.program import DESCRIPTOR_WORDS, Descriptor, Operation
 from nhot.errors import NhotError
 from nhot.formats import parse
