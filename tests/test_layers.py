@@ -22,6 +22,16 @@ FORBIDDEN = {
     "hw": {"nhot_sim", "tests", "cocotb"},
     "sim": {"tests"},
 }
+# Rooms that know nothing of others beside them.
+APART = {
+    "sw/nhot/formats/": ("nhot.network", "nhot.quant", "nhot.compiler", "nhot.device"),
+    "sw/nhot/network/": ("nhot.quant", "nhot.compiler", "nhot.device", "nhot.experiments"),
+    "sw/nhot/compiler/": ("nhot.quant", "nhot.device", "nhot.experiments", "nhot.report"),
+    "sw/nhot/device/": ("nhot.quant", "nhot.experiments", "nhot.report"),
+    "hw/nhot_hw/lanes/": ("nhot_hw.engine", "nhot_hw.io", "nhot_hw.boards", "nhot_hw.build"),
+    "hw/nhot_hw/engine/": ("nhot_hw.io", "nhot_hw.boards", "nhot_hw.build"),
+    "hw/nhot_hw/io/": ("nhot_hw.boards", "nhot_hw.build"),
+}
 # The homes of torch.
 TORCH = (
     "sw/nhot/quant/", "sw/nhot/experiments/models/", "sw/nhot/experiments/training/",
@@ -67,6 +77,16 @@ def test_imports_point_down(path):
     forbidden = FORBIDDEN[name(path).split("/")[0]]
     for module, node in imports(tree):
         assert module.split(".")[0] not in forbidden, f"line {node.lineno}: imports {module}"
+
+
+@pytest.mark.parametrize("room", APART)
+def test_rooms_know_nothing_of_others(room):
+    for path in SOURCES:
+        if name(path).startswith(room):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            for module, node in imports(tree):
+                known = module.startswith(APART[room])
+                assert not known, f"{name(path)}, line {node.lineno}: imports {module}"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)

@@ -67,7 +67,7 @@ def _build_engine(config: EngineConfig, divisor: int, trace: Path | None) -> Pat
     if note.exists() and Path(note.read_text(encoding="utf-8")).exists():
         return Path(note.read_text(encoding="utf-8"))
     try:
-        from nhot_hw.engine.top import Top
+        from nhot_hw.io.top import Top
     except ModuleNotFoundError as error:
         raise MissingToolError(
             f"{error.name} must be installed for a virtual board: pip install 'nhot[hw,sim]'"

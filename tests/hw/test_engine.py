@@ -14,8 +14,9 @@ from nhot.network import Requant
 from nhot.network.reference import run
 from nhot.testing.engine_networks import extreme_inputs, sample_network
 from nhot.testing.networks import random_input, random_network
-from nhot_hw.engine import Engine, Top
+from nhot_hw.engine import Engine
 from nhot_hw.engine.requantiser import Requantiser
+from nhot_hw.io import Top
 from nhot_sim.engine import EngineSimulation
 
 

@@ -20,9 +20,10 @@ from nhot.errors import MismatchError
 from nhot.formats import parse
 from nhot.network.reference import run
 from nhot.testing.networks import random_input, random_network
-from nhot_hw.engine import Engine, Top
+from nhot_hw.engine import Engine
 from nhot_hw.engine.array import LaneArray
 from nhot_hw.engine.requantiser import Requantiser
+from nhot_hw.io import Top
 from nhot_hw.lanes import LaneSpec
 from nhot_sim import chain
 from nhot_sim.benches.linked_memory import LinkedMemory

@@ -8,9 +8,9 @@ import pytest
 from nhot.compiler import EngineConfig, compile_network
 from nhot.network.reference import run
 from nhot.testing.networks import random_input, random_network
-from nhot_hw.engine import Top
 from nhot_hw.engine.array import LaneArray
 from nhot_hw.engine.requantiser import Requantiser
+from nhot_hw.io import Top
 from nhot_sim.runner import run_bench
 
 SIMULATORS = ["icarus", pytest.param("verilator", marks=pytest.mark.slow)]

@@ -129,7 +129,7 @@ def elaborate(
 
 def make_engine(target: Target) -> wiring.Component:
     """The engine of ``target`` with its host link."""
-    from nhot_hw.engine.top import Top
+    from nhot_hw.io.top import Top
 
     return Top(target.config, clock_hz=target.clock_hz, baud=target.baud)
 

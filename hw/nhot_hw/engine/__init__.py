@@ -1,6 +1,8 @@
-"""The engine: a T x P x S array of multiplier-free lanes and everything that feeds it."""
+"""The engine: a T x P x S array of multiplier-free lanes and everything that feeds it.
+
+It knows nothing of what brings its bytes: :mod:`nhot_hw.io` puts it behind a serial port.
+"""
 
 from nhot_hw.engine.engine import Engine
-from nhot_hw.engine.top import Top
 
-__all__ = ["Engine", "Top"]
+__all__ = ["Engine"]

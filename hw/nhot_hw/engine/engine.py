@@ -19,6 +19,7 @@ from amaranth.lib.wiring import In, Out
 
 from nhot.compiler.config import EngineConfig
 from nhot.compiler.program import Fault, Operation, Region
+from nhot_hw.engine.access import AccessLayout
 from nhot_hw.engine.argmax import ArgMax
 from nhot_hw.engine.array import LaneArray
 from nhot_hw.engine.drain import Drain
@@ -30,7 +31,6 @@ from nhot_hw.engine.requantiser import Requantiser
 from nhot_hw.engine.sequencer import Sequencer
 from nhot_hw.engine.walker import Walker
 from nhot_hw.engine.window import WindowUnit
-from nhot_hw.io.server import AccessLayout
 
 __all__ = ["Engine"]
 

@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from nhot.compiler.config import EngineConfig
 from nhot.compiler.program import Region
+from nhot_hw.engine.access import AccessLayout
 from nhot_hw.engine.decoder import CodeDecoder
-from nhot_hw.io.server import AccessLayout
 
 __all__ = ["Loader", "word_bytes"]
 

@@ -4,10 +4,11 @@ from nhot_hw.io.cobs import CobsDecoder, CobsEncoder
 from nhot_hw.io.crc import SerialCrc
 from nhot_hw.io.link import HostLink
 from nhot_hw.io.replay import ReplayFifo
-from nhot_hw.io.server import AccessLayout, RequestServer
+from nhot_hw.io.server import RequestServer
+from nhot_hw.io.top import Top
 from nhot_hw.io.uart import UartReceiver, UartTransmitter, uart_divisor
 
 __all__ = [
-    "AccessLayout", "CobsDecoder", "CobsEncoder", "HostLink", "ReplayFifo",
-    "RequestServer", "SerialCrc", "UartReceiver", "UartTransmitter", "uart_divisor",
+    "CobsDecoder", "CobsEncoder", "HostLink", "ReplayFifo", "RequestServer", "SerialCrc", "Top",
+    "UartReceiver", "UartTransmitter", "uart_divisor",
 ]

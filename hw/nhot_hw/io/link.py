@@ -5,7 +5,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from nhot.device.protocol import Fault
-from nhot_hw.io.server import AccessLayout, RequestServer
+from nhot_hw.engine.access import AccessLayout
+from nhot_hw.io.server import RequestServer
 from nhot_hw.io.uart import UartReceiver, UartTransmitter, uart_divisor
 
 __all__ = ["HostLink"]

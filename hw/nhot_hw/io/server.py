@@ -15,14 +15,12 @@ from nhot.device.protocol import (
     Status,
 )
 from nhot.errors import NhotError
+from nhot_hw.engine.access import AccessLayout
 from nhot_hw.io.cobs import CobsDecoder, CobsEncoder
 from nhot_hw.io.crc import SerialCrc
 from nhot_hw.io.replay import ReplayFifo
 
-__all__ = ["AccessLayout", "RequestServer"]
-
-#: An access to a memory of the engine: ``length`` bytes from word ``address`` of ``region`` on.
-AccessLayout = data.StructLayout({"write": 1, "region": 4, "address": 16, "length": 16})
+__all__ = ["RequestServer"]
 
 _HeaderLayout = data.StructLayout({
     "opcode": 8, "sequence": 8, "region": 8, "address": 16, "length": 16,

@@ -1,4 +1,4 @@
-"""A whole accelerator behind two wires."""
+"""A whole accelerator behind the two wires of a serial port."""
 
 from amaranth.hdl import Module
 from amaranth.lib import wiring
@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out, connect
 
 from nhot.compiler.config import EngineConfig
 from nhot_hw.engine.engine import Engine
-from nhot_hw.io import HostLink
+from nhot_hw.io.link import HostLink
 
 __all__ = ["Top"]
 
