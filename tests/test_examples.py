@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from nhot.compiler import Image, compile_network
-from nhot.compiler.cycles import program_cycles
-from nhot.compiler.program import DESCRIPTOR_WORDS, unpack_program
 from nhot.compiler.targets import BOARDS, target
+from nhot.contract.cycles import program_cycles
+from nhot.contract.program import DESCRIPTOR_WORDS, unpack_program
 from nhot.network.counts import count
 from nhot.network.file import load
 

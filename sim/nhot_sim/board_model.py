@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from nhot.compiler.codes import unpack_codes
-from nhot.compiler.config import EngineConfig
-from nhot.compiler.program import Region
+from nhot.contract.codes import unpack_codes
+from nhot.contract.config import EngineConfig
+from nhot.contract.program import Region
 from nhot.device.protocol import (
     HEADER_BYTES,
     MAX_PAYLOAD,

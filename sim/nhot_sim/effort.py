@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from nhot.compiler import Image
-from nhot.compiler.cycles import program_cycles
-from nhot.compiler.program import unpack_program
+from nhot.contract.cycles import program_cycles
+from nhot.contract.program import unpack_program
 
 __all__ = ["amaranth_seconds", "faster_simulator", "run_cycles"]
 

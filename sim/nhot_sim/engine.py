@@ -7,11 +7,11 @@ from contextlib import nullcontext
 
 from amaranth.sim import Simulator
 
-from nhot.compiler.config import EngineConfig
-from nhot.compiler.cycles import program_cycles
 from nhot.compiler.image import Image
 from nhot.compiler.meta import LayerMeta
-from nhot.compiler.program import Fault, Region, unpack_program
+from nhot.contract.config import EngineConfig
+from nhot.contract.cycles import program_cycles
+from nhot.contract.program import Fault, Region, unpack_program
 from nhot.errors import MismatchError
 from nhot.formats.format import Ints
 from nhot.progress import Progress

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nhot.compiler import EngineConfig, Image, Machine, compile_network
-from nhot.compiler.config import SIZES
-from nhot.compiler.cycles import program_cycles
 from nhot.compiler.fit import fit
-from nhot.compiler.program import unpack_program
+from nhot.contract.config import SIZES
+from nhot.contract.cycles import program_cycles
+from nhot.contract.program import unpack_program
 from nhot.errors import MismatchError, NhotError
 from nhot.formats import SignedBinary, parse
 from nhot.formats.format import Ints

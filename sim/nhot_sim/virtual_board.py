@@ -17,7 +17,7 @@ from typing import Any, Self
 import nhot
 import nhot_hw
 import nhot_sim
-from nhot.compiler.config import EngineConfig
+from nhot.contract.config import EngineConfig
 from nhot.errors import DeviceError, MissingToolError, NhotError
 from nhot.files import write_atomically
 from nhot_hw.cache import cache_folder, content_key

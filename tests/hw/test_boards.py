@@ -10,8 +10,8 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from nhot.compiler.config import EngineConfig
 from nhot.compiler.targets import BOARDS, Target, board, target
+from nhot.contract.config import EngineConfig
 from nhot.errors import NhotError
 from nhot_hw.boards import make_platform
 from nhot_hw.boards.clocks import Ecp5Dividers, Ice40Dividers

@@ -6,9 +6,9 @@ from amaranth.back import rtlil
 from amaranth.sim import Simulator
 
 from nhot.compiler import EngineConfig, compile_network
-from nhot.compiler.cycles import program_cycles
 from nhot.compiler.pack import term_word
-from nhot.compiler.program import unpack_program
+from nhot.contract.cycles import program_cycles
+from nhot.contract.program import unpack_program
 from nhot.errors import MismatchError
 from nhot.network import Requant
 from nhot.network.reference import run

@@ -5,9 +5,9 @@ import pytest
 from amaranth.sim import Simulator
 
 from nhot.compiler import EngineConfig, compile_network
-from nhot.compiler.cycles import program_cycles
 from nhot.compiler.pack import term_word
-from nhot.compiler.program import Region, unpack_program
+from nhot.contract.cycles import program_cycles
+from nhot.contract.program import Region, unpack_program
 from nhot.formats.terms import naf_weight
 from nhot.network import ArgMax, AvgPool, Conv2d, MaxPool, Network, Requant, Tensor, Window
 from nhot.network.reference import run

@@ -6,8 +6,8 @@ import pytest
 from amaranth.sim import Simulator
 
 from nhot.compiler import EngineConfig
-from nhot.compiler.cycles import program_cycles
-from nhot.compiler.program import (
+from nhot.contract.cycles import program_cycles
+from nhot.contract.program import (
     DESCRIPTOR_WORDS,
     LIMIT_CYCLES,
     WORDS,

@@ -7,7 +7,7 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nhot.compiler.config import EngineConfig
+from nhot.contract.config import EngineConfig
 from nhot.errors import NhotError
 from nhot.formats import Format, NHot, parse
 from nhot_hw.lanes import Lane, LaneSpec, for_config

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from nhot.compiler.program import Region
+from nhot.contract.program import Region
 from nhot.device import cobs
 from nhot.device.protocol import (
     MAX_PAYLOAD,

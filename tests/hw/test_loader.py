@@ -5,7 +5,7 @@ import random
 import pytest
 
 from nhot.compiler import EngineConfig
-from nhot.compiler.program import Region
+from nhot.contract.program import Region
 from nhot_hw.engine import Engine
 from nhot_sim.board_model import EngineMemory
 from nhot_sim.streams import get_all, monitor, put, put_all, simulate

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from nhot.compiler import EngineConfig, ImageError, Machine, compile_network
-from nhot.compiler.cycles import program_cycles
-from nhot.compiler.program import FIELDS, unpack_program
+from nhot.contract.cycles import program_cycles
+from nhot.contract.program import FIELDS, unpack_program
 from nhot.errors import NhotError
 from nhot.testing.networks import random_network
 from nhot_sim.engine import EngineSimulation

@@ -15,7 +15,7 @@ from amaranth.lib.wiring import In, Out
 
 import nhot_sim
 from nhot.compiler import EngineConfig, Machine, compile_network
-from nhot.compiler.program import Region
+from nhot.contract.program import Region
 from nhot.errors import MismatchError
 from nhot.formats import parse
 from nhot.network.reference import run

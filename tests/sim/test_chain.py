@@ -6,8 +6,8 @@ import pytest
 
 from nhot.cli import main
 from nhot.compiler import EngineConfig, compile_network
-from nhot.compiler.codes import pack_codes, unpack_codes
 from nhot.compiler.compare import check_contents
+from nhot.contract.codes import pack_codes, unpack_codes
 from nhot.errors import MismatchError
 from nhot.network.file import save
 from nhot.testing.engine_networks import extreme_inputs, sample_network

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nhot.compiler import EngineConfig, compile_network
-from nhot.compiler.program import unpack_program
+from nhot.contract.program import unpack_program
 from nhot.errors import MismatchError
 from nhot.network import Conv2d, MaxPool, Network, Requant, Tensor, Window
 from nhot_sim.engine import EngineSimulation

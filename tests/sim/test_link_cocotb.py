@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from nhot.compiler.program import Region
+from nhot.contract.program import Region
 from nhot.device import Link, SerialTransport
 from nhot.device.protocol import Opcode, Request, State
 from nhot_sim.benches.linked_memory import LinkedMemory

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nhot.compiler import EngineConfig, compile_network
-from nhot.compiler.program import Fault, Region
+from nhot.contract.program import Fault, Region
 from nhot.device import Board
 from nhot.device.protocol import Opcode, Request
 from nhot.network.reference import run

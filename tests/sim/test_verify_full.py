@@ -5,9 +5,9 @@ import pytest
 
 from nhot.cli import main
 from nhot.compiler import compile_network
-from nhot.compiler.cycles import program_cycles
-from nhot.compiler.program import unpack_program
 from nhot.compiler.targets import target
+from nhot.contract.cycles import program_cycles
+from nhot.contract.program import unpack_program
 from nhot.formats import parse
 from nhot.network import AvgPool, Conv2d, Network, Requant, Tensor, Window
 from nhot.network.file import save

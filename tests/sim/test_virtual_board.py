@@ -15,7 +15,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from nhot.compiler.config import EngineConfig
+from nhot.contract.config import EngineConfig
 from nhot.device.protocol import Hello, Opcode, Request, Response
 from nhot.errors import DeviceError, MissingToolError, NhotError
 from nhot_sim import virtual_board

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nhot.compiler import EngineConfig, Image, Machine, compile_network
-from nhot.compiler.program import Region
+from nhot.contract.program import Region
 from nhot.device import Board, Link, LoopbackTransport, SerialTransport, transport
 from nhot.device.protocol import BUFFER_BYTES, Opcode, Request, Response, Status
 from nhot.errors import DeviceError, MismatchError, NhotError

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from nhot.compiler import EngineConfig, compile_network
-from nhot.compiler.cycles import program_cycles, run_limit
-from nhot.compiler.program import LIMIT_CYCLES, unpack_program
+from nhot.contract.cycles import program_cycles, run_limit
+from nhot.contract.program import LIMIT_CYCLES, unpack_program
 from nhot.device import Board, Link, LoopbackTransport
 from nhot.device.protocol import Fault, Opcode, Request, Response, State, Status
 from nhot.errors import DeviceError, MismatchError

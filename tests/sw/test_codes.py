@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nhot.compiler.codes import pack_codes, unpack_codes
+from nhot.contract.codes import pack_codes, unpack_codes
 from nhot.errors import NhotError
 
 

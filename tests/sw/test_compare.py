@@ -7,7 +7,7 @@ import pytest
 
 from nhot.compiler import EngineConfig, compile_network
 from nhot.compiler.compare import check_contents
-from nhot.compiler.program import Operation, unpack_program
+from nhot.contract.program import Operation, unpack_program
 from nhot.errors import MismatchError
 from nhot.testing.networks import random_network
 

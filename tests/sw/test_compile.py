@@ -7,7 +7,7 @@ import pytest
 
 from nhot.compiler import EngineConfig, Image, Machine, Placement, compile_network
 from nhot.compiler.first_fit import Lifetime, place
-from nhot.compiler.program import DESCRIPTOR_WORDS, Descriptor, Operation
+from nhot.contract.program import DESCRIPTOR_WORDS, Descriptor, Operation
 from nhot.errors import NhotError
 from nhot.formats import parse
 from nhot.network import Conv2d, Linear, Network, Requant, Tensor, Window

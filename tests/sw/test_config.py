@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from nhot.cli.target import read_config
-from nhot.compiler.config import EngineConfig
+from nhot.contract.config import EngineConfig
 from nhot.device.protocol import MAX_PAYLOAD
 from nhot.errors import NhotError
 from nhot.formats import NHot

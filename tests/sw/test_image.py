@@ -11,9 +11,9 @@ from functools import cache
 import pytest
 
 from nhot.compiler import Meta, Placement, compile_network
-from nhot.compiler.codes import pack_codes, unpack_codes
-from nhot.compiler.config import EngineConfig
 from nhot.compiler.image import MAGIC, Image, ImageError, Section
+from nhot.contract.codes import pack_codes, unpack_codes
+from nhot.contract.config import EngineConfig
 from nhot.errors import NhotError
 from nhot.network.tensor import Tensor
 from nhot.testing.networks import random_network

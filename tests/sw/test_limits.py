@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from nhot.compiler import EngineConfig, Machine, compile_network
-from nhot.compiler.config import SIZES
 from nhot.compiler.fit import fit
 from nhot.compiler.lower import lower
 from nhot.compiler.pack import hardware_bias, inverted
+from nhot.contract.config import SIZES
 from nhot.errors import NhotError
 from nhot.formats import NHot, parse
 from nhot.network import (

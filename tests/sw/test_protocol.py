@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nhot.compiler.program import Region
+from nhot.contract.program import Region
 from nhot.device import cobs
 from nhot.device.protocol import (
     BUFFER_BYTES,

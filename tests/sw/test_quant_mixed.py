@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from nhot.compiler.config import EngineConfig
+from nhot.contract.config import EngineConfig
 from nhot.errors import NhotError
 from nhot.experiments.data import load_digits, to_integers
 from nhot.experiments.models.digits import digits

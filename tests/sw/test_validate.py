@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from nhot.compiler import EngineConfig, Image, ImageError, compile_network
-from nhot.compiler.cycles import program_cycles
-from nhot.compiler.program import FIELDS, WORDS, Descriptor, Operation, unpack_program
 from nhot.compiler.schedule import Loops
 from nhot.compiler.validate import MOST_CYCLES
+from nhot.contract.cycles import program_cycles
+from nhot.contract.program import FIELDS, WORDS, Descriptor, Operation, unpack_program
 from nhot.testing.engine_networks import sample_network
 
 CONFIG = EngineConfig(pixels=2, filters=4, inputs=4, requantisers=2, activation_words=250,

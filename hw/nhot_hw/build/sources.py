@@ -6,9 +6,9 @@ from pathlib import Path
 
 from amaranth.lib import wiring
 
-from nhot.compiler.config import EngineConfig
-from nhot.compiler.program import Region
 from nhot.compiler.targets import Target, board
+from nhot.contract.config import EngineConfig
+from nhot.contract.program import Region
 from nhot.device.protocol import MAX_PAYLOAD, Opcode, Status
 from nhot.files import write_atomically
 from nhot_hw.boards import make_platform

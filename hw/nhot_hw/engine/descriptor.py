@@ -7,8 +7,8 @@ a legal descriptor, or copies of the sign in a distance, and is judged as it arr
 from amaranth.hdl import Const, Mux, signed, unsigned
 from amaranth.lib import data
 
-from nhot.compiler.config import EngineConfig
-from nhot.compiler.program import DESCRIPTOR_WORDS, WORDS, Operation
+from nhot.contract.config import EngineConfig
+from nhot.contract.program import DESCRIPTOR_WORDS, WORDS, Operation
 from nhot.network.requant import MAX_TERMS
 
 __all__ = ["DescriptorLayout", "excess", "illegal", "kept"]
@@ -28,7 +28,7 @@ def _layout() -> data.FlexibleLayout:
 
 
 DescriptorLayout = _layout()
-"""All fields of :class:`nhot.compiler.program.Descriptor`, at their places in its 32-bit words."""
+"""All fields of :class:`nhot.contract.program.Descriptor`, at their places in its 32-bit words."""
 
 
 _DISTANCES = {"input_address", "jump_x", "jump_y", "jump_column", "jump_row", "jump_tile"}

@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from nhot.compiler.config import EngineConfig
-from nhot.compiler.program import Operation
+from nhot.contract.config import EngineConfig
+from nhot.contract.program import Operation
 from nhot_hw.engine.descriptor import DescriptorLayout
 from nhot_hw.engine.requantiser import Requantiser
 from nhot_hw.engine.walker import PixelLayout

@@ -17,8 +17,8 @@ from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from nhot.compiler.config import EngineConfig
-from nhot.compiler.program import Fault, Operation, Region
+from nhot.contract.config import EngineConfig
+from nhot.contract.program import Fault, Operation, Region
 from nhot_hw.engine.access import AccessLayout
 from nhot_hw.engine.argmax import ArgMax
 from nhot_hw.engine.array import LaneArray

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from nhot.compiler.program import LIMIT_CYCLES, Fault
+from nhot.contract.program import LIMIT_CYCLES, Fault
 
 __all__ = ["Guard"]
 

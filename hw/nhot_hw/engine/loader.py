@@ -4,8 +4,8 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from nhot.compiler.config import EngineConfig
-from nhot.compiler.program import Region
+from nhot.contract.config import EngineConfig
+from nhot.contract.program import Region
 from nhot_hw.engine.access import AccessLayout
 from nhot_hw.engine.decoder import CodeDecoder
 

@@ -5,8 +5,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory, MemoryData
 from amaranth.lib.wiring import In, Out
 
-from nhot.compiler.config import EngineConfig
-from nhot.compiler.program import DESCRIPTOR_WORDS
+from nhot.contract.config import EngineConfig
+from nhot.contract.program import DESCRIPTOR_WORDS
 
 __all__ = ["ActivationMemory", "WordMemory", "timing_words"]
 

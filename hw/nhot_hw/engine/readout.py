@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from nhot.compiler.config import EngineConfig
+from nhot.contract.config import EngineConfig
 
 __all__ = ["Readout"]
 

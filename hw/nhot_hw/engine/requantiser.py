@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from nhot.compiler.config import EngineConfig
+from nhot.contract.config import EngineConfig
 from nhot.network.requant import SHIFT
 
 __all__ = ["Requantiser"]

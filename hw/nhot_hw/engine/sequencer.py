@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from nhot.compiler.config import EngineConfig
-from nhot.compiler.program import DESCRIPTOR_WORDS, Operation
+from nhot.contract.config import EngineConfig
+from nhot.contract.program import DESCRIPTOR_WORDS, Operation
 from nhot_hw.engine.descriptor import DescriptorLayout, excess, illegal, kept
 from nhot_hw.engine.memories import timing_words
 

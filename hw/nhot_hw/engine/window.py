@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from nhot.compiler.config import EngineConfig
-from nhot.compiler.program import Operation
+from nhot.contract.config import EngineConfig
+from nhot.contract.program import Operation
 
 __all__ = ["WindowUnit"]
 

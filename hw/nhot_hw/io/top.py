@@ -4,7 +4,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
-from nhot.compiler.config import EngineConfig
+from nhot.contract.config import EngineConfig
 from nhot_hw.engine.engine import Engine
 from nhot_hw.io.link import HostLink
 

@@ -7,7 +7,7 @@ import numpy as np
 from amaranth.hdl import Shape
 from numpy.typing import ArrayLike
 
-from nhot.compiler.config import EngineConfig
+from nhot.contract.config import EngineConfig
 from nhot.errors import NhotError
 from nhot.formats import Format, NHot, SignedBinary, Uniform
 from nhot.formats.format import Ints

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory, MemoryData
 from amaranth.lib.wiring import In, Out
 
-from nhot.compiler.program import Fault, Region
+from nhot.contract.program import Fault, Region
 from nhot_hw.io import HostLink
 from nhot_sim.board_model import BoardModel, PlainMemory, Run
 

@@ -6,7 +6,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import FallingEdge, RisingEdge
 
-from nhot.compiler.config import EngineConfig
+from nhot.contract.config import EngineConfig
 from nhot_hw.lanes import for_config
 from nhot_sim.benches.lane_traffic import random_steps
 from nhot_sim.benches.stream_ports import start

@@ -8,8 +8,8 @@ import numpy as np
 from cocotb.triggers import FallingEdge, First, RisingEdge, Timer
 
 from nhot.compiler import Image
-from nhot.compiler.cycles import program_cycles
-from nhot.compiler.program import Region, unpack_program
+from nhot.contract.cycles import program_cycles
+from nhot.contract.program import Region, unpack_program
 from nhot.formats.format import Ints
 from nhot_sim.benches.progress import Reporter
 from nhot_sim.benches.stream_ports import StreamMonitor, StreamSink, StreamSource, start

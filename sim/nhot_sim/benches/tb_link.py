@@ -9,7 +9,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
-from nhot.compiler.program import Region
+from nhot.contract.program import Region
 from nhot.device.protocol import MAX_PAYLOAD, Opcode, Request, Response, State
 from nhot_sim.benches.linked_memory import LinkedMemory
 from nhot_sim.board_model import FaultyLine

@@ -8,8 +8,8 @@ import numpy as np
 from cocotb.triggers import Timer
 
 from nhot.compiler import Image
-from nhot.compiler.cycles import run_limit
-from nhot.compiler.program import Region, unpack_program
+from nhot.contract.cycles import run_limit
+from nhot.contract.program import Region, unpack_program
 from nhot.device.protocol import Opcode, Request, Response, State, Status
 from nhot_sim.benches.tb_link import SOUND
 from nhot_sim.benches.tb_link import Bench as SerialBench

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from nhot.compiler.program import Region
+from nhot.contract.program import Region
 from nhot.device import Link, LoopbackTransport
 from nhot.device.protocol import Opcode, Request
 from nhot_sim.board_model import BoardModel, FaultyLine, PlainMemory

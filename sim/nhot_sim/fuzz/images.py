@@ -13,9 +13,9 @@ from functools import cached_property
 import numpy as np
 
 from nhot.compiler import EngineConfig, Image, Machine, compile_network
-from nhot.compiler.cycles import program_cycles
 from nhot.compiler.image import MAGIC, VERSION, Section
-from nhot.compiler.program import unpack_program
+from nhot.contract.cycles import program_cycles
+from nhot.contract.program import unpack_program
 from nhot.testing.networks import random_network
 from nhot_sim.fuzz.kind import Kind, refused_or_done
 from nhot_sim.fuzz.mutate import damage, damage_json

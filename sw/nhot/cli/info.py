@@ -65,8 +65,8 @@ def image_facts(image: Image) -> dict[str, Any]:
     import zlib
     from dataclasses import asdict
 
-    from nhot.compiler.cycles import program_cycles
-    from nhot.compiler.program import unpack_program
+    from nhot.contract.cycles import program_cycles
+    from nhot.contract.program import unpack_program
 
     config = image.config
     sizes = {

@@ -8,7 +8,7 @@ from nhot.compiler.compile import compile_network
 from nhot.compiler.image import Image
 from nhot.compiler.lower import Layer, lower
 from nhot.compiler.pack import weight_levels
-from nhot.compiler.program import DESCRIPTOR_WORDS, Descriptor, Operation
+from nhot.contract.program import DESCRIPTOR_WORDS, Descriptor, Operation
 from nhot.errors import MismatchError
 from nhot.network import Network
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from nhot.compiler.codes import pack_codes
-from nhot.compiler.config import EngineConfig
-from nhot.compiler.cycles import program_cycles
 from nhot.compiler.image import Image
 from nhot.compiler.layout import Placement
 from nhot.compiler.lower import Layer
 from nhot.compiler.meta import LayerMeta, Meta
-from nhot.compiler.program import Descriptor, Operation
 from nhot.compiler.schedule import Addresses, descriptor
 from nhot.compiler.survey import Survey, survey
 from nhot.compiler.widths import layer_widths
+from nhot.contract.codes import pack_codes
+from nhot.contract.config import EngineConfig
+from nhot.contract.cycles import program_cycles
+from nhot.contract.program import Descriptor, Operation
 from nhot.errors import NhotError
 from nhot.network import Network, Tensor
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from nhot.compiler.config import SIZES, EngineConfig
 from nhot.compiler.lower import lower_weights
 from nhot.compiler.survey import survey
+from nhot.contract.config import SIZES, EngineConfig
 from nhot.errors import NhotError
 from nhot.formats import NHot, Uniform, parse
 from nhot.network import Conv2d, Filters, Linear, Network

@@ -30,12 +30,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from nhot.compiler.codes import pack_codes, unpack_codes
-from nhot.compiler.config import EngineConfig
-from nhot.compiler.cycles import program_cycles
 from nhot.compiler.meta import Meta
-from nhot.compiler.program import DESCRIPTOR_WORDS
 from nhot.compiler.validate import check_program
+from nhot.contract.codes import pack_codes, unpack_codes
+from nhot.contract.config import EngineConfig
+from nhot.contract.cycles import program_cycles
+from nhot.contract.program import DESCRIPTOR_WORDS
 from nhot.errors import NhotError
 from nhot.filetype import expect
 from nhot.formats.format import Ints

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nhot.compiler.config import SIZES, WINDOW_BITS, EngineConfig
 from nhot.compiler.lower import Layer
-from nhot.compiler.program import FIELDS, Operation
 from nhot.compiler.schedule import Addresses, Loops, first_input, loops_of
 from nhot.compiler.widths import layer_widths
+from nhot.contract.config import SIZES, WINDOW_BITS, EngineConfig
+from nhot.contract.program import FIELDS, Operation
 
 __all__ = ["Demand", "layer_demands"]
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nhot.compiler.config import SIZES, EngineConfig
 from nhot.compiler.layout import offset
-from nhot.compiler.program import Operation
+from nhot.contract.config import SIZES, EngineConfig
+from nhot.contract.program import Operation
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
 from nhot.formats.terms import naf_weight

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nhot.compiler.config import EngineConfig
 from nhot.compiler.image import Image
 from nhot.compiler.layout import Placement
-from nhot.compiler.program import Descriptor, Operation, unpack_program
+from nhot.contract.config import EngineConfig
+from nhot.contract.program import Descriptor, Operation, unpack_program
 from nhot.formats.format import Ints
 from nhot.network.requant import SHIFT
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-from nhot.compiler.config import EngineConfig
 from nhot.compiler.layout import Placement
+from nhot.contract.config import EngineConfig
 from nhot.errors import NhotError
 from nhot.network.names import check_name
 

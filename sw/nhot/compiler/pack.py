@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nhot.compiler.config import EngineConfig
 from nhot.compiler.lower import Layer, channel_words
-from nhot.compiler.program import Operation
+from nhot.contract.config import EngineConfig
+from nhot.contract.program import Operation
 from nhot.formats.format import Ints
 from nhot.formats.terms import naf_terms, naf_weight
 from nhot.network.requant import MAX_TERMS

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nhot.compiler.config import EngineConfig
 from nhot.compiler.lower import Layer
-from nhot.compiler.program import Descriptor, Operation
+from nhot.contract.config import EngineConfig
+from nhot.contract.program import Descriptor, Operation
 
 __all__ = ["Addresses", "Loops", "descriptor", "first_input", "loops_of"]
 

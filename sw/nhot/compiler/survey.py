@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from nhot.compiler.config import EngineConfig
 from nhot.compiler.first_fit import Lifetime, place
 from nhot.compiler.layout import Placement
 from nhot.compiler.limits import Demand, layer_demands
 from nhot.compiler.lower import Layer, fuse_clamps, try_lower
 from nhot.compiler.pack import requant_words, weight_levels
-from nhot.compiler.program import DESCRIPTOR_WORDS
+from nhot.contract.config import EngineConfig
+from nhot.contract.program import DESCRIPTOR_WORDS
 from nhot.formats.format import Ints
 from nhot.network import Network
 

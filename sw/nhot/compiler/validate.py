@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from nhot.compiler.config import EngineConfig
-from nhot.compiler.cycles import program_cycles
-from nhot.compiler.program import DESCRIPTOR_WORDS, Descriptor, Operation
 from nhot.compiler.schedule import Loops
+from nhot.contract.config import EngineConfig
+from nhot.contract.cycles import program_cycles
+from nhot.contract.program import DESCRIPTOR_WORDS, Descriptor, Operation
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
 from nhot.network.requant import MAX_TERMS

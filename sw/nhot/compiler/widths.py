@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nhot.compiler.config import EngineConfig
 from nhot.compiler.layout import offset
 from nhot.compiler.lower import Layer
 from nhot.compiler.pack import hardware_bias, inverted
-from nhot.compiler.program import Operation
+from nhot.contract.config import EngineConfig
+from nhot.contract.program import Operation
 from nhot.formats.format import Ints
 from nhot.network.bounds import sum_bound
 from nhot.network.requant import SHIFT

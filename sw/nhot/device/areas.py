@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nhot.compiler.image import Image
-from nhot.compiler.program import Region
+from nhot.contract.program import Region
 from nhot.errors import MismatchError
 
 __all__ = ["Area", "image_areas"]

@@ -11,10 +11,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nhot.compiler.config import EngineConfig
-from nhot.compiler.cycles import run_limit
 from nhot.compiler.image import Image
-from nhot.compiler.program import Region, unpack_program
+from nhot.contract.config import EngineConfig
+from nhot.contract.cycles import run_limit
+from nhot.contract.program import Region, unpack_program
 from nhot.device.areas import Area, image_areas
 from nhot.device.link import Link
 from nhot.device.protocol import (

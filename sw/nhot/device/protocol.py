@@ -11,7 +11,7 @@ import zlib
 from dataclasses import dataclass
 from enum import IntEnum
 
-from nhot.compiler.program import LIMIT_CYCLES, MAX_PAYLOAD, Fault, Region
+from nhot.contract.program import LIMIT_CYCLES, MAX_PAYLOAD, Fault, Region
 from nhot.device import cobs
 from nhot.errors import DeviceError, NhotError
 

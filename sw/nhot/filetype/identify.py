@@ -164,7 +164,7 @@ def _json(names: set[str]) -> Found | None:
         return Found("a Keras model (JSON)")
     if "nbformat" in names:
         return Found("a Jupyter notebook")
-    from nhot.compiler.config import EngineConfig
+    from nhot.contract.config import EngineConfig
 
     if names and names <= set(EngineConfig.__dataclass_fields__):
         return Found("an engine configuration", "config")

@@ -14,8 +14,8 @@ import numpy as np
 
 import nhot
 from nhot.bitstream import Manifest
-from nhot.compiler.config import EngineConfig
 from nhot.compiler.targets import BOARDS, Target, target
+from nhot.contract.config import EngineConfig
 from nhot.network import Filters
 from nhot.network import Network as IntegerNetwork
 from nhot.network.counts import count_layer

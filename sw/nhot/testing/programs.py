@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from nhot.compiler.program import DESCRIPTOR_WORDS, FIELDS, WORDS, Descriptor, Operation
+from nhot.contract.program import DESCRIPTOR_WORDS, FIELDS, WORDS, Descriptor, Operation
 
 __all__ = ["near", "noise"]
 

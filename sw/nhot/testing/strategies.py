@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from hypothesis import strategies as st
 
-from nhot.compiler.config import EngineConfig
+from nhot.contract.config import EngineConfig
 from nhot.formats import Format, NHot, SignedBinary, Uniform, parse
 from nhot.formats.format import Ints
 from nhot.network import (

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nhot.compiler.config import EngineConfig
-from nhot.compiler.program import DESCRIPTOR_WORDS, WORDS, Region
+from nhot.contract.config import EngineConfig
+from nhot.contract.program import DESCRIPTOR_WORDS, WORDS, Region
 from nhot_hw.engine.descriptor import kept
 from nhot_hw.engine.loader import word_bytes
 from nhot_hw.engine.memories import timing_words

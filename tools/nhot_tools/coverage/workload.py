@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nhot.compiler import EngineConfig, compile_network
-from nhot.compiler.program import Descriptor, Operation, Region
+from nhot.contract.program import Descriptor, Operation, Region
 from nhot.device import Board
 from nhot.device.protocol import BUFFER_BYTES, Opcode, Request
 from nhot.errors import MismatchError, NhotError

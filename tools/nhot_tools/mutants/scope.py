@@ -10,7 +10,8 @@ __all__ = ["SCOPE", "mutants_in", "sources"]
 
 SCOPE = (
     "hw/nhot_hw/lanes", "hw/nhot_hw/engine", "hw/nhot_hw/io",
-    "sw/nhot/formats", "sw/nhot/network", "sw/nhot/compiler", "sw/nhot/device",
+    "sw/nhot/formats", "sw/nhot/network", "sw/nhot/contract", "sw/nhot/compiler",
+    "sw/nhot/device",
     "sw/nhot/quant/activations.py", "sw/nhot/quant/exact.py", "sw/nhot/quant/layers",
     "sw/nhot/quant/loading.py", "sw/nhot/quant/model.py", "sw/nhot/quant/quantize.py",
     "sw/nhot/quant/state_dicts.py", "sw/nhot/quant/tracing", "sw/nhot/quant/weights",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from nhot.compiler.config import EngineConfig
+from nhot.contract.config import EngineConfig
 from nhot.errors import NhotError
 from nhot.experiments.training.losses import check_classes
 from nhot.formats import Format, parse

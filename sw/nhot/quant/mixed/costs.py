@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nhot.compiler.config import EngineConfig
-from nhot.compiler.cycles import layer_cycles
 from nhot.compiler.lower import lower
-from nhot.compiler.program import Operation
 from nhot.compiler.schedule import Addresses, descriptor
+from nhot.contract.config import EngineConfig
+from nhot.contract.cycles import layer_cycles
+from nhot.contract.program import Operation
 from nhot.errors import NhotError
 from nhot.network import Network
 from nhot.network.counts import count

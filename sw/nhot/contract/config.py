@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from math import gcd
 from typing import Literal
 
-from nhot.compiler.program import MAX_PAYLOAD
+from nhot.contract.program import MAX_PAYLOAD
 from nhot.errors import NhotError
 from nhot.formats import Format, NHot, SignedBinary, Uniform, parse
 from nhot.printable import shortened

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from nhot.compiler.config import EngineConfig
-from nhot.compiler.program import DESCRIPTOR_WORDS, LIMIT_CYCLES, Descriptor, Operation
+from nhot.contract.config import EngineConfig
+from nhot.contract.program import DESCRIPTOR_WORDS, LIMIT_CYCLES, Descriptor, Operation
 
 __all__ = ["layer_cycles", "program_cycles", "run_limit"]
 
