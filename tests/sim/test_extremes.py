@@ -11,7 +11,8 @@ from nhot.compiler.limits import Demand
 from nhot.errors import MismatchError
 from nhot.formats import parse
 from nhot.network import AvgPool, Linear, MaxPool, Network, Requant, Tensor, Window
-from nhot_sim.extremes import Case, check_case, extreme_case
+from nhot.testing.extremes import Case, extreme_case
+from nhot_sim.extremes import check_case
 
 
 @pytest.mark.parametrize("seed", range(3))
