@@ -11,6 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from nhot.cli import main
 from nhot.errors import NhotError
@@ -18,7 +21,9 @@ from nhot.files import write_folder
 from nhot.formats import parse
 from nhot.network.file import save
 from nhot.testing.engine_networks import sample_network
-from nhot_hw.core import LaneProduct
+from nhot_hw.core import ArrayProduct, LaneProduct
+from nhot_hw.core.golden import draw_steps
+from nhot_hw.core.netlist import readable_verilog
 from nhot_hw.core.widths import proved_bits, steps_that_fit
 from nhot_hw.lanes import LaneSpec
 from nhot_hw.verilog import port_names
@@ -29,6 +34,7 @@ SPECS = [
     {"format": "ternary", "inputs": 5, "accumulator_bits": 12},
     {"format": "signed-binary", "inputs": 4, "activation_signed": False},
     {"format": "int8", "inputs": 1, "activation_bits": 4},
+    {"format": "signed-binary/8", "inputs": 4, "bias": True},
 ]
 
 
@@ -58,7 +64,7 @@ def test_model_equals_reference(tmp_path, options):
     assert (model.LATENCY, model.INTERVAL) == (spec.latency, spec.ii)
     for _ in range(20):
         shape = (int(rng.integers(1, 2)), spec.inputs)
-        x, w = rng.integers(low, high + 1, shape), rng.choice(spec.format.levels, shape)
+        x, w = rng.integers(low, high + 1, shape), draw_steps(spec, rng, shape)
         bias = 5 if spec.bias else 0
         want = spec.compute(x, w, bias)
         assert model.total(x.tolist(), w.tolist(), bias) == want
@@ -103,8 +109,51 @@ def test_timing_is_that_of_the_spec():
     assert rows["o_sum"].index("B") // 4 == 3 + product.spec.latency
 
 
-def test_python_in_the_folder_is_clean(tmp_path):
-    write_folder(tmp_path / "X", LaneProduct(spec_of()).files())
+def test_array_has_its_lane_once():
+    """Lanes that differ in names alone are one module, with all its cells."""
+    for family in ("portable", "ecp5"):
+        product = ArrayProduct(spec_of(), pixels=2, filters=3, words=8, family=family)
+        modules = re.findall(r"^module (\w+)", product.verilog, re.MULTILINE)
+        assert modules == [product.name, *(f"{product.name}_{part}" for part in (
+            "array", "array_lane_0_0", "weights"
+        ))]
+        assert product.verilog.count(f"{product.name}_array_lane_0_0 lane_") == 6
+
+
+def test_modules_that_differ_stay():
+    class Two(wiring.Component):
+        def __init__(self):
+            super().__init__({"i": In(4), "o": Out(4), "p": Out(4), "q": Out(4)})
+
+        def elaborate(self, platform):
+            m = Module()
+            for name, output, step in (("a", self.o, 1), ("b", self.p, 1), ("c", self.q, 2)):
+                inner = Module()
+                inner.d.sync += output.eq(self.i + step)
+                m.submodules[name] = inner
+            return m
+
+    text = readable_verilog(Two(), "two", flat=False)
+    assert re.findall(r"^module (\w+)", text, re.MULTILINE) == ["two", "two_a", "two_c"]
+    assert text.count("two_a a (") == text.count("two_a b (") == text.count("two_c c (") == 1
+
+
+def test_array_timing_is_that_of_the_core():
+    product = ArrayProduct(spec_of(format="3hot", style="serial"), pixels=1, filters=2, words=4)
+    rows = {line[:16].strip(): line[16:] for line in product.facts()["timing"].splitlines()}
+    valid = [rows["o_valid"][4 * t] == "‾" for t in range(rows["o_valid"].count(" ") + 60)
+             if 4 * t < len(rows["o_valid"])]
+    ends = [t for t in range(len(rows["i_last"]) // 4) if rows["i_last"][4 * t] == "‾"]
+    assert [t for t, high in enumerate(valid) if high] == [t + product.latency for t in ends]
+    assert [rows["o_sum"][4 * (t + product.latency)] for t in ends] == ["A", "B"]
+
+
+@pytest.mark.parametrize("array", [False, True])
+def test_python_in_the_folder_is_clean(tmp_path, array):
+    product = ArrayProduct(spec_of(), pixels=1, filters=2, words=4) if array else (
+        LaneProduct(spec_of())
+    )
+    write_folder(tmp_path / "X", product.files())
     config = Path(__file__).parents[2] / "pyproject.toml"
     done = subprocess.run(
         [sys.executable, "-m", "ruff", "check", "--config", config, "--no-cache", tmp_path / "X"],
@@ -147,6 +196,8 @@ def test_command_writes_the_folder(tmp_path, capsys):
 @pytest.mark.parametrize(("arguments", "text"), [
     (["--format", "4hit"], "Format must be one of 1hot"),
     (["--format", "apot4"], "Format must be one that a lane exists for, not apot4"),
+    (["--format", "signed-binary/4", "--inputs", "8"],
+     "Inputs of a step must divide the 4 channels of a region of signed-binary/4, not be 8"),
     (["--format", "2hot", "--inputs", "0"], "Lane inputs must be 1 to 64, not 0"),
     (["--format", "int8", "--style", "serial"], "Format of a serial lane must be n-hot, not int8"),
     (["--format", "2hot", "--activation-bits", "17"], "Lane activation_bits must be 2 to 16"),
@@ -158,6 +209,9 @@ def test_command_writes_the_folder(tmp_path, capsys):
       "not 'module'")),
     (["--format", "2hot", "--name", "../x"], "Name of a core must be a Verilog identifier"),
     (["--format", "2hot", "--name", "bench"], "Name of a core must be a Verilog identifier"),
+    (["--format", "2hot", "--lanes", "0"], "Array lanes must be 1 to 256, not 0"),
+    (["--format", "2hot", "--pixels", "65"], "Array pixels must be 1 to 64, not 65"),
+    (["--format", "2hot", "--words", "1"], "Array words must be 2 to 65536, not 1"),
     (["--format", "2hot", "--weights", "absent.npy"], "Weights 'absent.npy' could not be read"),
 ])
 def test_bad_input_is_refused_in_one_line(arguments, text, tmp_path, capsys, monkeypatch):
@@ -198,18 +252,19 @@ def weights_file(tmp_path, weights):
     ("signed-binary", [[-1] * 256, [1] * 3], 16),
     ("ternary", [[0, 0, 1]], 8),
     ("ternary", [[-1] * 256], 17),  # the sum made good for is 2^15
+    ("signed-binary/16", [[-1] * 256], 17),
 ])
 def test_width_is_proved_from_weights(tmp_path, name, weights, bits):
     padded = [[*one, *[0] * (len(weights[0]) - len(one))] for one in weights]
     path = weights_file(tmp_path, np.array(padded))
-    assert proved_bits(path, parse(name), (-128, 127)) == (bits, len(weights))
+    assert proved_bits(path, spec_of(format=name, inputs=1)) == (bits, len(weights))
 
 
 def test_proved_width_holds_the_extremes(tmp_path):
     rng = np.random.default_rng(0)
     spec = spec_of(format="2hot", inputs=4)
     w = rng.choice(spec.format.levels, (3, 40))
-    bits, _ = proved_bits(weights_file(tmp_path, w), spec.format, spec.activation_range)
+    bits, _ = proved_bits(weights_file(tmp_path, w), spec)
     sums = [
         spec.compute(np.where(one >= 0, end, -1 - end).reshape(-1, 4), one.reshape(-1, 4))
         for one in w for end in (-128, 127)
@@ -222,7 +277,7 @@ def test_proved_width_holds_the_extremes(tmp_path):
 def test_width_of_a_network(tmp_path, capsys):
     network = sample_network("2hot", seed=1)
     save(network, tmp_path / "net.onnx")
-    bits, filters = proved_bits(tmp_path / "net.onnx", parse("2hot"), (-128, 127))
+    bits, filters = proved_bits(tmp_path / "net.onnx", spec_of(inputs=8))
     assert filters > 4
     assert core(tmp_path / "X", "--format", "2hot", "--weights", tmp_path / "net.onnx") == 0
     values = json.loads((tmp_path / "X" / "core.json").read_text(encoding="utf-8"))
@@ -240,10 +295,24 @@ def test_width_of_a_network(tmp_path, capsys):
 ])
 def test_weights_that_are_none_are_refused(tmp_path, weights, text):
     with pytest.raises(NhotError, match=text):
-        proved_bits(weights_file(tmp_path, weights), parse("2hot"), (-128, 127))
+        proved_bits(weights_file(tmp_path, weights), spec_of())
+
+
+def test_steps_filled_up_with_zeros_are_counted(tmp_path):
+    """A zero in 2-hot is 1 - 1, and is short of one, too."""
+    path = weights_file(tmp_path, np.zeros((1, 300, 1), np.int8))
+    assert proved_bits(path, spec_of(inputs=1)) == (10, 1)
+    assert proved_bits(path, spec_of(inputs=4)) == (12, 1)
+
+
+def test_weights_of_both_signs_in_a_step_are_refused(tmp_path):
+    path = weights_file(tmp_path, np.array([[1, 1, 0, -1]]))
+    assert proved_bits(path, spec_of(format="signed-binary/4", inputs=2))[1] == 1
+    with pytest.raises(NhotError, match="Weights of a step must have one sign in signed-binary/4"):
+        proved_bits(path, spec_of(format="signed-binary/4", inputs=4))
 
 
 def test_layer_of_other_weights_is_named(tmp_path):
     save(sample_network("3hot", seed=1), tmp_path / "net.onnx")
     with pytest.raises(NhotError, match=r"^Layer '\w+': Weight at index .* level of 1hot, not"):
-        proved_bits(tmp_path / "net.onnx", parse("1hot"), (-128, 127))
+        proved_bits(tmp_path / "net.onnx", spec_of(format="1hot"))

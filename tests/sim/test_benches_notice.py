@@ -21,7 +21,7 @@ from nhot.formats import parse
 from nhot.network.reference import run
 from nhot.testing.networks import random_input, random_network
 from nhot_hw.engine import Engine
-from nhot_hw.engine.array import LaneArray
+from nhot_hw.engine.array import array_for
 from nhot_hw.engine.requantiser import Requantiser
 from nhot_hw.io import Top
 from nhot_hw.lanes import LaneSpec
@@ -130,7 +130,7 @@ def _lane(folder):
 
 def _array(change):
     return lambda folder: (
-        Damaged(LaneArray(SMALL), "o_sum", change=change), {"config": asdict(SMALL), "seed": 3}
+        Damaged(array_for(SMALL), "o_sum", change=change), {"config": asdict(SMALL), "seed": 3}
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from nhot.compiler import EngineConfig, compile_network
 from nhot.network.reference import run
 from nhot.testing.networks import random_input, random_network
-from nhot_hw.engine.array import LaneArray
+from nhot_hw.engine.array import array_for
 from nhot_hw.engine.requantiser import Requantiser
 from nhot_hw.io import Top
 from nhot_sim.runner import run_bench
@@ -26,7 +26,7 @@ SIMULATORS = ["icarus", pytest.param("verilator", marks=pytest.mark.slow)]
 ], ids=lambda c: f"{c.format}-{c.lane}")
 def test_array(config, simulator, tmp_path):
     run_bench(
-        LaneArray(config), "nhot_sim.benches.tb_array", build_dir=tmp_path, simulator=simulator,
+        array_for(config), "nhot_sim.benches.tb_array", build_dir=tmp_path, simulator=simulator,
         name="array", parameters={"config": asdict(config), "seed": 3},
     )
 

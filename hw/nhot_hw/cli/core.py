@@ -18,9 +18,15 @@ HELP = "write a core for a design of your own: Verilog, bench, model, package"
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--format", required=True, metavar="F",
-                        help="weights: 2hot, 3hot@6, 2hot+, ternary, signed-binary, int8, ...")
+                        help="weights: 2hot, 3hot@6, 2hot+, ternary, signed-binary, "
+                        "signed-binary/16, int8, ...")
     parser.add_argument("--inputs", type=int, default=8, metavar="S",
                         help="products a step (default: 8)")
+    array = parser.add_argument_group("an array with its weight memory, in place of one lane")
+    array.add_argument("--lanes", type=int, metavar="P", help="filters side by side")
+    array.add_argument("--pixels", type=int, metavar="T", help="pixels side by side (default: 1)")
+    array.add_argument("--words", type=int, metavar="N",
+                       help="words of the memory, the weights of a step each (default: 512)")
     parser.add_argument("--style", choices=["parallel", "serial"], default="parallel",
                         help="all terms of a weight in one cycle, or one a cycle (n-hot only)")
     parser.add_argument("--activation-bits", type=int, default=8, metavar="B",
@@ -58,10 +64,15 @@ def run(args: Namespace) -> int:
 
 
 def _product(args: Namespace) -> "Product":
-    from nhot_hw.core import LaneProduct
+    from nhot_hw.core import ArrayProduct, LaneProduct
 
     spec, proved = _spec(args)
-    return LaneProduct(spec, name=args.name, family=args.family, proved=proved)
+    common = {"name": args.name, "family": args.family, "proved": proved}
+    sizes = {"filters": args.lanes, "pixels": args.pixels, "words": args.words}
+    given = {size: value for size, value in sizes.items() if value is not None}
+    if not given:
+        return LaneProduct(spec, **common)
+    return ArrayProduct(spec, **{"filters": 1, "pixels": 1, "words": 512} | given, **common)
 
 
 def _spec(args: Namespace) -> tuple["LaneSpec", str]:
@@ -79,7 +90,7 @@ def _spec(args: Namespace) -> tuple["LaneSpec", str]:
     )
     if args.weights is None:
         return spec, ""
-    bits, filters = proved_bits(args.weights, spec.format, spec.activation_range)
+    bits, filters = proved_bits(args.weights, spec)
     proved = (
         f"so do those of the {filters:,} filters of {args.weights.name}, whatever the activations."
     )

@@ -8,7 +8,7 @@ import numpy as np
 from nhot.formats.format import Ints
 from nhot_hw.lanes import LaneSpec
 
-__all__ = ["lane_vectors", "wrapped_sum"]
+__all__ = ["array_vectors", "draw_steps", "lane_vectors", "wrapped_sum"]
 
 _SUMS, _STEPS = 40, 6
 
@@ -26,8 +26,54 @@ def lane_vectors(spec: LaneSpec) -> list[dict[str, Any]]:
     pairs = [(one * x, one * w) for x in (low, high) for w in (levels[0], levels[-1])]
     for _ in range(_SUMS):
         shape = (int(rng.integers(1, _STEPS + 1)), spec.inputs)
-        pairs.append((rng.integers(low, high + 1, shape), rng.choice(levels, shape)))
-    return [_vector(spec, x, w, rng) for x, w in pairs]
+        pairs.append((rng.integers(low, high + 1, shape), draw_steps(spec, rng, shape)))
+    vectors = []
+    for x, w in pairs:
+        bias = _bias(spec, rng)
+        vectors.append({
+            "x": x.tolist(), "w": w.tolist(), "bias": bias, "sum": wrapped_sum(spec, x, w, bias)
+        })
+    return vectors
+
+
+def array_vectors(
+    spec: LaneSpec, *, pixels: int, filters: int, words: int
+) -> tuple[Ints, list[dict[str, Any]]]:
+    """Words of weights for the memory, and sums that read them, as plain data.
+
+    The weights (words, P, S) begin with the extremes. Of a sum ``x`` (K, T, S) are activations,
+    ``words`` (K) the addresses of its weights, ``bias`` (P) is 0 without a port for it, and ``sum``
+    (T, P) is what ``o_sum`` then holds.
+    """
+    rng = np.random.default_rng(1)
+    low, high = spec.activation_range
+    weights = draw_steps(spec, rng, (words, filters, spec.inputs))
+    weights[0], weights[-1] = spec.format.levels[0], spec.format.levels[-1]
+    vectors = []
+    for k in range(_SUMS):
+        steps = int(rng.integers(1, _STEPS + 1))
+        x = rng.integers(low, high + 1, (steps, pixels, spec.inputs))
+        addresses = rng.integers(0, words, steps)
+        if k < 4:  # extremes
+            x[:] = low if k < 2 else high
+            addresses[:] = -(k % 2) % words
+        bias = [_bias(spec, rng) for _ in range(filters)]
+        sums = [
+            [wrapped_sum(spec, x[:, t], weights[addresses, p], bias[p]) for p in range(filters)]
+            for t in range(pixels)
+        ]
+        vectors.append({
+            "x": x.tolist(), "words": addresses.tolist(), "bias": bias, "sum": sums,
+        })
+    return weights, vectors
+
+
+def draw_steps(spec: LaneSpec, rng: np.random.Generator, shape: tuple[int, ...]) -> Ints:
+    """Weights (..., S), of one sign in each step where they share it."""
+    weights = rng.choice(spec.format.levels, shape)
+    if spec.format.sign_codes:
+        weights = np.abs(weights) * rng.choice([-1, 1], (*shape[:-1], 1))
+    return weights
 
 
 def wrapped_sum(spec: LaneSpec, x: Ints, w: Ints, bias: int = 0) -> int:
@@ -37,10 +83,7 @@ def wrapped_sum(spec: LaneSpec, x: Ints, w: Ints, bias: int = 0) -> int:
     return (total + half) % (2 * half) - half
 
 
-def _vector(spec: LaneSpec, x: Ints, w: Ints, rng: np.random.Generator) -> dict[str, Any]:
-    half = 1 << spec.accumulator_bits - 1
-    # Within a quarter of the accumulator, so that most sums do fit.
-    bias = int(rng.integers(-half // 4, half // 4)) if spec.bias else 0
-    return {
-        "x": x.tolist(), "w": w.tolist(), "bias": bias, "sum": wrapped_sum(spec, x, w, bias)
-    }
+def _bias(spec: LaneSpec, rng: np.random.Generator) -> int:
+    """Within an eighth of the accumulator, so that most sums do fit."""
+    most = 1 << spec.accumulator_bits - 3
+    return int(rng.integers(-most, most)) if spec.bias else 0

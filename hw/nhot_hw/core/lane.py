@@ -13,7 +13,7 @@ from nhot_hw.core.names import identifier
 from nhot_hw.core.product import Family, Product, to_json
 from nhot_hw.core.stimulus import lane_stimulus
 from nhot_hw.core.timing import lane_timing
-from nhot_hw.core.widths import check_step, missing_of, steps_that_fit
+from nhot_hw.core.widths import check_step, steps_that_fit
 from nhot_hw.lanes import Lane, LaneSpec
 
 __all__ = ["LaneCore", "LaneProduct"]
@@ -79,7 +79,8 @@ class LaneProduct(Product):
         The name is no identifier, or the accumulator holds no step.
     """
 
-    kind = "lane"
+    FOLDERS = ("common", "sums", "lane")
+    FLAT = True
     MEANINGS = MEANINGS
 
     def __init__(
@@ -122,12 +123,11 @@ class LaneProduct(Product):
 
     def facts(self) -> dict[str, Any]:
         """What the templates say of it."""
-        spec, format = self.spec, self.spec.format
+        spec = self.spec
         return {
-            "spec": spec, "format": format, "proved": self.proved,
-            "steps": steps_that_fit(spec),
-            "inverted": int(missing_of(format).max()),
-            "sums": len(self._vectors), "cycles": self._stimulus.count("\n"),
+            **sum_facts(spec, self.proved), "latency": spec.latency,
+            "covers": "every weight and random traffic", "sums": len(self._vectors),
+            "cycles": self._stimulus.count("\n"),
             "timing": lane_timing(spec, self.component),
         }
 
@@ -138,14 +138,25 @@ def default_name(spec: LaneSpec) -> str:
     return f"nhot_{identifier(spec.format.name)}{style}_{spec.inputs}"
 
 
+def sum_facts(spec: LaneSpec, proved: str) -> dict[str, Any]:
+    """What texts say of the sums of a lane."""
+    format = spec.format
+    return {
+        "spec": spec, "format": format, "proved": proved, "steps": steps_that_fit(spec),
+        "inverted": bool(format.inverted_terms(format.levels[:, None]).any()),
+        "contract": "sums/_contract.j2",
+    }
+
+
 def describe(spec: LaneSpec) -> dict[str, Any]:
     """The core as plain data: widths, times, and what each weight is on its port."""
     format = spec.format
+    steps = format.levels[:, None]  # of one weight
     sizes = {key: value for key, value in asdict(spec).items() if key != "format"}
     return {
         "format": format.name, **sizes, "latency": spec.latency, "interval": spec.ii,
-        "field_bits": format.field_bits,
+        "field_bits": format.field_bits, "shared_sign": bool(format.sign_codes),
         "levels": format.levels.tolist(),
-        "fields": format.field_table.tolist(),
-        "missing": missing_of(format).tolist(),
+        "fields": format.to_fields(steps)[:, 0].tolist(),
+        "missing": format.inverted_terms(steps).tolist(),
     }

@@ -24,8 +24,8 @@ Family = Literal["portable", "ecp5"]
 class Product(ABC):
     """A core, and the files that come with it: Verilog, model, bench, package, text.
 
-    A subclass says what the component is and what its bench needs to know; its templates lie in a
-    folder of ``templates`` called after :attr:`kind`, beside the ones that all cores share.
+    A subclass says what the component is and what its bench needs to know, and which folders of
+    ``templates`` make its files.
 
     Parameters
     ----------
@@ -35,8 +35,11 @@ class Product(ABC):
         Plain Verilog, or with the carry cells of the ECP5.
     """
 
-    kind: str
-    """Folder of its templates."""
+    FOLDERS: tuple[str, ...]
+    """Of its templates; a file in a later one wins. What begins with ``_`` is part of others."""
+
+    FLAT: bool = False
+    """Whether all is to be in one module."""
 
     title: str
     """What it is, in a line."""
@@ -73,24 +76,30 @@ class Product(ABC):
     @cached_property
     def verilog(self) -> str:
         """The module alone, without its header."""
-        return readable_verilog(self.component, self.name, platform=_PLATFORMS[self.family])
+        return readable_verilog(
+            self.component, self.name, platform=_PLATFORMS[self.family], flat=self.FLAT
+        )
 
     def files(self, **more: Any) -> dict[str, bytes]:
         """The content of every file by name; ``more`` is for the templates."""
         data = self.data()
         facts = {
-            "kind": self.kind, "name": self.name, "title": self.title, "family": self.family,
+            "name": self.name, "title": self.title, "family": self.family,
             "ports": self.ports, "module": self.verilog, "version": nhot.__version__,
             "sources": [f"{self.name}.v", *(["CCU2C.v"] if self.family == "ecp5" else [])],
-            "measured": (), **self.facts(), **more,
+            "several": not self.FLAT, "measured": (), **self.facts(), **more,
         }
         texts = {
-            path.partition("/")[2].removesuffix(".j2").replace("NAME", self.name):
-                _text(path, facts)
-            for path in _TEMPLATES.list_templates()
-            if path.startswith(("common/", f"{self.kind}/")) and "/_" not in path
+            file.removesuffix(".j2").replace("NAME", self.name): _text(f"{folder}/{file}", facts)
+            for folder in self.FOLDERS for file in _files(folder)
         }
         return {file: text.encode() for file, text in (texts | data).items() if text}
+
+
+def _files(folder: str) -> list[str]:
+    paths = [path.removeprefix(f"{folder}/") for path in _TEMPLATES.list_templates()
+             if path.startswith(f"{folder}/")]
+    return [path for path in paths if not path.startswith("_")]
 
 
 def _text(path: str, facts: Mapping[str, Any]) -> str:

@@ -5,13 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from nhot.errors import NhotError
-from nhot.formats import Format
 from nhot.formats.format import Ints
 from nhot.network.bounds import sum_bound
 from nhot_hw.lanes import LaneSpec
 from nhot_hw.lanes.spec import bits_for
 
-__all__ = ["check_step", "missing_of", "proved_bits", "steps_that_fit"]
+__all__ = ["check_step", "proved_bits", "steps_that_fit"]
 
 _LEAST = 8  # that a lane takes
 
@@ -34,24 +33,18 @@ def steps_that_fit(spec: LaneSpec) -> int:
     return min([*fits, most // -low] if low < 0 else fits)
 
 
-def missing_of(format: Format) -> Ints:
-    """What a product with each level is short of, since it is added as ``~x``. (levels,) int64"""
-    return format.inverted_terms(format.levels[:, None]).reshape(-1)
-
-
-def proved_bits(
-    path: Path, format: Format, activation_range: tuple[int, int]
-) -> tuple[int, int]:
+def proved_bits(path: Path, spec: LaneSpec) -> tuple[int, int]:
     """Bits that hold the sums of all filters in a file, whatever the activations are.
 
-    Both as the lane leaves them and with what they lack made up for. They may wrap on the way.
+    Both as the lane leaves them and with what they lack made up for; channels are filled up with
+    zeros to whole steps. Sums may wrap on the way.
 
     Parameters
     ----------
     path : Path
-        A network that nhot wrote, or an array (filters, ...) of integers (.npy).
-    format : Format
-        Of the lane; every weight must be a level of it, up to a sign that the format folds away.
+        A network that nhot wrote, or an array (filters, ..., channels) of integers (.npy).
+    spec : LaneSpec
+        Every weight must be a level of its format, up to a sign that the format folds away.
 
     Returns
     -------
@@ -61,11 +54,11 @@ def proved_bits(
     ends, filters = [], 0
     for name, weights in _read(path):
         try:
-            levels, _ = format.fold_signs(weights)
-            missing = format.inverted_terms(levels).reshape(len(levels), -1).sum(axis=1)
+            levels, _ = spec.format.fold_signs(weights)
+            missing = spec.format.inverted_terms(_steps(levels, spec.inputs)).sum(axis=1)
         except NhotError as error:
             raise NhotError(f"{name}: {error}") from None
-        low, high = sum_bound(levels, *activation_range)
+        low, high = sum_bound(levels, *spec.activation_range)
         ends += [low, high, low - missing, high - missing]
         filters += len(levels)
     return max(_LEAST, bits_for(np.concatenate(ends))), filters
@@ -73,9 +66,17 @@ def proved_bits(
 
 def _step(spec: LaneSpec) -> Ints:
     """The least and the greatest that one step adds."""
-    levels, missing = spec.format.levels, missing_of(spec.format)
-    ends = np.concatenate([levels * end - missing for end in spec.activation_range])
-    return np.array([ends.min(), ends.max()]) * spec.inputs
+    steps = np.repeat(spec.format.levels[:, None], spec.inputs, axis=1)
+    missing = spec.format.inverted_terms(steps)
+    ends = np.concatenate([steps.sum(axis=1) * end - missing for end in spec.activation_range])
+    return np.array([ends.min(), ends.max()])
+
+
+def _steps(levels: Ints, inputs: int) -> Ints:
+    """Weights (filters, ..., channels) as a lane of so many inputs takes them: (filters, K, S)."""
+    flat = levels.reshape(len(levels), -1, levels.shape[-1])
+    filled = np.pad(flat, ((0, 0), (0, 0), (0, -flat.shape[-1] % inputs)))
+    return filled.reshape(len(levels), -1, inputs)
 
 
 def _read(path: Path) -> list[tuple[str, Ints]]:

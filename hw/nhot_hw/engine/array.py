@@ -1,13 +1,13 @@
 """The T x P array of dot lanes."""
 
-from amaranth.hdl import Module, signed
+from amaranth.hdl import Module, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from nhot.contract.config import EngineConfig
-from nhot_hw.lanes import for_config
+from nhot.contract import EngineConfig
+from nhot_hw.lanes import LaneSpec, for_config
 
-__all__ = ["LaneArray"]
+__all__ = ["LaneArray", "array_for"]
 
 
 class LaneArray(wiring.Component):
@@ -15,26 +15,34 @@ class LaneArray(wiring.Component):
 
     The lane is a plug-in chosen by the format; latency and interval are the lane's own.
 
+    Parameters
+    ----------
+    lane : LaneSpec
+    pixels, filters : int
+        T and P.
+
     Members
     -------
-    i_x : In(T words of S signed bytes)
+    i_x : In(T words of S activations)
     i_w : In(P x S weight fields), filter by filter, each with the sign that they may share
     i_en, i_first, i_phase : as for a lane
+    i_bias : In(P accumulators), only where the lane has one
     o_sum : Out(T x P signed accumulators), valid ``latency`` cycles after the last step
     """
 
-    def __init__(self, config: EngineConfig):
-        self.config = config
-        self.lane = for_config(config)
-        word = data.ArrayLayout(signed(8), config.inputs)
-        sums = data.ArrayLayout(signed(config.accumulator_bits), config.filters)
+    def __init__(self, lane: LaneSpec, *, pixels: int, filters: int):
+        self.lane = lane
+        self.pixels, self.filters = pixels, filters
+        word = data.ArrayLayout(lane.activation_shape, lane.inputs)
+        sums = data.ArrayLayout(signed(lane.accumulator_bits), filters)
         super().__init__({
-            "i_x": In(data.ArrayLayout(word, config.pixels)),
-            "i_w": In(config.weight_word_bits),
+            "i_x": In(data.ArrayLayout(word, pixels)),
+            "i_w": In(unsigned(filters * lane.weight_bits)),
             "i_en": In(1),
             "i_first": In(1),
-            "i_phase": In(range(max(2, config.step_cycles))),
-            "o_sum": Out(data.ArrayLayout(sums, config.pixels)),
+            "i_phase": In(range(max(2, lane.ii))),
+            **({"i_bias": In(sums)} if lane.bias else {}),
+            "o_sum": Out(data.ArrayLayout(sums, pixels)),
         })
 
     @property
@@ -45,8 +53,8 @@ class LaneArray(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         width = self.lane.weight_bits
-        for t in range(self.config.pixels):
-            for p in range(self.config.filters):
+        for t in range(self.pixels):
+            for p in range(self.filters):
                 lane = m.submodules[f"lane_{t}_{p}"] = self.lane.create()
                 m.d.comb += [
                     lane.i_x.eq(self.i_x[t]),
@@ -56,4 +64,11 @@ class LaneArray(wiring.Component):
                     lane.i_phase.eq(self.i_phase),
                     self.o_sum[t][p].eq(lane.o_sum),
                 ]
+                if self.lane.bias:
+                    m.d.comb += lane.i_bias.eq(self.i_bias[p])
         return m
+
+
+def array_for(config: EngineConfig) -> LaneArray:
+    """The array of an engine."""
+    return LaneArray(for_config(config), pixels=config.pixels, filters=config.filters)

@@ -21,7 +21,7 @@ from nhot.contract.config import EngineConfig
 from nhot.contract.program import Fault, Operation, Region
 from nhot_hw.engine.access import AccessLayout
 from nhot_hw.engine.argmax import ArgMax
-from nhot_hw.engine.array import LaneArray
+from nhot_hw.engine.array import array_for
 from nhot_hw.engine.drain import Drain
 from nhot_hw.engine.guard import Guard
 from nhot_hw.engine.loader import Loader
@@ -80,7 +80,7 @@ class Engine(wiring.Component):
         self.loader = Loader(config)
         self.sequencer = Sequencer(config)
         self.walker = Walker(config)
-        self.array = LaneArray(config)
+        self.array = array_for(config)
         self.drain = Drain(config, sum_latency=2 + self.array.latency)
         self.program = WordMemory(width=32, depth=config.program_words)
         self.requant = WordMemory(width=32 * config.requantisers, depth=config.requant_words)

@@ -58,11 +58,16 @@ async def every_weight(dut: Any) -> None:
         levels = [*levels[:2], *levels[-2:], *source.sample(levels, MOST_WEIGHTS)]
     between = [source.randint(model.LOW, model.HIGH) for _ in range(3)]
     activations = {model.LOW, model.LOW + 1, 0, 1, model.HIGH - 1, model.HIGH, *between}
+    signs = [1]
+    if model.SHARED_SIGN:  # all weights of a step have it
+        levels, signs = [level for level in levels if level >= 0], [1, -1]
     pairs = list(itertools.product(sorted(activations), levels))
     # Every input has an order of its own: what is wrong in one does not cancel out.
     orders = [source.sample(pairs, len(pairs)) for _ in range(model.INPUTS)]
-    steps = zip(*orders, strict=True)
-    await run(dut, (make(source, [list(step)]) for step in steps), gaps=0.05)
+    steps = [
+        [(a, sign * b) for a, b in step] for step in zip(*orders, strict=True) for sign in signs
+    ]
+    await run(dut, (make(source, [step]) for step in steps), gaps=0.05)
 
 
 @cocotb.test()
@@ -71,13 +76,19 @@ async def random_sums(dut: Any) -> None:
     source = random.Random(2)
 
     def step() -> list[tuple[int, int]]:
-        return [
-            (source.randint(model.LOW, model.HIGH), source.choice(model.LEVELS))
-            for _ in range(model.INPUTS)
-        ]
+        return [(source.randint(model.LOW, model.HIGH), w) for w in random_weights(source)]
 
     sums = (make(source, [step() for _ in range(source.randint(1, 20))]) for _ in range(40))
     await run(dut, sums, gaps=0.5)
+
+
+def random_weights(source: random.Random) -> list[int]:
+    """Weights of a step, of one sign if they share it."""
+    levels = model.LEVELS
+    if model.SHARED_SIGN:
+        sign = source.choice((-1, 1))
+        levels = [level for level in levels if level * sign >= 0]
+    return [source.choice(levels) for _ in range(model.INPUTS)]
 
 
 def make(source: random.Random, steps: list[list[tuple[int, int]]]) -> Sum:
@@ -125,7 +136,7 @@ def traffic(source: random.Random, sums: Iterable[Sum], gaps: float) -> Iterator
 def garbage(source: random.Random) -> Cycle:
     """A cycle without the enable, and with anything else."""
     x = source.getrandbits(model.INPUTS * model.CORE["activation_bits"])
-    w = source.getrandbits(model.INPUTS * model.CORE["field_bits"])
+    w = source.getrandbits(model.WEIGHT_BITS)
     phase = source.randrange(model.INTERVAL)
     return Cycle(x, w, 0, source.randrange(2), phase, any_bias(source))
 

@@ -16,6 +16,9 @@ HIGH = LOW + (1 << CORE["activation_bits"]) - 1
 LATENCY: int = CORE["latency"]
 INTERVAL: int = CORE["interval"]
 
+SHARED_SIGN: bool = CORE["shared_sign"]
+WEIGHT_BITS: int = (INPUTS + SHARED_SIGN) * CORE["field_bits"]
+
 _FIELDS = dict(zip(LEVELS, CORE["fields"], strict=True))
 _MISSING = dict(zip(LEVELS, CORE["missing"], strict=True))
 
@@ -27,9 +30,19 @@ def pack_activations(x: Sequence[int]) -> int:
 
 
 def pack_weights(w: Sequence[int]) -> int:
-    """``i_w`` of one step: INPUTS weights, each of LEVELS."""
+    """``i_w`` of one step: INPUTS weights, each of LEVELS, and behind them a sign they share."""
     _check(w, "weights", _FIELDS)
-    return _concatenate([_FIELDS[level] for level in w], CORE["field_bits"])
+    fields = [_FIELDS[level] for level in w]
+    if SHARED_SIGN:
+        if min(w) < 0 < max(w):
+            raise ValueError(f"Weights of a step must have one sign, not {w!r}")
+        fields.append(int(min(w) < 0))
+    return _concatenate(fields, CORE["field_bits"])
+
+
+def pack_word(words: Sequence[Sequence[int]]) -> int:
+    """A word of an array's weight memory: the weights of a step of each filter."""
+    return sum(pack_weights(w) << i * WEIGHT_BITS for i, w in enumerate(words))
 
 
 def missing(w: Sequence[Sequence[int]]) -> int:
@@ -38,7 +51,9 @@ def missing(w: Sequence[Sequence[int]]) -> int:
     The core adds ``~x`` for ``-x``, which is one less. Begin the sum at this number, or add it to
     the bias that is added behind the core; for given weights it is a constant.
     """
-    return sum(_MISSING[level] for step in w for level in step)
+    # Where a step has one sign, its sum is inverted as a whole.
+    each = max if SHARED_SIGN else sum
+    return sum(each(_MISSING[level] for level in step) for step in w)
 
 
 def total(x: Sequence[Sequence[int]], w: Sequence[Sequence[int]], bias: int = 0) -> int:
