@@ -123,6 +123,19 @@ def test_constants_of_each_pixel():
 
 @pytest.mark.parametrize(("function", "message"), [
     (lambda m, x: m.parts[0](x - torch.zeros(2, 1, 1, 1)), "'sub' must work with a constant that"),
+    (lambda m, x: m.parts[0](x) + torch.ones(1, 1, 1, 1, 1),
+     r"constants that leave its shape, not make \(1, 2, 4, 4, 4\) of it"),
+    (lambda m, x: m.parts[0](x).mean((2, 3), keepdim=True) * torch.ones(4, 6, 6),
+     r"'mul' must work with constants that leave its shape, not make \(2, 4, 6, 6\) of it"),
+    (lambda m, x: m.parts[0](x).flatten(1) - torch.ones(1, 1, 64), "leave its shape, not make"),
+    (lambda m, x: F.pad(x, (1, 1, 1, 1), mode="reflect"), "padding must be zeros, not reflect"),
+    (lambda m, x: F.pad(x, (1, 1), value=0.5), r"padding must be zeros, not 0\.5"),
+    (lambda m, x: F.batch_norm(x, m.mean.flatten(), m.std.flatten(), training=True),
+     "'batch_norm' has unsupported arguments: it must use its running statistics"),
+    (lambda m, x: m.parts[0](x).flatten(0), r"must flatten each sample, not make \(128,\)"),
+    (lambda m, x: m.parts[0](x).view(4, 2, -1), r"must flatten each sample, not make \(4, 2, 16\)"),
+    (lambda m, x: m.parts[0](x).to(torch.float64),
+     r"must give what it reads, \(2, 4, 4, 4\) in torch.float32, not .* in torch.float64"),
     (lambda m, x: m.parts[0](x * torch.inf), "'mul' must work with finite constants"),
     (lambda m, x: m.parts[0](x / 0), "'truediv' must work with finite constants"),
     (lambda m, x: torch.cat([x, m.mean.expand(2, 3, 6, 6)], 1), "Operation 'cat' must work on the"),
@@ -264,6 +277,18 @@ def test_zeros_before_a_max_pool():
     _, network = check(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), *pads))
     assert [type(node) for node in network.nodes] == [Conv2d, MaxPool, Conv2d]
     assert network.nodes[1].window.padding == (1, 1, 1, 1)
+    # What comes between does not matter, nor does a clamp that is a layer of its own.
+    between = [nn.ReLU(), nn.MaxPool2d(2, 1), nn.Upsample(scale_factor=2)]
+    _, network = check(nn.Sequential(nn.Conv2d(3, 4, 1), *between, *pads))
+    assert network.nodes[3].window.padding == (1, 1, 1, 1)
+    for low, layers in ((0, 4), (-1, 5)):
+        def both(m, x, low=low):
+            a = m.parts[0](x)
+            return F.max_pool2d(F.pad(a.clamp(low, 3), (1, 1, 1, 1)), 2) + F.avg_pool2d(
+                F.pad(a, (1, 1, 1, 1)), 2)
+
+        _, network = check(Model(both, nn.Conv2d(3, 4, 1)))
+        assert len(network.nodes) == layers + 1
     # A window of zeros alone is no window of a pool.
     for sides, ceil in (((4, 0, 0, 0), False), ((0, 1, 0, 0), True)):
         alone = [nn.ZeroPad2d(sides), nn.MaxPool2d(2, ceil_mode=ceil), nn.Conv2d(4, 2, 1)]
@@ -383,3 +408,18 @@ def test_layers_of_constants_take_formats_and_few_terms():
     assert quantized.formats["truediv"].name == "ternary"
     assert all(isinstance(layer, QuantFilters) for layer in quantized.filters)
     assert_exact(quantized, samples())
+
+
+def test_a_step_may_be_called_as_a_module_is():
+    """Its layer is made after that of the module, when the sum asks for it."""
+    class Named(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.add = nn.Conv2d(3, 3, 1)
+
+        def forward(self, x):
+            more = x + 1
+            return self.add(x) + more
+
+    _, network = check(Named())
+    assert [node.name for node in network.nodes] == ["add", "add_", "add_2"]

@@ -69,6 +69,16 @@ def test_formats_of_single_layers():
         quantize(model(), "1hot", samples(), formats={"conv": "int8"})
 
 
+def test_the_format_of_one_layer_changes_alone():
+    quantized = quantize(model(), "1hot", samples(), input_range=(0, 1))
+    before = [layer.weights(layer.weight).clone() for layer in quantized.filters]
+    quantized.set_format({"3": parse("int8")})
+    assert [one.name for one in quantized.formats.values()] == ["1hot", "int8", "1hot"]
+    after = [layer.weights(layer.weight) for layer in quantized.filters]
+    same = [torch.equal(one, other) for one, other in zip(before, after, strict=True)]
+    assert same == [True, False, True]
+
+
 @pytest.mark.parametrize("bits", [12, 14, 16])
 @pytest.mark.parametrize("format", ["2hot", "int8", "ternary", "signed-binary", "apot5"])
 def test_no_sum_is_wider_than_the_limit(format, bits):

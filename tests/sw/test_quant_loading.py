@@ -66,6 +66,16 @@ def test_bad_model_is_refused(tmp_path, spec, message):
         load_model(spec.format(path))
 
 
+def test_factories_that_cannot_be_asked_for_their_options(tmp_path):
+    path = tmp_path / "model.py"
+    path.write_text("from nhot.errors import NhotError\nmake = dict\ndef refuse(width=1):\n"
+                    "    raise NhotError(f'Width must be 2, not {width}')\n", encoding="utf-8")
+    with pytest.raises(NhotError, match=r"'make' of .* must give a torch.nn.Module, not dict"):
+        load_model(f"{path}:make", width=3)
+    with pytest.raises(NhotError, match=r"^Width must be 2, not 3$"):
+        load_model(f"{path}:refuse", width=3)
+
+
 def test_file_with_an_error_is_refused(tmp_path):
     path = tmp_path / "model.py"
     path.write_text("import missing_package_of_nobody", encoding="utf-8")

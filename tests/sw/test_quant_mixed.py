@@ -16,8 +16,8 @@ from nhot.network import reference
 from nhot.network.counts import count
 from nhot.quant import fit, quantize, to_network
 from nhot.quant.mixed import Budget, choose_formats, parse_budget
-from nhot.quant.mixed.knapsack import solve
-from nhot.quant.mixed.sensitivity import by_curvature, by_output
+from nhot.quant.mixed.knapsack import _relaxed, solve
+from nhot.quant.mixed.sensitivity import _distance, by_curvature, by_output
 from nhot.quant.post_training.twin import float_twin
 
 SERIAL = EngineConfig(format="3hot", lane="serial")
@@ -86,6 +86,21 @@ def test_sixty_layers_of_six_formats(noise):
         for part in (0.3, 0.5, 0.8)
     ]
     assert best == sorted(best, reverse=True)
+
+
+@pytest.mark.parametrize("most", [1, 2, 8])
+def test_few_partial_choices_are_never_worse_than_the_first_guess(monkeypatch, most):
+    monkeypatch.setattr("nhot.quant.mixed.knapsack.MOST", most)
+    layers, kept = np.arange(12), 0
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        costs, losses = random.integers(1, 1000, (12, 4)), random.random((12, 4))
+        budget = max(0.6 * costs.max(1).sum(), costs.min(1).sum())
+        chosen, (_, guess) = solve(costs, losses, budget), _relaxed(costs, losses, budget)
+        assert costs[layers, chosen].sum() <= budget
+        assert losses[layers, chosen].sum() <= losses[layers, guess].sum()
+        kept += bool((chosen == guess).all())
+    assert kept or most > 2
 
 
 def test_losses_proportional_to_costs_do_not_hang(monkeypatch):
@@ -253,3 +268,11 @@ def test_samples_that_are_not_numbers():
     model, x = toy()
     with pytest.raises(NhotError, match="Samples must be finite numbers"):
         choose_formats(model, x * float("nan"), budget="terms=90%")
+
+
+@pytest.mark.parametrize("measure", ["kl", "error"])
+def test_outputs_that_are_not_numbers(measure):
+    """Weights near the largest number may leave it when they are rounded."""
+    exact = torch.tensor([[3e38, 0.0]])
+    with pytest.raises(NhotError, match="Outputs must be finite numbers, not NaN or infinite"):
+        _distance(exact, 2 * exact, measure)

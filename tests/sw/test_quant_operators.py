@@ -1,11 +1,13 @@
 """Operators beyond plain convolutions, and the ways in which models write what they do."""
 
 import copy
+import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import fx, nn
 from torch.nn import functional as F
 
 from nhot.errors import NhotError
@@ -13,7 +15,9 @@ from nhot.experiments.data import to_integers
 from nhot.formats import naf_weight, parse
 from nhot.network import Concat, ConvTranspose2d, Filters, RoundTerms, Upsample, reference
 from nhot.quant import QuantModel, quantize
+from nhot.quant.exact import ExactWeights
 from nhot.quant.layers.filters import exact_type
+from nhot.quant.tracing.built import Built
 from nhot.quant.tracing.graph import trace
 from nhot.quant.tracing.trace import Tracer
 from nhot.quant.weights import WeightSpec
@@ -430,3 +434,19 @@ def test_few_terms_train_and_match_the_integers():
 def test_terms_out_of_range(terms):
     with pytest.raises(NhotError, match=f"Terms of an activation must be 1 to 8, not {terms}"):
         with_terms(nn.Conv2d(2, 2, 1), samples(2, 4, 4), terms)
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 1, 1, 1), (3, 4), (2,)])
+def test_maps_and_vectors_are_all_there_is(shape):
+    node = fx.Graph().placeholder("x")
+    traced = SimpleNamespace(values={node: torch.zeros(shape)}, sample=torch.zeros(2, 3))
+    with pytest.raises(NhotError, match=rf"^Tensor 'x' must .*, not {re.escape(str(shape))}$"):
+        Built(traced).shape(node)
+
+
+def test_what_has_no_integers_says_so():
+    quantized = quantize(nn.Sequential(nn.Conv2d(2, 3, 1)), "2hot", samples(2, 5, 4))
+    with pytest.raises(TypeError, match="input of a network is a tensor, not a node"):
+        quantized.input.node((), None)
+    with pytest.raises(TypeError, match="Weights that are not rounded have no integers"):
+        ExactWeights(parse("2hot")).integers(torch.zeros(1, 1))

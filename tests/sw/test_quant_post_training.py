@@ -1,6 +1,7 @@
 """From float to n-hot without training: biases, rounding and ranges."""
 
 import copy
+import math
 import runpy
 from pathlib import Path
 
@@ -249,11 +250,44 @@ def wider():
     return model.eval()
 
 
+class Longer(Branches):
+    def __init__(self):
+        super().__init__()
+        self.after = nn.Linear(self.dense.out_features, 2)
+
+    def forward(self, x):
+        return self.after(super().forward(x))
+
+
+def longer():
+    return Longer().eval()
+
+
+def test_weights_that_are_levels_stay():
+    layer = nn.Linear(3, 2, bias=False)
+    layer.weight.data = torch.tensor([[64.0, -32.0, 4.0], [64.0, 2.0, -1.0]])
+    model = nn.Sequential(layer)
+    x = torch.randint(256, (16, 3), generator=torch.Generator().manual_seed(3)).float()
+    quantized = quantize(model, "1hot", x, scale="power-of-two", input_range=(0, 255))
+    before = quantized.filters[0].weight.clone()
+    adapt_rounding(quantized, model, x, steps=5)
+    assert torch.equal(quantized.filters[0].weight, before)
+
+
+def test_a_model_without_error_has_no_noise():
+    model, silent = nn.Linear(3, 2), nn.Linear(3, 2)
+    for parameter in silent.parameters():
+        parameter.data.zero_()
+    assert noise_ratio(model, model, np.ones((2, 3))) == math.inf
+    assert noise_ratio(model, silent, np.ones((2, 3))) == -math.inf
+
+
 @pytest.mark.parametrize("call", [correct_bias, adapt_rounding])
 @pytest.mark.parametrize(
     ("other", "message"),
     [
         (lambda: Renamed().eval(), "lacks 'first'"),
+        (longer, "must have the layers of the float one, but lacks 'after'"),
         (wider, r"Weights of 'up' must be \(4, 8, 2, 2\) in the float model .* not \(4, 4, 2, 2\)"),
     ],
 )

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nhot.errors import NhotError
-from nhot.formats import SignedBinary, parse
+from nhot.formats import SignedBinary, Uniform, parse
 from nhot.quant.activations import ActivationQuant
 from nhot.quant.weights import (
     GridWeights,
@@ -183,6 +183,21 @@ def test_toward_zero(values, name):
         between = [v for v in format.levels.tolist() if abs(level) < abs(v) <= abs(value)]
         assert abs(level) <= abs(value)
         assert not [v for v in between if v * value > 0]
+
+
+def test_fine_levels_are_not_searched():
+    """The largest weight is the largest level, refined to the best scale for these levels."""
+    rows = torch.randn(3, 40, generator=torch.Generator().manual_seed(2)).double()
+    for bits in (12, 14):
+        fmt = Uniform(bits=bits)
+        full = rows.abs().amax(1) / fmt.max_level
+        found = search_scale(rows, fmt)
+        assert ((found / full - 1).abs() < 2.0**-bits).all()
+
+
+def test_formats_of_weights_are_formats():
+    with pytest.raises(TypeError, match="Format of weights must be a Format, not '2hot'"):
+        WeightSpec(format="2hot")
 
 
 def test_filter_of_zeros_has_a_scale():

@@ -18,6 +18,7 @@ from torch.nn.utils import parametrizations, prune
 
 from nhot.cli import main
 from nhot.errors import NhotError
+from nhot.quant.state_dicts import fitted
 from nhot.quant.weights_file import load_weights
 
 
@@ -285,3 +286,25 @@ def test_an_archive_that_unpacks_to_more_than_itself(tmp_path):
             made.writestr(name, archive.read(name))
         made.writestr("archive/data/99", bytes(1 << 24))
     assert "damaged or cut short" in refusal(buffer.getvalue(), tmp_path / "w.pt")
+
+
+def test_a_prefix_that_not_all_names_have_stays():
+    state = {"module.weight": torch.zeros(2), "other": torch.ones(2)}
+    assert fitted(dict(state), {"weight": torch.zeros(2)}).keys() >= {"weight"}
+    found = fitted(dict(state), {"module.weight": torch.zeros(2), "other": torch.zeros(2)})
+    assert found.keys() == state.keys()
+
+
+def test_what_a_module_keeps_besides_tensors_need_not_be_there(tmp_path):
+    class Counting(nn.Linear):
+        def get_extra_state(self):
+            return {"steps": 3}
+
+        def set_extra_state(self, state):
+            pass
+
+    weights = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}
+    torch.save(weights, tmp_path / "w.pt")
+    model = Counting(3, 2)
+    load_weights(model, tmp_path / "w.pt")
+    assert torch.equal(model.weight, weights["weight"])

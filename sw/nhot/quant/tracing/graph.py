@@ -164,14 +164,13 @@ class _Recorder(fx.Tracer):
                     return self.root.get_submodule(str(node.target)).forward(*args, **kwargs)
                 case "call_method":
                     return getattr(args[0], str(node.target))(*args[1:], **kwargs)
-                case "call_function":
+                case _:  # a function; parameters and the output have no proxies
                     assert callable(node.target)
                     return node.target(*args, **kwargs)
         except Exception as error:
             raise self.failure(error) from error
         finally:
             self.computing = False
-        return None
 
 
 def _copied(value: Any) -> Any:

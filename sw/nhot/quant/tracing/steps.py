@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,9 +69,11 @@ class Affine(nn.Module):
         A ``shape`` is (height, width, channels); that a constant does not fit is a ValueError.
         """
         height, width, channels = shape
+        one = (1, *made[1:])
+        if math.prod(one) != math.prod(shape):
+            raise ValueError(f"constants that leave its shape, not make {made} of it")
         found = []
         for constant in (self.gain, self.offset):
-            one = (1, *made[1:])
             axes = [1] * (len(one) - constant.dim()) + list(constant.shape)
             if len(axes) > len(one) or any(a not in {1, b} for a, b in zip(axes, one, strict=True)):
                 raise ValueError(

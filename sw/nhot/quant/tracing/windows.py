@@ -70,11 +70,10 @@ def pool_window(module: nn.Module, before: Shape, what: str) -> Window:
             if module.divisor_override is not None:
                 raise NhotError(f"{what} must not override the divisor")
             dilation = (1, 1)
-        case nn.MaxPool2d():
+        case _:
+            assert isinstance(module, nn.MaxPool2d)
             y, x = _pair(module.padding)
             dilation = _pair(module.dilation)
-        case _:
-            raise TypeError(f"Pool must be one of torch's, not {module!r}")
     stride = module.kernel_size if module.stride is None else module.stride
     return Window(
         kernel=_pair(module.kernel_size), stride=_pair(stride), padding=(y, x, y, x),
