@@ -18,6 +18,7 @@ from nhot.quant.weights import (
     toward_zero,
     weight_quant,
 )
+from nhot.quant.weights.accumulator import strongest
 
 FORMATS = [
     "1hot", "2hot", "3hot", "4hot", "2hot@6", "ternary", "int8", "int4", "signed-binary",
@@ -129,6 +130,14 @@ def test_searched_scale_is_the_best_of_a_fine_grid(name):
     full = rows.abs().amax(1) / format.max_level
     for fraction in torch.linspace(0.15, 1.5, 500):
         assert (found <= squared_error(rows, full * fraction, format) * 1.1 + 1e-6).all()
+
+
+def test_the_strongest_are_the_largest_of_those_that_count():
+    magnitude = torch.tensor([[5.0, 1.0, 4.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0, 5.0]])
+    active = torch.tensor([[False, True, True, True, True], [True, True, False, False, False]])
+    kept = strongest(magnitude, active, 2)
+    assert kept.tolist() == [[False, False, True, False, True], [True, True, False, False, False]]
+    assert strongest(magnitude[:1], active[:1], 1).tolist() == [[False, False, True, False, False]]
 
 
 def test_scales_do_not_depend_on_how_many_are_searched_at_a_time(monkeypatch):
