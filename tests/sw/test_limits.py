@@ -140,6 +140,13 @@ def test_sums_and_products_are_held_to_the_bit(name, seed):
     compile_network(made, replace(ROOMY, format=name, product_bits=width))
 
 
+def test_the_half_that_rounds_is_part_of_a_product():
+    """2047 * 2^23 has 34 bits and a sign; half a unit, which is 2^23, makes it 2^34."""
+    made = dense(byte("x", (1, 1, 1), signed=True), np.array([[1]]), np.array([2047 - 127]), 0.5,
+                 parse("2hot"), zero_point=128)
+    accepted_at(made, "product_bits", 36, "Product .* 36 bits for layer 'y'")
+
+
 def test_the_negative_end_of_an_input_is_one_further_than_the_positive():
     """Sixteen weights of 1 and inputs of -128 make -2048, which has 12 bits; of 128 it had not."""
     fmt = parse("int8")

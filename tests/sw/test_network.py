@@ -322,3 +322,19 @@ def test_operators_are_those_of_the_package():
         run(made, np.zeros((1, *X.shape), int))
     with pytest.raises(NhotError, match=r"^Layer 'y': operator must be one ONNX has, not Foreign$"):
         to_bytes(made)
+
+
+@pytest.mark.parametrize(("size", "fits"), [(66_311, True), (66_312, False)])
+def test_products_are_held_to_62_bits(size, fits):
+    """255 * 127 * 66,311 is the most below 2^31, and the multiplier is 2^31."""
+    source = Tensor(name="x", shape=(1, 1, size))
+    node = Linear(
+        inputs=("x",), output=Tensor(name="y", shape=(1, 1, 1)), format=parse("int8"),
+        weights=np.full((1, size), 127), bias=np.zeros(1, np.int64),
+        requant=replace(requant(1), multiplier=np.array([2**31])),
+    )
+    if fits:
+        Network(name="wide", input=source, nodes=(node,))
+    else:
+        with pytest.raises(NhotError, match="must have at most 62 bits"):
+            Network(name="wide", input=source, nodes=(node,))

@@ -89,6 +89,8 @@ def test_fields_beyond_what_the_engine_has(operation, field, values):
     (Operation.ARGMAX, {"last_groups": 1}, "last_groups must be 2, not 1"),
     (Operation.ARGMAX, {"rows": 1, "jump_row": 1, "output_address": 249},
      "output_address must be such that words 249 to 250 are within 0 to 249"),
+    (Operation.ARGMAX, {"output_address": 8}, "output_address must keep .* 8 to 10 that it reads"),
+    (Operation.ARGMAX, {"output_address": 10}, "output_address must keep .*, not 10 to 10"),
     (Operation.ARGMAX, {"rows": 3, "jump_row": 1, "output_address": 5},
      "output_address must keep .* the words 8 to 19 that it reads, not 5 to 8"),
     (Operation.MAX, {"channels": 1}, "channels must be 0, not 1"),
