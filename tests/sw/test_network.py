@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nhot.errors import NhotError
-from nhot.formats import NHot, SignedBinary, Uniform
+from nhot.formats import NHot, SignedBinary, Uniform, parse
 from nhot.network import (
     Add,
     ArgMax,
