@@ -157,6 +157,16 @@ def test_a_folder_is_written_whole_or_not_at_all(place, monkeypatch):
     assert found(place) == before
 
 
+def test_a_pipe_is_written_and_stays_one():
+    os.mkfifo("pipe")
+    reader = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_atomically("pipe", b"some bytes")
+    assert os.read(reader, 100) == b"some bytes"
+    os.close(reader)
+    assert Path("pipe").is_fifo()
+    assert not list(Path().glob(".nhot-*"))
+
+
 def test_a_folder_that_takes_no_files(monkeypatch):
     """As it is for one who is not the administrator."""
     def refuse(*_, **__):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import threading
 import time
 
@@ -14,7 +15,7 @@ from nhot.compiler import EngineConfig, Image, Machine, compile_network
 from nhot.contract.program import Region
 from nhot.device import Board, Link, LoopbackTransport, SerialTransport, transport
 from nhot.device.protocol import BUFFER_BYTES, Opcode, Request, Response, Status
-from nhot.errors import DeviceError, MismatchError, NhotError
+from nhot.errors import DeviceError, MismatchError, MissingToolError, NhotError
 from nhot.network.reference import run as reference
 from nhot.testing.networks import random_input, random_network
 from nhot_sim.board_model import BoardModel, EngineMemory, FaultyLine, PlainMemory, Run
@@ -382,6 +383,12 @@ def test_a_port_that_does_not_open(port):
 def test_a_rate_that_no_port_has(terminal, baud):
     with pytest.raises(NhotError, match=f"^Baud rate must be 1 to 2147483647, not {baud}"):
         SerialTransport(terminal[1], baud=baud)
+
+
+def test_without_pyserial_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "serial", None)
+    with pytest.raises(MissingToolError, match=r"must .*: pip install 'nhot\[device\]'"):
+        SerialTransport("/dev/ttyUSB0")
 
 
 def test_latency_timer(tmp_path, terminal, monkeypatch, caplog):
