@@ -1,7 +1,9 @@
 """The chain of equalities on one image, and how each kind of damage is reported."""
 
+import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from nhot.cli import main
@@ -10,9 +12,10 @@ from nhot.compiler.compare import check_contents
 from nhot.contract.codes import pack_codes, unpack_codes
 from nhot.errors import MismatchError
 from nhot.network.file import save
+from nhot.report import read_report
 from nhot.testing.engine_networks import extreme_inputs, sample_network
 from nhot_sim import chain
-from nhot_sim.chain import verify
+from nhot_sim.chain import Link, verify
 from nhot_sim.runner import require
 
 CONFIG = EngineConfig(weight_words=128, activation_words=256)
@@ -73,6 +76,34 @@ def test_the_command_says_so_with_exit_code_1(network, image, tmp_path, capsys):
     error = capsys.readouterr().err
     assert "Weight of layer 'conv' at filter 0, y 0, x 0, channel 0 must be" in error
     assert "Traceback" not in error
+
+
+def test_the_command_tells_each_link(network, image, tmp_path, capsys, monkeypatch):
+    """As text, as JSON and in a report, where what was left out is not held."""
+    def short(*_, simulated, simulator, full):
+        yield Link(name="network == image", compared=f"{simulated} {simulator} {full}")
+        yield Link(name="reference == Amaranth", compared="about 7 minutes", left_out=not full)
+
+    monkeypatch.setattr(chain, "verify", short)
+    save(network, tmp_path / "other.onnx")
+    (tmp_path / "net.img").write_bytes(image.to_bytes())
+    np.save(tmp_path / "x.npy", extreme_inputs(network)[:1])
+    arguments = ["verify", str(tmp_path / "net.img"), "--network", str(tmp_path / "other.onnx"),
+                 "--input", str(tmp_path / "x.npy"), "--simulated", "3"]
+    assert main([*arguments, "--report", str(tmp_path / "r.json")]) == 0
+    equal, left_out = capsys.readouterr().out.splitlines()
+    assert equal.split() == ["equal", "network", "==", "image", "3", "None", "False"]
+    assert left_out.startswith("left out  reference == Amaranth")
+    assert left_out.endswith("about 7 minutes; --full runs it")
+    (entry,) = read_report(tmp_path / "r.json").entries
+    assert [link.link for link in entry.verified.links] == ["network == image"]
+    assert entry.network.name == network.name
+    assert main([*arguments, "--full", "--simulator", "icarus", "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert first == {"link": "network == image", "compared": "3 icarus True", "left_out": False}
+    assert not second["left_out"]
+    assert main([*arguments, "--simulated", "0"]) == 2
+    assert "inputs must be at least 1, not 0" in capsys.readouterr().err
 
 
 def test_other_damage_is_named(network, image):

@@ -8,6 +8,7 @@ import pytest
 from nhot.cli import main
 from nhot.compiler import EngineConfig, Image, compile_network
 from nhot.network.reference import run
+from nhot.report import read_report
 from nhot.testing.engine_networks import extreme_inputs, sample_network
 
 
@@ -36,6 +37,25 @@ def test_amaranth_writes_a_vcd_file(files, tmp_path, capsys):
     text = trace.read_text(encoding="utf-8")
     assert text.startswith("$")
     assert "$enddefinitions" in text
+
+
+def test_text_outputs_and_a_report(files, tmp_path, capsys):
+    folder, wanted = files
+    arguments = ["--engine", "amaranth", "-o", str(tmp_path / "y.npy")]
+    assert _simulate(folder, *arguments, "--report", str(tmp_path / "r.json")) == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), wanted)
+    text = capsys.readouterr().out
+    (entry,) = read_report(tmp_path / "r.json").entries
+    (measured,) = entry.runs
+    layers = Image.read(folder / "net.img").meta.layers
+    assert (measured.place, measured.inputs, measured.answers) == ("amaranth simulation", 1, None)
+    assert [(one.name, one.cycles) for one in measured.layers] == [
+        (layer.name, layer.cycles) for layer in layers
+    ]
+    for line, layer in zip(text.splitlines()[1:], layers, strict=False):
+        assert line.split() == [layer.name, layer.operator, *2 * [f"{layer.cycles:,}"]]
+    assert f"1 inputs, {measured.cycles:,} cycles each, {measured.stalls:,} of them stalls" in text
+    assert f"output 0: {wanted[0].tolist()}" in text
 
 
 @pytest.mark.parametrize(("engine", "name", "constraint"), [
