@@ -10,7 +10,7 @@ import pytest
 from nhot.cli.info import describe
 from nhot.errors import MissingToolError, NhotError
 from nhot.formats import Uniform, parse
-from nhot.network import Filters
+from nhot.network import Clamp, Conv2d, Filters, Linear, Network, Requant, Tensor, Window
 from nhot.network.file import OPTION, VERSION, from_bytes, load, read, save, to_bytes
 from nhot.network.manifest import from_manifest, parse_manifest, to_manifest
 from nhot.network.reference import run
@@ -202,6 +202,23 @@ def test_onnxruntime_agrees_on_whole_networks(seed, optimise, operators):
     expected, got = run(network, x), run_onnx(network, x, optimise)
     assert np.abs(got - expected).max() <= 4
     assert (np.abs(got - expected) <= 1).mean() > 0.97
+
+
+def test_a_clamp_of_a_vector_leaves_it_one():
+    """A Linear gives two axes in ONNX, a convolution wants four, whatever is between them."""
+    requant = Requant.from_scale([0.01] * 4, zero_point=0, low=0, high=255)
+    first, second = (Tensor(name=name, shape=(1, 1, 4)) for name in "ab")
+    rng, fmt = np.random.default_rng(3), parse("int8")
+    network = Network(name="clamped", input=Tensor(name="x", shape=(1, 1, 6)), nodes=(
+        Linear(inputs=("x",), output=first, weights=rng.integers(-128, 128, (4, 6)),
+               bias=np.zeros(4, int), format=fmt, requant=requant),
+        Clamp(inputs=("a",), output=second, low=10, high=200),
+        Conv2d(inputs=("b",), output=Tensor(name="y", shape=(1, 1, 4)),
+               weights=rng.integers(-128, 128, (4, 1, 1, 4)), bias=np.zeros(4, int), format=fmt,
+               window=Window(kernel=(1, 1)), requant=requant),
+    ))
+    x = random_input(network.input, 20, 2)
+    np.testing.assert_array_equal(run_onnx(network, x), run(network, x))
 
 
 def test_onnxruntime_finds_the_same_class():
