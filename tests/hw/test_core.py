@@ -16,12 +16,14 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot.cli import main
+from nhot.contract.config import EngineConfig
+from nhot.device.protocol import Opcode, Region, Request, Response
 from nhot.errors import NhotError
 from nhot.files import write_folder
 from nhot.formats import parse
 from nhot.network.file import save
 from nhot.testing.engine_networks import sample_network
-from nhot_hw.core import ArrayProduct, LaneProduct
+from nhot_hw.core import ArrayProduct, EngineProduct, LaneProduct
 from nhot_hw.core.golden import draw_steps
 from nhot_hw.core.netlist import readable_verilog
 from nhot_hw.core.widths import proved_bits, steps_that_fit
@@ -162,6 +164,39 @@ def test_python_in_the_folder_is_clean(tmp_path, array):
     assert done.returncode == 0, done.stdout
 
 
+def test_host_speaks_the_protocol(tmp_path):
+    product = EngineProduct(EngineConfig(filters=1, inputs=1))
+    write_folder(tmp_path / "X", product.files())
+    spec = importlib.util.spec_from_file_location("core_host", tmp_path / "X" / "host.py")
+    host = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(host)
+    assert [getattr(host, one.name) for one in Opcode] == list(Opcode)
+    assert [getattr(host, one.name) for one in Region] == list(Region)
+    rng = np.random.default_rng(0)
+    for size in (0, 1, 2, 100, 253, 254, 255, 256):
+        for data in (rng.bytes(size), bytes(size), b"\1" * size):
+            request = Request(opcode=Opcode.WRITE, sequence=7, region=Region.WEIGHTS, address=300,
+                              length=size, payload=data).to_bytes()
+            assert host.request(
+                host.WRITE, 7, region=host.WEIGHTS, address=300, length=size, data=data
+            ) == request
+            response = Response(opcode=Opcode.READ, sequence=9, payload=data).to_bytes()
+            assert host.answer(response) == (host.READ, 9, 0, data)
+            with pytest.raises(ValueError, match="must end with the CRC-32"):
+                host.answer(response[:2] + bytes([response[2] ^ 4 or 5]) + response[3:])
+    assert json.loads((tmp_path / "X" / "engine.json").read_text(encoding="utf-8")) == (
+        json.loads(product.config.to_json())
+    )
+
+
+def test_engine_from_the_command_line(tmp_path, capsys):
+    config = tmp_path / "small.json"
+    config.write_text('{"filters": 2, "inputs": 2, "format": "ternary"}', encoding="utf-8")
+    assert core(tmp_path / "X", "--engine", "--config", config) == 0
+    assert (tmp_path / "X" / "nhot_engine_ternary_1x2x2.v").is_file()
+    capsys.readouterr()
+
+
 def test_python_in_the_folder_needs_neither_nhot_nor_numpy(tmp_path):
     write_folder(tmp_path / "X", LaneProduct(spec_of()).files())
     allowed = sys.stdlib_module_names | {"cocotb", "cocotb_tools", "model"}
@@ -209,6 +244,11 @@ def test_command_writes_the_folder(tmp_path, capsys):
       "not 'module'")),
     (["--format", "2hot", "--name", "../x"], "Name of a core must be a Verilog identifier"),
     (["--format", "2hot", "--name", "bench"], "Name of a core must be a Verilog identifier"),
+    ([], "--format or --engine must be given"),
+    (["--engine"], "--board or --config must be given; boards are icebreaker, ulx3s-85f"),
+    (["--engine", "--board", "icebreaker", "--inputs", "4"], "--inputs is not for --engine"),
+    (["--format", "2hot", "--board", "icebreaker"], "--board is for --engine"),
+    (["--engine", "--board", "x"], "Board must be one of"),
     (["--format", "2hot", "--lanes", "0"], "Array lanes must be 1 to 256, not 0"),
     (["--format", "2hot", "--pixels", "65"], "Array pixels must be 1 to 64, not 65"),
     (["--format", "2hot", "--words", "1"], "Array words must be 2 to 65536, not 1"),

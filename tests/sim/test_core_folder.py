@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from nhot.contract.config import EngineConfig
 from nhot.files import write_folder
 from nhot.formats import parse
-from nhot_hw.core import ArrayProduct, LaneProduct
+from nhot_hw.core import ArrayProduct, EngineProduct, LaneProduct
 from nhot_hw.lanes import LaneSpec
 from nhot_sim.runner import require
 from nhot_sim.verilator import find_verilator
@@ -151,10 +152,10 @@ def test_bench_notices_a_fault(tmp_path, user, options):
     assert fusesoc(folder, one.name, "sim", user).returncode, "so must the bench in Verilog"
 
 
-def plant(path):
-    """Let the accumulator miss its lowest bit."""
+def plant(path, lost="24'd1"):
+    """Let the accumulator miss its lowest bit, or others."""
     text = path.read_text(encoding="utf-8")
-    wrong = re.sub(r"( o_sum(_\d+)? <= )", r"\1~24'd1 & ", text)
+    wrong = re.sub(r"( o_sum(_\d+)? <= )", rf"\1~{lost} & ", text)
     assert wrong != text
     path.write_text(wrong, encoding="utf-8")
 
@@ -215,3 +216,45 @@ def test_lint_still_warns(tmp_path, user):
     text = done.stdout + done.stderr
     assert "WIDTHTRUNC" in text
     assert "'forgotten'" in text
+
+
+SMALL = EngineConfig(
+    filters=1, inputs=1, activation_words=64, weight_words=64, requant_words=16, program_words=64
+)
+ENGINES = [
+    EngineConfig(), EngineConfig(format="signed-binary/8", pixels=2, filters=4, inputs=8),
+    EngineConfig(format="3hot", lane="serial", filters=8, inputs=4, requantisers=2),
+    EngineConfig(format="int4", filters=2, inputs=2),
+]
+
+
+@pytest.mark.parametrize("config", [
+    pytest.param(SMALL, id="small"),
+    *(pytest.param(config, id=config.format, marks=pytest.mark.slow) for config in ENGINES),
+])
+def test_fusesoc_lints_and_simulates_engines(tmp_path, user, config):
+    one = EngineProduct(config)
+    write_folder(tmp_path / "X", one.files())
+    for target in ("lint", "sim"):
+        done = fusesoc(tmp_path / "X", one.name, target, user)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "answers as they must be" in done.stdout + done.stderr
+
+
+def test_session_notices_a_fault(tmp_path, user):
+    one = EngineProduct(SMALL)
+    write_folder(tmp_path / "X", one.files())
+    plant(tmp_path / "X" / f"{one.name}.v", lost="24'hfff")  # rounding hides the lowest
+    done = fusesoc(tmp_path / "X", one.name, "sim", user)
+    assert done.returncode
+    assert "Byte of step" in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["portable", "ecp5"])
+@pytest.mark.parametrize("config", [SMALL, *ENGINES], ids=lambda config: config.format)
+def test_make_passes_on_engines_without_nhot(tmp_path, user, config, family):
+    write_folder(tmp_path / "X", EngineProduct(config, family=family).files())
+    done = make(user, tmp_path / "X")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    assert "TESTS=3 PASS=3 FAIL=0 SKIP=0" in done.stdout

@@ -1,10 +1,13 @@
 """``nhot core``: a core as a product, with bench, model and package."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nhot.cli.output import NewFolder, add_json_argument, print_json
+from nhot.cli.target import add_target_arguments, engine_config
+from nhot.errors import NhotError
 from nhot.printable import say
 from nhot_hw.cli.target import ignore_unused
 
@@ -17,7 +20,7 @@ HELP = "write a core for a design of your own: Verilog, bench, model, package"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--format", required=True, metavar="F",
+    parser.add_argument("--format", metavar="F",
                         help="weights: 2hot, 3hot@6, 2hot+, ternary, signed-binary, "
                         "signed-binary/16, int8, ...")
     parser.add_argument("--inputs", type=int, default=8, metavar="S",
@@ -27,6 +30,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     array.add_argument("--pixels", type=int, metavar="T", help="pixels side by side (default: 1)")
     array.add_argument("--words", type=int, metavar="N",
                        help="words of the memory, the weights of a step each (default: 512)")
+    engine = parser.add_argument_group(
+        "a whole engine, whose host talks to it in streams of bytes, in place of one lane"
+    )
+    engine.add_argument("--engine", action="store_true",
+                        help="that of --board or --config, without the board")
+    add_target_arguments(engine)
     parser.add_argument("--style", choices=["parallel", "serial"], default="parallel",
                         help="all terms of a weight in one cycle, or one a cycle (n-hot only)")
     parser.add_argument("--activation-bits", type=int, default=8, metavar="B",
@@ -64,8 +73,14 @@ def run(args: Namespace) -> int:
 
 
 def _product(args: Namespace) -> "Product":
-    from nhot_hw.core import ArrayProduct, LaneProduct
+    from nhot_hw.core import ArrayProduct, EngineProduct, LaneProduct
 
+    if args.engine:
+        _refuse(args, _OF_LANES, "not for --engine")
+        return EngineProduct(engine_config(args), name=args.name, family=args.family)
+    _refuse(args, _OF_ENGINES, "for --engine")
+    if args.format is None:
+        raise NhotError("--format or --engine must be given")
     spec, proved = _spec(args)
     common = {"name": args.name, "family": args.family, "proved": proved}
     sizes = {"filters": args.lanes, "pixels": args.pixels, "words": args.words}
@@ -95,3 +110,18 @@ def _spec(args: Namespace) -> tuple["LaneSpec", str]:
         f"so do those of the {filters:,} filters of {args.weights.name}, whatever the activations."
     )
     return replace(spec, accumulator_bits=bits), proved
+
+
+def _refuse(args: Namespace, names: Sequence[str], reason: str) -> None:
+    parser = ArgumentParser()
+    add_arguments(parser)
+    for name in names:
+        if getattr(args, name) != parser.get_default(name):
+            raise NhotError(f"--{name.replace('_', '-')} is {reason}")
+
+
+_OF_ENGINES = ("board", "configuration", "config")
+_OF_LANES = (
+    "format", "inputs", "lanes", "pixels", "words", "style", "activation_bits", "unsigned",
+    "accumulator_bits", "weights", "bias",
+)

@@ -34,7 +34,9 @@ wand weak weak0 weak1 while wildcard wire with within wor xnor xor
 """.split())
 
 # What else lies in the folder, whose files are named by the module.
-_TAKEN = frozenset({"bench", "model", "ccu2c", "core", "vectors", "stimulus"})
+_TAKEN = frozenset({
+    "bench", "ccu2c", "core", "engine", "host", "model", "session", "stimulus", "vectors",
+})
 
 
 def check_name(name: str) -> str:

@@ -87,7 +87,8 @@ class Product(ABC):
             "name": self.name, "title": self.title, "family": self.family,
             "ports": self.ports, "module": self.verilog, "version": nhot.__version__,
             "sources": [f"{self.name}.v", *(["CCU2C.v"] if self.family == "ecp5" else [])],
-            "several": not self.FLAT, "measured": (), **self.facts(), **more,
+            "several": not self.FLAT,
+            "stimulus": "stimulus.hex", "measured": (), **self.facts(), **more,
         }
         texts = {
             file.removesuffix(".j2").replace("NAME", self.name): _text(f"{folder}/{file}", facts)
