@@ -5,8 +5,9 @@ import random
 import pytest
 
 from nhot.compiler import EngineConfig
-from nhot.contract.program import Region
+from nhot.contract.program import DESCRIPTOR_WORDS, Region
 from nhot_hw.engine import Engine
+from nhot_hw.engine.memories import timing_words
 from nhot_sim.board_model import EngineMemory
 from nhot_sim.streams import get_all, monitor, put, put_all, simulate
 
@@ -19,6 +20,10 @@ CONFIGS = [
     EngineConfig(format="2hot", filters=4, inputs=4, requantisers=4, weight_words=16),
     EngineConfig(format="int8", pixels=2, filters=1, inputs=2, program_words=32, weight_words=16),
 ]
+
+
+def test_there_are_two_times_a_layer():
+    assert timing_words(EngineConfig(program_words=256)) == 2 * (256 // DESCRIPTOR_WORDS)
 
 
 def write(region: int, address: int, data: bytes) -> tuple:

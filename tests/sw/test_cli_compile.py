@@ -14,6 +14,8 @@ import pytest
 from nhot.cli import main
 from nhot.compiler import EngineConfig, Image, compile_network
 from nhot.compiler.targets import BOARDS
+from nhot.network import Filters
+from nhot.network.counts import count_layer
 from nhot.testing.networks import random_network
 
 pytest.importorskip("onnx")
@@ -100,6 +102,17 @@ def test_info_shows_a_network(files, network, capsys):
             height, width, _ = node.output.shape
             assert layer["macs"] == node.weights.size * height * width
             assert layer["terms"] == node.format.cost(node.weights).sum()
+
+
+def test_an_image_says_the_work_of_its_layers(network):
+    made = compile_network(network, EngineConfig(**CONFIG))
+    for layer in made.meta.layers:
+        (node,) = [node for node in network.nodes if node.output.name == layer.name]
+        work = (0, 0, 0)
+        if isinstance(node, Filters):
+            counts = count_layer(node, *network.inputs(node))
+            work = counts.weights, counts.terms, counts.macs
+        assert (layer.weights, layer.terms, layer.macs) == work, layer.name
 
 
 def test_info_shows_an_image(files, capsys):

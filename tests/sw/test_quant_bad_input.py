@@ -223,6 +223,14 @@ def test_files_that_are_no_weights(tmp_path):
     load_weights(Net(), path)
 
 
+def test_one_output_that_is_no_number_is_refused_as_such():
+    model = nn.Conv2d(3, 2, 1)
+    with torch.no_grad():
+        model.bias[1] = torch.nan
+    with pytest.raises(NhotError, match="Activations of '0' must be finite numbers, not NaN"):
+        quantize(model, "int8", samples())
+
+
 class TwoInputs(nn.Module):
     def forward(self, x, y):
         return torch.relu(x + y)

@@ -234,6 +234,7 @@ def test_upsampling(function):
     (nn.Upsample(scale_factor=2, mode="bilinear"), "nearest, by whole factors, not bilinear from"),
     (nn.Upsample(scale_factor=1.5), r"not nearest from \(5, 4\) to \(7, 6\)"),
     (nn.Upsample(scale_factor=2.1), "whole factors"),
+    (nn.Upsample(scale_factor=(2, 2.1)), "whole factors"),
     (nn.Upsample(size=(7, 8)), "whole factors"),
     (lambda x: F.interpolate(x, scale_factor=0.5), "whole factors"),
     (lambda x: torch.cat([x, x]), "join channels"),
