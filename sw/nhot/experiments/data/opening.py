@@ -71,10 +71,8 @@ def open_data(path: str | Path, *, layout: str | None = None, size: Size | None 
     if chosen not in LAYOUTS:
         raise NhotError(f"Layout must be one of {', '.join(LAYOUTS)}, not {chosen!r}")
     found = LAYOUTS[chosen]
-    if not found.sized and size is not None:
-        raise NhotError(f"Size must not be given for {chosen}, whose samples have a size of "
-                        f"their own, not {size}")
     if not found.sized:
+        _check_unsized(chosen, size)
         return found.open(path)
     if size is None:
         raise NhotError(f"Size must be given for the images of {str(path)!r}: height and width of "
@@ -98,6 +96,7 @@ def load_arrays(
         So many samples at most, or recordings of ToyADMOS, evenly spread over the split.
     """
     if _is_npz(Path(path)):
+        _check_unsized("npz", size)
         x, y = load_npz(path)
         samples: Samples[Any] = Arrays(x, np.zeros(len(x), np.int64) if y is None else y)
         loaded = stack(Splits(train=samples).split(split), most)
@@ -110,6 +109,12 @@ def load_arrays(
         vectors = loaded.x.shape[1]
         return loaded.x.reshape(-1, loaded.x.shape[2]), loaded.y.repeat(vectors)
     return loaded.x, loaded.y
+
+
+def _check_unsized(layout: str, size: Size | None) -> None:
+    if size is not None:
+        raise NhotError(f"Size must not be given for {layout}, whose samples have a size of "
+                        f"their own, not {size}")
 
 
 class _Images:
