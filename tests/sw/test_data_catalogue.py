@@ -155,7 +155,7 @@ def test_bad_options(tmp_path):
     with pytest.raises(NhotError, match="Size must not be given for cifar10"):
         open_data(tmp_path, layout="cifar10", size=32)
     np.savez(tmp_path / "x.npz", x=np.zeros((2, 1, 4, 4)))
-    with pytest.raises(NhotError, match="Size must not be given for npz, .*, not 8"):
+    with pytest.raises(NhotError, match=r"Size must not be given for npz, .*, not 8"):
         load_arrays(tmp_path / "x.npz", size=8)
     (tmp_path / "x.npz").unlink()
     make_image_folder(tmp_path)
