@@ -352,7 +352,7 @@ def test_filters_that_fit_are_not_touched():
 
 
 def test_limits_that_nothing_fits():
-    with pytest.raises(NhotError, match="must be at least 10 for inputs of 8 bits, not 9"):
+    with pytest.raises(NhotError, match="must be 10 to 32 for inputs of 8 bits, not 9"):
         weight_quant(spec("2hot"), torch.ones(1, 1)).limit_accumulator(9, 8, torch.ones(1, 1))
     with pytest.raises(NhotError, match="must have a zero, not binary"):
         weight_quant(spec("binary"), torch.ones(1, 1)).limit_accumulator(16, 8, torch.ones(1, 1))
