@@ -23,6 +23,7 @@ from nhot.files import write_folder
 from nhot.formats import parse
 from nhot.network.file import save
 from nhot.testing.engine_networks import sample_network
+from nhot_hw.bench.module import harness
 from nhot_hw.core import ArrayProduct, EngineProduct, LaneProduct
 from nhot_hw.core.golden import draw_steps
 from nhot_hw.core.netlist import readable_verilog
@@ -206,6 +207,30 @@ def test_python_in_the_folder_needs_neither_nhot_nor_numpy(tmp_path):
                 assert {alias.name.split(".")[0] for alias in node.names} <= allowed
             elif isinstance(node, ast.ImportFrom):
                 assert node.module.split(".")[0] in allowed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["portable", "ecp5"])
+def test_measured_core_says_so(tmp_path, family, capsys):
+    arguments = ["--format", "ternary", "--inputs", 2, "--family", family, "--measure"]
+    assert core(tmp_path / "X", *arguments) == 0
+    text = (tmp_path / "X" / "README.md").read_text(encoding="utf-8")
+    row = r"^\| (ECP5|iCE40|Gowin)[^|]* \| (\d+) \| (\d+) \| (\d*) \|$"
+    rows = re.findall(row, text, re.MULTILINE)
+    assert [row[0] for row in rows] == (
+        ["ECP5", "iCE40", "Gowin"] if family == "portable" else ["ECP5"]
+    )
+    assert all(10 < int(luts) < 200 and 20 < int(registers) < 100 for _, luts, registers, _ in rows)
+    assert all(20 < int(mhz) < 500 for name, *_, mhz in rows if name != "Gowin")
+
+
+def test_harness_connects_every_port():
+    product = ArrayProduct(spec_of(bias=True), pixels=1, filters=2, words=4)
+    text = harness(product.name, product.ports)
+    for port in port_names(product.verilog, product.name):
+        assert f".{port}(" in text
+    bits = sum(port.bits for port in product.ports if port.is_input) - 1
+    assert f"reg [{bits}:0] chain" in text
 
 
 @pytest.mark.parametrize("family", ["portable", "ecp5"])

@@ -17,7 +17,7 @@ from nhot_hw.build.tools import run_tool, tool_versions
 from nhot_hw.cache import cache_folder, content_key
 from nhot_hw.lanes import LaneSpec
 
-__all__ = ["FAMILIES", "Measurement", "measure"]
+__all__ = ["FAMILIES", "Measurement", "flow", "flow_script", "measure"]
 
 FAMILIES = ("ecp5", "ice40")
 _REVISION = "lanes 1"  # to be changed with anything below that changes a result
@@ -106,7 +106,7 @@ def measure(
         Harness(spec, lanes), name="harness", platform=_platform(family), emit_src=False
     )
     tools = ("yosys", f"nextpnr-{family}")
-    script = _script(family, dsp=dsp)
+    script = flow_script("read_rtlil harness.il", "harness.lanes", family, dsp=dsp)
     key = content_key([
         _REVISION, json.dumps(tool_versions(tools)), netlist, script, *_PLACE[family], str(seed),
         "timing" if timing else "cells",
@@ -119,7 +119,8 @@ def measure(
         folder = Path(name)
         (folder / "harness.il").write_text(netlist, encoding="utf-8")
         (folder / "harness.ys").write_text(script, encoding="utf-8")
-        result = _run(folder, family, timing=timing, seed=seed, lanes=lanes, macs=macs)
+        result = flow(folder, family, module="harness.lanes", timing=timing, seed=seed,
+                      lanes=lanes, macs=macs)
     write_atomically(entry, json.dumps(asdict(result)).encode())
     return result
 
@@ -135,12 +136,13 @@ def _platform(family: str) -> object:
     return ICEBreakerPlatform(toolchain="IceStorm")
 
 
-def _script(family: str, *, dsp: bool) -> str:
+def flow_script(read: str, module: str, family: str, *, dsp: bool = False) -> str:
+    """For Yosys: read and synthesise ``harness``, and count the cells of ``module`` inside."""
     lines = [
-        "read_rtlil harness.il",
+        read,
         "hierarchy -top harness",
         # One boundary stays, between what is measured and the registers around it.
-        "setattr -mod -set keep_hierarchy 1 harness.lanes",
+        f"setattr -mod -set keep_hierarchy 1 {module}",
         f"{_SYNTHESIS[family, dsp]} -top harness",
         "tee -q -o cells.json stat -json",
         "write_json harness.json",
@@ -148,13 +150,14 @@ def _script(family: str, *, dsp: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _run(
-    folder: Path, family: str, *, timing: bool, seed: int, lanes: int, macs: float
+def flow(
+    folder: Path, family: str, *, module: str, timing: bool, seed: int, lanes: int, macs: float
 ) -> Measurement:
+    """Run ``harness.ys`` in a folder, and with ``timing`` place and route what it made."""
     run_tool("yosys", ["-q", "harness.ys"], folder=folder, log=folder / "yosys.log",
              what="Synthesis", show=False)
     report = read_report(folder / "cells.json")
-    cells = read_cells(report, "harness.lanes")
+    cells = read_cells(report, module)
     placed = fmax = None
     if timing:
         run_tool(

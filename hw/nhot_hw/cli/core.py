@@ -52,6 +52,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--family", choices=["portable", "ecp5"], default="portable",
                         help="plain Verilog, or with the carry cells of the ECP5")
     parser.add_argument("--name", metavar="NAME", help="of the module (default: after the format)")
+    parser.add_argument("--measure", action="store_true",
+                        help="put into the README what it takes of an ECP5, an iCE40 and a Gowin "
+                        "FPGA (minutes)")
     parser.add_argument("-o", "--output", action=NewFolder, required=True, metavar="DIR",
                         help="a new folder for the files")
     add_json_argument(parser)
@@ -63,7 +66,7 @@ def run(args: Namespace) -> int:
 
     ignore_unused()
     product = _product(args)
-    paths = write_folder(args.output, product.files())
+    paths = write_folder(args.output, product.files(**_measured(product, args)))
     if args.json:
         print_json({"name": product.name, "files": [str(path) for path in paths]})
         return 0
@@ -112,6 +115,17 @@ def _spec(args: Namespace) -> tuple["LaneSpec", str]:
     return replace(spec, accumulator_bits=bits), proved
 
 
+def _measured(product: "Product", args: Namespace) -> dict[str, object]:
+    """For the README: what the core takes, if that was asked for."""
+    if not args.measure:
+        return {}
+    from nhot_hw.bench.module import GOWIN, legend, measure_module
+
+    families = ("ecp5",) if args.family == "ecp5" else ("ecp5", "ice40", GOWIN)
+    costs = measure_module(product.verilog, product.name, product.ports, families)
+    return {"measured": costs, "measured_with": legend()}
+
+
 def _refuse(args: Namespace, names: Sequence[str], reason: str) -> None:
     parser = ArgumentParser()
     add_arguments(parser)
@@ -122,6 +136,6 @@ def _refuse(args: Namespace, names: Sequence[str], reason: str) -> None:
 
 _OF_ENGINES = ("board", "configuration", "config")
 _OF_LANES = (
-    "format", "inputs", "lanes", "pixels", "words", "style", "activation_bits", "unsigned",
-    "accumulator_bits", "weights", "bias",
+    "measure", "format", "inputs", "lanes", "pixels", "words", "style", "activation_bits",
+    "unsigned", "accumulator_bits", "weights", "bias",
 )
