@@ -88,9 +88,13 @@ def test_model_refuses_what_the_core_does_not_take(tmp_path, call, text):
         call(load_model(tmp_path / "X"))
 
 
-@pytest.mark.parametrize("options", SPECS, ids=lambda options: options["format"])
-def test_header_names_every_port(options):
-    product = LaneProduct(spec_of(**options))
+@pytest.mark.parametrize("product", [
+    *(LaneProduct(spec_of(**options)) for options in SPECS),
+    ArrayProduct(spec_of(bias=True), pixels=2, filters=2, words=8),
+    ArrayProduct(spec_of(format="3hot", style="serial"), pixels=1, filters=1, words=300),
+    EngineProduct(EngineConfig(filters=1, inputs=1)),
+], ids=lambda product: product.name)
+def test_header_names_every_port(product):
     text = product.files()[f"{product.name}.v"].decode()
     header = text[: text.index("\nmodule ")]
     named = re.findall(r"^//   (?:input|output) +(\w+) +(\d+) bits?\b.*\w\.$", header, re.MULTILINE)
@@ -98,10 +102,17 @@ def test_header_names_every_port(options):
     for name, bits in named:
         declared = re.search(rf"^  (?:input|output) (?:\[(\d+):0\] )?{name};", text, re.MULTILINE)
         assert int(bits) == int(declared[1] or 0) + 1
+    assert not re.search(r"\\|hdlname|unused_bits|src =", text)
+
+
+@pytest.mark.parametrize("options", SPECS, ids=lambda options: options["format"])
+def test_header_says_what_a_sum_is(options):
+    product = LaneProduct(spec_of(**options))
+    text = product.files()[f"{product.name}.v"].decode()
+    header = text[: text.index("\nmodule ")]
     assert f"latency   {product.spec.latency} cycles" in header
     assert ("i_phase" in header) == (product.spec.ii > 1)
     assert ("missing(w)" in header) == bool(product.facts()["inverted"])
-    assert not re.search(r"\\|hdlname|unused_bits|src =", text)
 
 
 def test_timing_is_that_of_the_spec():

@@ -5,12 +5,12 @@ import re
 from nhot.errors import NhotError
 from nhot.printable import shortened
 
-__all__ = ["check_name", "identifier"]
+__all__ = ["RESERVED", "check_name", "identifier"]
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 # Of IEEE 1800-2017, those of Verilog among them.
-_RESERVED = frozenset("""
+RESERVED = frozenset("""
 accept_on alias always always_comb always_ff always_latch and assert assign assume automatic before
 begin bind bins binsof bit break buf bufif0 bufif1 byte case casex casez cell chandle checker class
 clocking cmos config const constraint context continue cover covergroup coverpoint cross deassign
@@ -41,7 +41,7 @@ _TAKEN = frozenset({
 
 def check_name(name: str) -> str:
     """Refuse what cannot be the name of a module, of its files and of a package."""
-    if not _IDENTIFIER.fullmatch(name) or name in _RESERVED or name.lower() in _TAKEN:
+    if not _IDENTIFIER.fullmatch(name) or name in RESERVED or name.lower() in _TAKEN:
         raise NhotError(
             "Name of a core must be a Verilog identifier of at most 64 characters and no reserved "
             f"word, not {shortened(name)}"

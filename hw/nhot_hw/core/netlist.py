@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
+from nhot_hw.core.names import RESERVED
 from nhot_hw.verilog import rtlil_to_verilog, run_passes
 
 __all__ = ["readable_verilog"]
@@ -83,14 +84,14 @@ def _without(netlist: str, twins: Mapping[str, tuple[str, Mapping[str, str]]]) -
 
 
 def _plain_names(netlist: str) -> str:
-    r"""With ``\lane.stage$9``, which Verilog must escape, as ``\lane_stage_9``."""
+    r"""Without names that Verilog must escape: ``\lane.stage$9`` is ``\lane_stage_9``."""
     taken = set(_PUBLIC.findall(netlist))
     names: dict[str, str] = {}
     for old in sorted(taken):
         new = re.sub(r"\W+", "_", old, flags=re.ASCII).strip("_")
-        if new == old:
+        if new == old and new not in RESERVED:
             continue
-        while new in taken:
+        while new in taken or new in RESERVED:
             new += "_"
         taken.add(new)
         names[old] = new
