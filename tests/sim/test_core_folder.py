@@ -34,10 +34,13 @@ ALL = [
       for name in ("1hot", "2hot", "3hot", "2hot+", "ternary")),
     *({"format": name, "inputs": 3, "family": "ecp5", "bias": bias}
       for name in ("1hot", "2hot", "ternary", "signed-binary", "int8") for bias in (False, True)),
-    {"format": "2hot", "inputs": 3, "style": "serial", "family": "ecp5"},
     *({"format": "signed-binary/16", "inputs": 8, "family": family, "bias": bias}
       for family in ("portable", "ecp5") for bias in (False, True)),
     {"format": "signed-binary/4", "inputs": 4, "filters": 2, "pixels": 2, "words": 8},
+    *({"format": "2hot", "inputs": 3, "style": style, "family": "ecp5"}
+      for style in ("chain", "serial")),
+    *({"format": "int8", "inputs": 3, "style": "rows", "family": family}
+      for family in ("portable", "ecp5")),
     {"format": "int4", "inputs": 1, "activation_bits": 2, "accumulator_bits": 8},
     *({"format": name, "inputs": 4, "style": style, "filters": 2, "pixels": 2, "words": 2,
        "family": family}

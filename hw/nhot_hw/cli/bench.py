@@ -41,7 +41,7 @@ def _lanes(args: Namespace) -> int:
     from nhot_hw.bench.lanes import FAMILIES
 
     families = [args.family] if args.family else list(FAMILIES)
-    rows = sweep.sweep(families, (4,) if args.quick else (4, 8), timing=not args.cells)
+    rows = sweep.sweep(families, (4,) if args.quick else (4, 16), timing=not args.cells)
     if args.markdown is not None:
         write_atomically(args.markdown, sweep.to_markdown(rows).encode())
     return _print(args, sweep.COLUMNS, sweep.COLUMNS[2:], rows, sweep.legend(families))

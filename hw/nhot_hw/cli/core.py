@@ -36,8 +36,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     engine.add_argument("--engine", action="store_true",
                         help="that of --board or --config, without the board")
     add_target_arguments(engine)
-    parser.add_argument("--style", choices=["parallel", "serial"], default="parallel",
-                        help="all terms of a weight in one cycle, or one a cycle (n-hot only)")
+    parser.add_argument("--style", choices=["parallel", "chain", "serial", "rows"],
+                        default="parallel",
+                        help="all terms of a weight in one cycle, in a tree or in chains, or one a "
+                        "cycle (n-hot only); uniform weights in rows of adder cells")
     parser.add_argument("--activation-bits", type=int, default=8, metavar="B",
                         help="bits of an activation (default: 8)")
     parser.add_argument("--unsigned", action="store_true", help="activations are not negative")

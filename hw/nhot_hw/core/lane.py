@@ -18,6 +18,12 @@ from nhot_hw.lanes import Lane, LaneSpec
 
 __all__ = ["LaneCore", "LaneProduct"]
 
+# How each style goes on after the format in a title.
+_STYLES = {
+    "parallel": "", "chain": ", terms added in chains", "serial": ", one term of a weight a cycle",
+    "rows": ", in rows of adder cells",
+}
+
 MEANINGS = {
     "i_x": "The activations of this step, input 0 in the low bits.",
     "i_w": "The weight fields of this step, input 0 in the low bits.",
@@ -98,8 +104,7 @@ class LaneProduct(Product):
         """What it is, in a line."""
         spec = self.spec
         inputs = f"{spec.inputs} input{'s' * (spec.inputs > 1)}"
-        serial = ", one term of a weight a cycle" if spec.style == "serial" else ""
-        return f"Dot product of {inputs}, {spec.format.name} weights{serial}"
+        return f"Dot product of {inputs}, {spec.format.name} weights{_STYLES[spec.style]}"
 
     def create(self) -> LaneCore:
         """The gateware."""
@@ -134,7 +139,7 @@ class LaneProduct(Product):
 
 def default_name(spec: LaneSpec) -> str:
     """Of a lane: after its format, style and inputs."""
-    style = "_serial" if spec.style == "serial" else ""
+    style = "" if spec.style == "parallel" else f"_{spec.style}"
     return f"nhot_{identifier(spec.format.name)}{style}_{spec.inputs}"
 
 

@@ -8,7 +8,7 @@ from nhot.errors import NhotError
 from nhot.formats.format import Ints
 from nhot.network.bounds import sum_bound
 from nhot_hw.lanes import LaneSpec
-from nhot_hw.lanes.spec import bits_for
+from nhot_hw.lanes.register import bits_for
 
 __all__ = ["check_step", "proved_bits", "steps_that_fit"]
 

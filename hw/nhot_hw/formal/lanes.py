@@ -12,7 +12,7 @@ from nhot.formats import Uniform
 from nhot.formats.terms import sum_terms
 from nhot_hw.formal.history import delayed
 from nhot_hw.lanes import Lane, LaneSpec
-from nhot_hw.lanes.spec import bits_for
+from nhot_hw.lanes.register import bits_for
 
 __all__ = ["LaneAdds", "LaneMultiplies"]
 
@@ -200,7 +200,7 @@ def _product_bits(spec: LaneSpec, factor: Value) -> int:
 
 def _phases(spec: LaneSpec, level: int) -> list[tuple[int, int]]:
     """For each cycle of a step: what the activation is multiplied by, and the ones that lack."""
-    if spec.style == "parallel":
+    if spec.ii == 1:
         return [(level, -spec.compute([[0]], [[level]]))]
     terms = spec.format.field_terms(level)
     assert sum_terms(terms) == level

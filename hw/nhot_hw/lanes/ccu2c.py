@@ -11,10 +11,12 @@ from amaranth.hdl import Cat, Const, Instance, Module, Mux, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["SIMULATED", "Ccu2c", "Fused", "fused_accumulate", "fused_add", "is_ecp5"]
+__all__ = ["SIMULATED", "Ccu2c", "Fused", "fused_accumulate", "fused_add", "is_ecp5", "is_ice40"]
 
 SIMULATED = "ecp5-simulated"
 """As a platform: that of the ECP5, with models for the cells."""
+
+_NO_CARRY = Const(0, 1)
 
 # Bit a + 2b + 4c + 8d of a table is the sum, without carry, of two numbers. The carry comes from a
 # and b alone, as if c and d were 0, so there one of the numbers must be 0: the operand, or the old
@@ -29,6 +31,11 @@ _TABLES = {
 def is_ecp5(platform: object) -> bool:
     """Whether a component is elaborated for an ECP5."""
     return platform == SIMULATED or getattr(platform, "family", None) == "ecp5"
+
+
+def is_ice40(platform: object) -> bool:
+    """Whether a component is elaborated for an iCE40."""
+    return getattr(platform, "family", "").lower() == "ice40"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +64,12 @@ class Fused:
         return max(len(self.b), len(self.c))
 
 
-def fused_add(m: Module, a: Value, operand: Fused, *, bits: int) -> Value:
-    """``a`` plus the operand, both signed, with the carry but at most ``bits`` wide."""
+def fused_add(
+    m: Module, a: Value, operand: Fused, *, bits: int, carry: Value = _NO_CARRY
+) -> Value:
+    """``a`` plus the operand, both signed, plus a carry of one bit; at most ``bits`` wide."""
     width = min(max(len(a), operand.width) + 1, bits)
-    return _chain(m, operand.kind, (a, operand.b, operand.c, operand.d), width)
+    return _chain(m, operand.kind, (a, operand.b, operand.c, operand.d), width, carry)
 
 
 def fused_accumulate(
@@ -70,14 +79,15 @@ def fused_accumulate(
 
     Signed, as wide as ``old``.
     """
-    return _chain(m, "accumulate", (total, negative, old, first), len(old))
+    return _chain(m, "accumulate", (total, negative, old, first), len(old), _NO_CARRY)
 
 
-def _chain(m: Module, kind: str, values: tuple[Value, ...], width: int) -> Value:
+def _chain(
+    m: Module, kind: str, values: tuple[Value, ...], width: int, carry: Value
+) -> Value:
     """Carry cells in a row, fed with a, b, c and d."""
     inputs = [_extend(value, width + 1) for value in values]
     table = _table(kind)
-    carry: Value = Const(0, 1)
     sums = []
     for i in range(0, width, 2):
         cell = Ccu2c(table)

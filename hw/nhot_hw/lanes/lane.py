@@ -8,7 +8,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot_hw.lanes.ccu2c import Fused, fused_accumulate, fused_add, is_ecp5
-from nhot_hw.lanes.register import add_tree, delay
+from nhot_hw.lanes.register import Held, add_tree, delay
 
 if TYPE_CHECKING:
     from nhot_hw.lanes.spec import LaneSpec
@@ -76,19 +76,29 @@ class Lane(wiring.Component):
         With ``fuse`` the adder that follows may do the last stage.
         """
 
+    @staticmethod
+    def addends(spec: "LaneSpec") -> int:
+        """How many numbers of a step the adder tree adds."""
+        return spec.inputs
+
+    def products(self, m: Module, *, platform: object) -> list[Value | Fused | Held]:
+        """What the adder tree adds; takes ``product_latency`` cycles."""
+        fuse = is_ecp5(platform)
+        return [self.product(m, x, field, fuse=fuse) for x, field in self.operands()]
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         fuse = is_ecp5(platform)
-        products = [self.product(m, x, field, fuse=fuse) for x, field in self._operands()]
         negative = self._negative(m)
         late = fuse and not self.spec.bias  # the carry cells have no input left beside a bias
         total = add_tree(
-            m, products, bits=self.spec.accumulator_bits, invert=None if late else negative
+            m, self.products(m, platform=platform), bits=self.spec.accumulator_bits,
+            invert=None if late else negative,
         )
         self._accumulate(m, total, negative if late else None, fuse=fuse)
         return m
 
-    def _operands(self) -> list[tuple[Value, Value]]:
+    def operands(self) -> list[tuple[Value, Value]]:
         """Each input's activation, as a signed value, and weight field."""
         bits = self.spec.format.field_bits
         activations = (Value.cast(self.i_x[i]) for i in range(self.spec.inputs))
@@ -110,7 +120,7 @@ class Lane(wiring.Component):
         bits = self.spec.accumulator_bits
         enable, first = self._control(m)
         if negative is not None:
-            negative = delay(m, negative, (self.spec.inputs - 1).bit_length())
+            negative = delay(m, negative, (self.addends(self.spec) - 1).bit_length())
             new = fused_accumulate(m, total, negative, self.o_sum, first)
         elif fuse:
             new = fused_add(m, total, self._old(first), bits=bits)

@@ -26,15 +26,19 @@ class ParallelLane(Lane):
 
     def product(self, m: Module, x: Value, field: Value, *, fuse: bool) -> Value | Fused:
         format, bits = self.spec.format, self.spec.product_bits
-        enable = field[-1] if format.n == 1 else Const(1)
-        terms = [
-            add_term(
-                m, x, field.word_select(i, format.term_bits), enable=enable, max_shift=shift,
-                bits=bits, fuse=fuse,
-            )
-            for i, shift in enumerate(max_shifts(format))
-        ]
+        terms = [self.term(m, i, x, field, fuse=fuse) for i in range(format.n)]
         return terms[0] if format.n == 1 else add_tree(m, terms, bits=bits)
+
+    def term(
+        self, m: Module, index: int, x: Value, field: Value, *, fuse: bool
+    ) -> Value | Fused:
+        """Add the circuit of one term of a weight to ``m``. Takes one cycle."""
+        format = self.spec.format
+        return add_term(
+            m, x, field.word_select(index, format.term_bits),
+            enable=field[-1] if format.n == 1 else Const(1), max_shift=max_shifts(format)[index],
+            bits=self.spec.product_bits, fuse=fuse,
+        )
 
 
 @cache

@@ -1,12 +1,30 @@
 """Pipeline registers and adder trees."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from amaranth.hdl import Module, Mux, Shape, Signal, Value
 
+from nhot.formats.format import Ints
 from nhot_hw.lanes.ccu2c import Fused, fused_add
 
-__all__ = ["add_tree", "delay", "register"]
+__all__ = ["Held", "add", "add_tree", "bits_for", "delay", "register"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """A signed operand that counts if ``enable`` is set; else an adder lets its other one through.
+
+    An iCE40 does that in the cells of the adder, whose LUTs have an input left.
+    """
+
+    operand: Value
+    enable: Value
+
+    @property
+    def value(self) -> Value:
+        """The operand, where there is no adder for it."""
+        return Mux(self.enable, self.operand, 0).as_signed()
 
 
 def register(m: Module, value: Value, *, bits: int = 64) -> Signal:
@@ -25,7 +43,7 @@ def delay(m: Module, value: Value, cycles: int) -> Value:
 
 
 def add_tree(
-    m: Module, values: Sequence[Value | Fused], *, bits: int, invert: Value | None = None
+    m: Module, values: Sequence[Value | Fused | Held], *, bits: int, invert: Value | None = None
 ) -> Value:
     """Add signed values pairwise, with a register after each level.
 
@@ -39,7 +57,7 @@ def add_tree(
         return _inverted(_plain(values[0]), invert)
     for level in range(levels):
         pairs = zip(values[::2], values[1::2], strict=False)
-        sums = [_add(m, a, b, bits=bits) for a, b in pairs]
+        sums = [add(m, _plain(a), b, bits=bits) for a, b in pairs]
         if invert is not None and level == levels - 1:
             sums = [_inverted(sums[0], delay(m, invert, level))]
         rest = values[len(sums) * 2:]
@@ -47,15 +65,23 @@ def add_tree(
     return _plain(values[0])
 
 
-def _add(m: Module, a: Value | Fused, b: Value | Fused, *, bits: int) -> Value:
+def add(m: Module, a: Value, b: Value | Fused | Held, *, bits: int) -> Value:
+    """The sum of two signed values, with the carry; ``bits`` of it matter."""
     if isinstance(b, Fused):
-        return fused_add(m, _plain(a), b, bits=bits)
+        return fused_add(m, a, b, bits=bits)
+    if isinstance(b, Held):
+        return Mux(b.enable, a + b.operand, a)
     return a + b
+
+
+def bits_for(values: Ints) -> int:
+    """Bits of the narrowest two's complement that holds all of ``values``."""
+    return max(int(values.max()).bit_length(), int(~values.min()).bit_length()) + 1
 
 
 def _inverted(value: Value, invert: Value) -> Value:
     return Mux(invert, ~value, value)
 
 
-def _plain(value: Value | Fused) -> Value:
-    return value.value if isinstance(value, Fused) else value
+def _plain(value: Value | Fused | Held) -> Value:
+    return value if isinstance(value, Value) else value.value

@@ -28,7 +28,7 @@ def add_term(
     fuse : bool
         Leave the last stage to the adder that follows.
     """
-    shift, negative = term[:-1], term[-1]
+    shift, negative = term[:max_shift.bit_length()], term[-1]
     if fuse:
         return _fused(m, x, shift, negative, enable, max_shift=max_shift)
     if not len(shift):

@@ -11,13 +11,22 @@ from nhot.contract.config import EngineConfig
 from nhot.errors import NhotError
 from nhot.formats import Format, NHot, SignedBinary, Uniform
 from nhot.formats.format import Ints
+from nhot_hw.lanes.chain import ChainLane, SignedBinaryChainLane
 from nhot_hw.lanes.lane import Lane
 from nhot_hw.lanes.multiply import MultiplyLane
 from nhot_hw.lanes.parallel import ParallelLane
+from nhot_hw.lanes.register import bits_for
+from nhot_hw.lanes.rows import RowsLane
 from nhot_hw.lanes.serial import SerialLane
 from nhot_hw.lanes.signed_binary import SignedBinaryLane
 
-__all__ = ["LaneSpec", "for_config"]
+__all__ = ["STYLES", "LaneSpec", "for_config"]
+
+STYLES: dict[str, tuple[tuple[type[Format], ...], str]] = {
+    "parallel": ((Format,), "any"), "chain": ((NHot, SignedBinary), "n-hot or signed-binary"),
+    "serial": ((NHot,), "n-hot"), "rows": ((Uniform,), "uniform"),
+}
+"""What ``LaneSpec.style`` may be, and of which formats."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +45,10 @@ class LaneSpec:
         Range of an activation.
     accumulator_bits : int
         Width of the sum. It wraps on the way, which does no harm to a sum that fits in the end.
-    style : {"parallel", "serial"}
-        All terms of a weight in one cycle, or one term a cycle (n-hot only).
+    style : {"parallel", "chain", "serial", "rows"}
+        All terms of a weight in one cycle: in a tree, or in chains of about four, which take fewer
+        cells and more cycles (not uniform formats); or one term a cycle (n-hot only). A uniform
+        format is left to synthesis as a product, or mapped by hand in rows of adder cells.
     bias : bool
         A sum starts at the port ``i_bias``, not at 0: at its own bias, or at the ones that it
         leaves out, so that no adder behind the lane makes up for them.
@@ -48,7 +59,7 @@ class LaneSpec:
     activation_bits: int = 8
     activation_signed: bool = True
     accumulator_bits: int = 24
-    style: Literal["parallel", "serial"] = "parallel"
+    style: Literal["parallel", "chain", "serial", "rows"] = "parallel"
     bias: bool = False
 
     def __post_init__(self) -> None:
@@ -66,10 +77,14 @@ class LaneSpec:
             value = getattr(self, what)
             if not isinstance(value, bool):
                 raise TypeError(f"Lane {what} must be a bool, not {value!r}")
-        if self.style not in ("parallel", "serial"):
-            raise NhotError(f"Lane style must be 'parallel' or 'serial', not {self.style!r}")
-        if self.style == "serial" and not isinstance(self.format, NHot):
-            raise NhotError(f"Format of a serial lane must be n-hot, not {self.format.name}")
+        if self.style not in STYLES:
+            names = ", ".join(map(repr, STYLES))
+            raise NhotError(f"Lane style must be one of {names}, not {self.style!r}")
+        kinds, name = STYLES[self.style]
+        if not isinstance(self.format, kinds):
+            raise NhotError(
+                f"Format of a {self.style} lane must be {name}, not {self.format.name}"
+            )
         if not isinstance(self.format, (NHot, Uniform, SignedBinary)):
             raise NhotError(f"Format must be one that a lane exists for, not {self.format.name}")
         if isinstance(self.format, SignedBinary):
@@ -91,7 +106,7 @@ class LaneSpec:
 
         That of the products, one for each level of the adder tree, one for the accumulator.
         """
-        return self._core.product_latency(self) + (self.inputs - 1).bit_length() + 1
+        return self._core.product_latency(self) + (self._core.addends(self) - 1).bit_length() + 1
 
     @property
     def weight_bits(self) -> int:
@@ -101,10 +116,15 @@ class LaneSpec:
     @property
     def product_bits(self) -> int:
         """Bits of the signed product of any activation and any level, as the lane computes it."""
-        low, high = self.activation_range
+        return bits_for(self.product_range)
+
+    @property
+    def product_range(self) -> Ints:
+        """The smallest and the largest product, as the lane computes it."""
         levels = self.format.levels
         missing = self.format.inverted_terms(levels[:, None])
-        return bits_for(np.concatenate([levels * low - missing, levels * high - missing]))
+        products = np.outer(self.activation_range, levels) - missing
+        return np.array([products.min(), products.max()])
 
     @property
     def activation_range(self) -> tuple[int, int]:
@@ -169,11 +189,13 @@ class LaneSpec:
     def _core(self) -> type[Lane]:
         match self.format:
             case NHot():
-                return SerialLane if self.style == "serial" else ParallelLane
+                return {
+                    "parallel": ParallelLane, "chain": ChainLane, "serial": SerialLane,
+                }[self.style]
             case SignedBinary():
-                return SignedBinaryLane
+                return SignedBinaryChainLane if self.style == "chain" else SignedBinaryLane
             case _:
-                return MultiplyLane
+                return RowsLane if self.style == "rows" else MultiplyLane
 
     def _check(self, what: str, values: ArrayLike) -> Ints:
         array = np.asarray(values)
@@ -192,8 +214,3 @@ def for_config(config: EngineConfig) -> LaneSpec:
         accumulator_bits=config.accumulator_bits,
         style=config.lane,
     )
-
-
-def bits_for(values: Ints) -> int:
-    """Bits of the narrowest two's complement that holds all of ``values``."""
-    return max(int(values.max()).bit_length(), int(~values.min()).bit_length()) + 1
