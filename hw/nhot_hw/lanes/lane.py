@@ -7,6 +7,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigne
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from nhot.contract.latency import product_latency
 from nhot_hw.lanes.ccu2c import Fused, fused_accumulate, fused_add, is_ecp5
 from nhot_hw.lanes.register import Held, add_tree, delay
 
@@ -65,9 +66,9 @@ class Lane(wiring.Component):
         })
 
     @staticmethod
-    @abstractmethod
     def product_latency(spec: "LaneSpec") -> int:
-        """Cycles from the inputs to the products."""
+        """Cycles from the inputs to the products: what the compiler counts on, for engines."""
+        return product_latency(spec.format, spec.style)
 
     @abstractmethod
     def product(self, m: Module, x: Value, field: Value, *, fuse: bool) -> Value | Fused:

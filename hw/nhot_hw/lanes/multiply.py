@@ -8,17 +8,13 @@ from nhot_hw.lanes.lane import Lane
 from nhot_hw.lanes.register import register
 
 if TYPE_CHECKING:
-    from nhot_hw.lanes.spec import LaneSpec
+    pass
 
 __all__ = ["MultiplyLane"]
 
 
 class MultiplyLane(Lane):
     """A multiplier for each input, in a DSP block or in LUTs as synthesis is told."""
-
-    @staticmethod
-    def product_latency(spec: "LaneSpec") -> int:
-        return 1
 
     def product(self, m: Module, x: Value, field: Value, *, fuse: bool) -> Value:
         return register(m, x * field.as_signed(), bits=self.spec.product_bits)

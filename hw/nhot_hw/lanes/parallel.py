@@ -12,17 +12,13 @@ from nhot_hw.lanes.register import add_tree
 from nhot_hw.lanes.shifter import add_term
 
 if TYPE_CHECKING:
-    from nhot_hw.lanes.spec import LaneSpec
+    pass
 
 __all__ = ["ParallelLane"]
 
 
 class ParallelLane(Lane):
     """n shifters for each input. Ternary is ``n == 1`` with no shift: a gate and an inverter."""
-
-    @staticmethod
-    def product_latency(spec: "LaneSpec") -> int:
-        return 1 + (spec.format.n - 1).bit_length()
 
     def product(self, m: Module, x: Value, field: Value, *, fuse: bool) -> Value | Fused:
         format, bits = self.spec.format, self.spec.product_bits

@@ -9,17 +9,13 @@ from nhot_hw.lanes.lane import Lane
 from nhot_hw.lanes.shifter import add_term
 
 if TYPE_CHECKING:
-    from nhot_hw.lanes.spec import LaneSpec
+    pass
 
 __all__ = ["SerialLane"]
 
 
 class SerialLane(Lane):
     """One shifter for each input, which ``i_phase`` leads through the n terms of its weight."""
-
-    @staticmethod
-    def product_latency(spec: "LaneSpec") -> int:
-        return 1
 
     def product(self, m: Module, x: Value, field: Value, *, fuse: bool) -> Value | Fused:
         format = self.spec.format

@@ -8,7 +8,7 @@ from nhot_hw.lanes.lane import Lane
 from nhot_hw.lanes.register import register
 
 if TYPE_CHECKING:
-    from nhot_hw.lanes.spec import LaneSpec
+    pass
 
 __all__ = ["SignedBinaryLane"]
 
@@ -19,10 +19,6 @@ class SignedBinaryLane(Lane):
     The sign of a filter is in its requantisation. With regions the sign of a step is in the top bit
     of its weights, and the base inverts the sum of the step.
     """
-
-    @staticmethod
-    def product_latency(spec: "LaneSpec") -> int:
-        return 1
 
     def product(self, m: Module, x: Value, field: Value, *, fuse: bool) -> Value:
         return register(m, Mux(field[0], x, 0), bits=self.spec.product_bits)

@@ -8,6 +8,7 @@ from amaranth.hdl import Shape
 from numpy.typing import ArrayLike
 
 from nhot.contract.config import EngineConfig
+from nhot.contract.latency import sum_latency
 from nhot.errors import NhotError
 from nhot.formats import Format, NHot, SignedBinary, Uniform
 from nhot.formats.format import Ints
@@ -106,7 +107,7 @@ class LaneSpec:
 
         That of the products, one for each level of the adder tree, one for the accumulator.
         """
-        return self._core.product_latency(self) + (self._core.addends(self) - 1).bit_length() + 1
+        return sum_latency(self._core.product_latency(self), self._core.addends(self))
 
     @property
     def weight_bits(self) -> int:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from math import gcd
 from typing import Literal
 
+from nhot.contract.latency import product_latency, sum_latency
 from nhot.contract.program import MAX_PAYLOAD
 from nhot.errors import NhotError
 from nhot.formats import Format, NHot, SignedBinary, Uniform, parse
@@ -120,11 +121,7 @@ class EngineConfig:
     @property
     def lane_latency(self) -> int:
         """Cycles from the last step of a sum to the sum: product, adder tree, accumulator."""
-        fmt = self.weight_format
-        tree = (self.inputs - 1).bit_length()
-        if self.lane == "parallel" and isinstance(fmt, NHot):
-            tree += (fmt.n - 1).bit_length()  # over the terms of a weight
-        return 1 + tree + 1
+        return sum_latency(product_latency(self.weight_format, self.lane), self.inputs)
 
     @property
     def word_codes(self) -> int:

@@ -1,0 +1,26 @@
+"""How deep the pipeline of a lane is: the gateware is made so, and the compiler counts on it."""
+
+from __future__ import annotations
+
+from nhot.formats import Format, NHot
+
+__all__ = ["product_latency", "sum_latency"]
+
+
+def product_latency(format: Format, style: str) -> int:
+    """Cycles from a lane's inputs to its products, in a lane that an engine may have.
+
+    One for the shifters, the gates or the multiplier; n terms of a weight that come in the same
+    cycle (``style`` is ``"parallel"``) are then added up in a tree.
+    """
+    if style == "parallel" and isinstance(format, NHot):
+        return 1 + (format.n - 1).bit_length()
+    return 1
+
+
+def sum_latency(products: int, addends: int) -> int:
+    """Cycles from a lane's inputs to its sum, where its products take so many of them.
+
+    A cycle for each level of the tree over the ``addends`` of a step, one for the accumulator.
+    """
+    return products + (addends - 1).bit_length() + 1
