@@ -4,6 +4,8 @@
 import json
 import os
 import sys
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 from amaranth.hdl import Assert, Assume, Const, Cover, Instance, Module, Signal
@@ -13,14 +15,17 @@ from amaranth.lib.wiring import In
 from nhot.cli import main
 from nhot.errors import BuildError, MissingToolError, NhotError
 from nhot.formats import parse
-from nhot_hw.formal import Outcome, Proof, prove
+from nhot_hw.engine.loader import Loader
+from nhot_hw.engine.readout import Readout
+from nhot_hw.formal import Outcome, Proof, cobs, engine, prove, replay
 from nhot_hw.formal.proofs import all_proofs, chosen_proofs, lane_proofs
+from nhot_hw.io import CobsDecoder, CobsEncoder, ReplayFifo
 from nhot_hw.lanes import Lane, LaneSpec
 
 # The others run with the slow tests, seconds or not: these show that each kind of proof works.
 QUICK = {
-    "lane-1hot-product", "lane-ternary-product", "lane-signed-binary-16-product",
-    "lane-2hot-sum-4", "lane-signed-binary-16-sum-4",
+    "lane-ternary-product", "lane-signed-binary-16-sum-4", "replay-queue", "cobs-decoder",
+    "readout",
 }
 PROOFS = [
     pytest.param(proof, id=proof.name, marks=[] if proof.name in QUICK else [pytest.mark.slow])
@@ -55,9 +60,68 @@ def late(monkeypatch):
     monkeypatch.setattr(Lane, "_control", changed)
 
 
+def source(component, old, new):
+    """A fault in the text of the module that has ``component``."""
+
+    def plant(monkeypatch):
+        module = sys.modules[component.__module__]
+        text = Path(module.__file__).read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        faulty = ModuleType(component.__module__)
+        exec(compile(text.replace(old, new), module.__file__, "exec"), faulty.__dict__)
+        for user in (replay, cobs, engine):
+            if hasattr(user, component.__name__):
+                monkeypatch.setattr(user, component.__name__, getattr(faulty, component.__name__))
+
+    plant.__name__ = f"{old} is {new}"
+    return plant
+
+
+def turned(monkeypatch):
+    """Each activation meets the weight of the input before."""
+    operands = Lane.operands
+
+    def changed(self):
+        pairs = operands(self)
+        return [(x, pairs[i - 1][1]) for i, (x, _) in enumerate(pairs)]
+
+    monkeypatch.setattr(Lane, "operands", changed)
+
+
 FAULTS = {
     "lane-*-product": [odd_activations, late],
-    "lane-*-sum-*": [never_first, late],
+    "lane-*-sum-*": [never_first, late, turned],
+    "replay-queue": [
+        source(ReplayFifo, "oldest.eq(head)", "oldest.eq(tail)"),
+        source(ReplayFifo, "after != oldest", "after != head"),
+        source(ReplayFifo, "head.eq(oldest)", "head.eq(oldest + 1)"),
+    ],
+    "cobs-decoder": [
+        source(CobsDecoder, "payload != 0xFF", "payload != 0xFE"),
+        source(CobsDecoder, "ready.eq(self.o.ready)", "ready.eq(self.o.ready | ~self.o.valid)"),
+        source(CobsDecoder, "torn.eq(~at_code)", "torn.eq(at_code)"),
+    ],
+    "cobs-encoder-bytes": [
+        source(CobsEncoder, "Mux(close, slot, tail)", "Mux(close, tail, slot)"),
+        source(CobsEncoder, "head.eq(head + leave)", "head.eq(head + self.o.valid)"),
+    ],
+    "cobs-encoder-codes": [
+        source(CobsEncoder, "delimit.eq(take & self.i.p.end)", "delimit.eq(0)"),
+        source(CobsEncoder, "run.eq(1), delimit", "run.eq(2), delimit"),
+    ],
+    "loader-write": [
+        source(Loader, "1 << region, 0", "1 << region + 1, 0"),
+        source(Loader, "with m.Elif(left == 1):", "with m.Elif(left == 2):"),
+    ],
+    "loader-read": [
+        source(Loader, "with m.If(left == 1):", "with m.If(left == 2):"),
+        source(Loader, "byte = Mux(is_weights, field.word_select(part, 8), plain[:8])",
+               "byte = Mux(is_weights, field.word_select(part, 8), plain[8:16])"),
+    ],
+    "readout": [
+        source(Readout, "held >> (config.requantisers * bits)", "held >> bits"),
+        source(Readout, "self.i_shift & (self.i_pixel == t)", "self.i_shift"),
+    ],
 }
 PLANTED = [
     pytest.param(
@@ -218,6 +282,30 @@ def test_bad_input_is_refused_in_one_line(arguments, text, capsys, tmp_path, mon
 def test_depth_is_validated():
     with pytest.raises(NhotError, match="Depth of a proof must be at least 1, not 0"):
         counter(depth=0)
+
+
+def test_core_is_proved_before_it_is_written(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = ["core", "--format", "signed-binary", "--inputs", "2", "--prove", "-o", "lane"]
+    assert main(given) == 0
+    assert capsys.readouterr().err.count("proved: ") == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"lane"}
+
+
+@pytest.mark.slow
+def test_core_that_is_not_proved_is_not_written(tmp_path, capsys, monkeypatch):
+    odd_activations(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    assert main(["core", "--format", "ternary", "--inputs", "2", "--prove", "-o", "lane"]) == 1
+    assert "o_sum must be the sum of the steps" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"build"}
+
+
+def test_limit_is_for_proofs(tmp_path, capsys):
+    folder = tmp_path / "lane"
+    assert main(["core", "--format", "ternary", "--limit", "3", "-o", str(folder)]) == 2
+    assert "--limit is for nhot core --prove" in capsys.readouterr().err
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("options", [

@@ -1,5 +1,6 @@
 """``nhot core``: a core as a product, with bench, model and package."""
 
+import logging
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from nhot_hw.core import Product
     from nhot_hw.lanes import LaneSpec
 
+_log = logging.getLogger("nhot.core")
 HELP = "write a core for a design of your own: Verilog, bench, model, package"
 
 
@@ -57,6 +59,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--measure", action="store_true",
                         help="put into the README what it takes of an ECP5, an iCE40 and a Gowin "
                         "FPGA (minutes)")
+    parser.add_argument("--prove", action="store_true",
+                        help="first prove that its lanes add up x * w, with Yosys and z3; nothing "
+                        "is written if that fails")
+    parser.add_argument("--limit", type=int, metavar="SECONDS",
+                        help="with --prove: give up a proof after that long (default: never)")
     parser.add_argument("-o", "--output", action=NewFolder, required=True, metavar="DIR",
                         help="a new folder for the files")
     add_json_argument(parser)
@@ -68,6 +75,10 @@ def run(args: Namespace) -> int:
 
     ignore_unused()
     product = _product(args)
+    if args.prove:
+        _prove(product, args.limit)
+    elif args.limit is not None:
+        raise NhotError("--limit is for nhot core --prove")
     paths = write_folder(args.output, product.files(**_measured(product, args)))
     if args.json:
         print_json({"name": product.name, "files": [str(path) for path in paths]})
@@ -75,6 +86,25 @@ def run(args: Namespace) -> int:
     for path in paths:
         say(path)
     return 0
+
+
+def _prove(product: "Product", limit: int | None) -> None:
+    """Prove the lane of the product, for its family."""
+    from nhot_hw.cli.prove import FOLDER
+    from nhot_hw.core import EngineProduct
+    from nhot_hw.formal import prove_all, require
+    from nhot_hw.formal.proofs import lane_proofs
+    from nhot_hw.lanes import for_config
+    from nhot_hw.lanes.ccu2c import SIMULATED
+
+    spec = for_config(product.config) if isinstance(product, EngineProduct) else product.spec
+    platform = SIMULATED if product.family == "ecp5" else None
+    verdicts = prove_all(lane_proofs(spec, product.name, platform=platform), FOLDER, limit=limit)
+    require(verdicts)
+    for verdict in verdicts:
+        _log.info("proved: %s (%s)", verdict.proof.claim, verdict.proof.how)
+    if spec.style == "chain" and spec.inputs > 1:
+        _log.warning("not proved: the sum of %d inputs of a chain; its bench tests it", spec.inputs)
 
 
 def _product(args: Namespace) -> "Product":

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from nhot.cli.output import OutputFolder, add_json_argument, print_json, print_table
 
+#: Where what is not proved is kept.
+FOLDER = Path("build", "proofs")
 HELP = "prove what the parts of the gateware promise, with Yosys and z3"
 
 
@@ -18,7 +20,7 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="give up a proof after that long (default: never)")
     parser.add_argument("--jobs", type=int, default=1, metavar="N",
                         help="proofs at the same time (default: 1)")
-    parser.add_argument("-o", "--output", action=OutputFolder, default=Path("build", "proofs"),
+    parser.add_argument("-o", "--output", action=OutputFolder, default=FOLDER,
                         metavar="DIR",
                         help="netlist, log and waveform of what is not proved go to DIR/NAME "
                         "(default: build/proofs)")
@@ -28,32 +30,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Prove, and print what came of it."""
     from nhot_hw.cli.target import ignore_unused
+    from nhot_hw.formal import prove_all, require
     from nhot_hw.formal.proofs import chosen_proofs
 
     ignore_unused()
     proofs = [proof for proof in chosen_proofs(args.names) if not (args.quick and proof.slow)]
     if args.list:
         return _list(args, proofs)
-    return prove_and_print(
-        proofs, args.output, limit=args.limit, jobs=args.jobs, as_json=args.json
-    )
-
-
-def prove_and_print(
-    proofs: list, folder: Path, *, limit: int | None = None, jobs: int = 1, as_json: bool = False
-) -> int:
-    """Prove all of ``proofs``, print a table of them, and say at once what is not proved.
-
-    Raises
-    ------
-    MismatchError
-        One of them failed, or has no answer; the text names the first.
-    """
-    from nhot.errors import MismatchError
-    from nhot_hw.formal import Outcome, prove_all
-
-    verdicts = prove_all(proofs, folder, limit=limit, jobs=jobs)
-    if as_json:
+    verdicts = prove_all(proofs, args.output, limit=args.limit, jobs=args.jobs)
+    if args.json:
         print_json([verdict.to_dict() for verdict in verdicts])
     else:
         print_table(
@@ -62,9 +47,7 @@ def prove_and_print(
              for one in verdicts],
             ("seconds",),
         )
-    bad = [one for one in verdicts if one.outcome is not Outcome.PROVED]
-    if bad:
-        raise MismatchError("; ".join(map(str, bad)))
+    require(verdicts)
     return 0
 
 

@@ -1,8 +1,9 @@
 """Values of the past, for specifications of what takes several cycles."""
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Assert, Module, Signal, Value
+from amaranth.lib import stream
 
-__all__ = ["delayed"]
+__all__ = ["delayed", "offered_stays"]
 
 
 def delayed(m: Module, value: Value, cycles: int) -> Value:
@@ -12,3 +13,13 @@ def delayed(m: Module, value: Value, cycles: int) -> Value:
         m.d.sync += before.eq(value)
         value = before
     return value
+
+
+def offered_stays(m: Module, port: stream.Interface, *, unless: Value | int = 0) -> None:
+    """Assert the rule of streams: what is offered stays as it is until it is taken."""
+    payload = Value.cast(port.payload)
+    waits, before = Signal(), Signal(len(payload))
+    m.d.sync += [waits.eq(port.valid & ~port.ready & ~Value.cast(unless)), before.eq(payload)]
+    m.d.comb += Assert(
+        ~waits | (port.valid & (payload == before)), "what is offered must stay until it is taken"
+    )

@@ -1,10 +1,22 @@
 """What a lane promises: products, and their sum under any enables."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import cycle
 
 import numpy as np
-from amaranth.hdl import Assert, Assume, Cat, Const, Cover, Module, Mux, Signal, Value, signed
+from amaranth.hdl import (
+    Assert,
+    Assume,
+    Cat,
+    Const,
+    Cover,
+    Fragment,
+    Module,
+    Mux,
+    Signal,
+    Value,
+    signed,
+)
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In
 
@@ -101,48 +113,52 @@ class LaneAdds(wiring.Component):
     """A lane adds up its products, whatever they are, in each enabled cycle.
 
     The products are cut out of the lane and free, so that this is about its adders, its accumulator
-    and its control alone.
+    and its control alone; and each was to be that of its own activation and its own weight.
 
     Members
     -------
     products : In(ArrayLayout(signed, S))
-    sign : In(1)
-        Of the step, where the format has one: its sum is inverted.
-    en, first, phase : In
+    x, w, en, first, phase : In
+        As of the lane; where the format has a sign a step, the sum of a step is inverted by it.
     bias : In
         Of a lane that has one.
     """
 
     def __init__(self, spec: LaneSpec):
         self.spec = spec
-        self._lane = spec.create()
+        self._lane = lane = spec.create()
         bits = min(spec.product_bits, spec.accumulator_bits)
         super().__init__({
             "products": In(data.ArrayLayout(signed(bits), spec.inputs)),
+            "x": In(len(Value.cast(lane.i_x))),
+            "w": In(lane.i_w.shape()),
             "en": In(1),
             "first": In(1),
-            "phase": In(self._lane.i_phase.shape()),
-            **({"sign": In(1)} if spec.format.sign_codes else {}),
+            "phase": In(lane.i_phase.shape()),
             **_bias(spec),
         })
-        # Lanes ask for the products in the order of the inputs.
-        cuts = cycle([Value.cast(self.products[i]) for i in range(spec.inputs)])
-        self._lane.product = lambda m, x, field, *, fuse: next(cuts)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        spec = self.spec
-        m.submodules.lane = lane = self._lane
+        spec, lane = self.spec, self._lane
+        products = [Value.cast(self.products[i]) for i in range(spec.inputs)]
+        m.submodules.lane, operands = _cut(lane, products, platform)
         m.d.comb += [
-            lane.i_en.eq(self.en), lane.i_first.eq(self.first), lane.i_phase.eq(self.phase),
+            Cat(*_data(lane)).eq(Cat(self.x, self.w, self.first, self.phase)),
+            lane.i_en.eq(self.en),
         ]
+        for i, (x, field) in enumerate(operands):
+            own = self.w.word_select(i, spec.format.field_bits)
+            m.d.comb += [
+                Assert(x == _signed(lane.i_x[i]), "a product must be of its own activation"),
+                Assert(field == own, "a product must be of its own weight"),
+            ]
         new = self.first & (self.phase == 0 if spec.ii > 1 else 1)
         waits = lane.product_latency(spec)
         control = delayed(m, Cat(self.en, new), waits)
-        total = _tree([Value.cast(self.products[i]) for i in range(spec.inputs)])
+        total = _tree(products)
         if spec.format.sign_codes:
-            m.d.comb += lane.i_w[-1].eq(self.sign)
-            total = Mux(delayed(m, self.sign, waits), ~total, total)
+            total = Mux(delayed(m, self.w[-1], waits), ~total, total)
         check_sum(self, m, lane, total, control, cycles=spec.latency - waits - 1)
         return m
 
@@ -171,6 +187,20 @@ def check_sum(
         Assert(~known | (lane.o_sum == total), "o_sum must be the sum of the steps"),
         Cover(known & (steps == 3), "a sum of three steps"),
     ]
+
+
+def _cut(
+    lane: Lane, products: Sequence[Value], platform: object
+) -> tuple[Fragment, list[tuple[Value, Value]]]:
+    """The circuit of a lane with other products, and the operands that it asked them of."""
+    operands: list[tuple[Value, Value]] = []
+
+    def product(m: Module, x: Value, field: Value, *, fuse: bool) -> Value:
+        operands.append((x, field))
+        return products[len(operands) - 1]
+
+    lane.product = product
+    return Fragment.get(lane, platform), operands
 
 
 def _bias(spec: LaneSpec) -> dict[str, wiring.Member]:

@@ -1,6 +1,6 @@
 """What is to be proved, and what came of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -8,9 +8,9 @@ from typing import Any
 
 from amaranth.lib import wiring
 
-from nhot.errors import NhotError
+from nhot.errors import MismatchError, NhotError
 
-__all__ = ["Outcome", "Proof", "Verdict"]
+__all__ = ["Outcome", "Proof", "Verdict", "require"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +32,12 @@ class Proof:
     bounded : bool
         From the reset on for ``depth`` cycles only; otherwise for all times, by induction.
     reach : int
-        Cycles within which the covers are reached, if not in ``depth``.
+        Cycles within which the covers are reached, if not in ``depth``. Where the induction fails,
+        as many are searched for a run that breaks the claim.
     platform : object
         What the component is elaborated for.
+    arrays : bool
+        Leave memories whole, for large ones; small ones are faster as registers.
     slow : bool
         Takes minutes rather than seconds.
     """
@@ -46,6 +49,7 @@ class Proof:
     bounded: bool = False
     reach: int | None = None
     platform: object = None
+    arrays: bool = False
     slow: bool = False
 
     def __post_init__(self) -> None:
@@ -58,6 +62,13 @@ class Proof:
         if self.bounded:
             return f"first {self.depth} cycles"
         return f"all times, induction over {self.depth} cycles"
+
+
+def require(verdicts: Sequence["Verdict"]) -> None:
+    """Raise :class:`MismatchError` with all that is not proved, if anything is not."""
+    bad = [verdict for verdict in verdicts if verdict.outcome is not Outcome.PROVED]
+    if bad:
+        raise MismatchError("; ".join(map(str, bad)))
 
 
 class Outcome(Enum):

@@ -9,8 +9,11 @@ from nhot.errors import NhotError
 from nhot.formats import NHot, parse
 from nhot.printable import shortened
 from nhot_hw.bench.sweep import KINDS
+from nhot_hw.formal.cobs import DecoderUnstuffs, EncoderCodes, EncoderKeeps
+from nhot_hw.formal.engine import LoaderReads, LoaderWrites, ReadoutKeeps
 from nhot_hw.formal.lanes import LaneAdds, LaneMultiplies
 from nhot_hw.formal.proof import Proof
+from nhot_hw.formal.replay import ReplayKeeps
 from nhot_hw.lanes import LaneSpec
 
 __all__ = ["all_proofs", "chosen_proofs", "lane_proofs"]
@@ -19,10 +22,42 @@ __all__ = ["all_proofs", "chosen_proofs", "lane_proofs"]
 INPUTS = (4, 8)
 
 
+_STREAMS = (
+    Proof(
+        name="replay-queue", create=ReplayKeeps, depth=3, reach=14,
+        claim="every byte comes out in order and unchanged, and again after each rewind",
+    ),
+    Proof(
+        name="cobs-decoder", create=DecoderUnstuffs, depth=2, reach=8,
+        claim="every byte gives the item that it stands for, none is lost or invented",
+    ),
+    Proof(
+        name="cobs-encoder-bytes", create=EncoderKeeps, depth=2, reach=9, arrays=True, slow=True,
+        claim="every byte leaves unchanged, at the place in which it was taken, once",
+    ),
+    Proof(
+        name="cobs-encoder-codes", create=EncoderCodes, depth=2, reach=9, arrays=True, slow=True,
+        claim="every code is the distance to the next one, and 0 behind each frame",
+    ),
+    Proof(
+        name="loader-write", create=LoaderWrites, depth=2, reach=14,
+        claim="every byte written lands in its place of its word, exactly length are taken",
+    ),
+    Proof(
+        name="loader-read", create=LoaderReads, depth=2, reach=14,
+        claim="every byte read is that of its place of its word, exactly length are given",
+    ),
+    Proof(
+        name="readout", create=ReadoutKeeps, depth=2, reach=8,
+        claim="every sum captured comes to the head after as many shifts as its place, unchanged",
+    ),
+)
+
+
 @cache
 def all_proofs() -> tuple[Proof, ...]:
     """Every proof, in the order of the parts of an engine."""
-    return (*_default_lanes(),)
+    return (*_default_lanes(), *_STREAMS)
 
 
 def chosen_proofs(patterns: Sequence[str]) -> list[Proof]:
@@ -89,6 +124,6 @@ def _sum(spec: LaneSpec, name: str, inputs: int, platform: object) -> Proof:
     many = replace(spec, inputs=inputs)
     return Proof(
         name=f"{name}-sum-{inputs}", create=lambda: LaneAdds(many), platform=platform,
-        claim=f"{inputs} products of any values are added up, for all enables",
+        claim=f"{inputs} products, each of its own x and w, are added up, for all enables",
         depth=many.latency + 2, reach=many.latency + 6, slow=inputs > 4,
     )

@@ -28,7 +28,8 @@ class ReplayFifo(wiring.Component):
     i_forget : In(1)
         Release the bytes read before this cycle.
     i_rewind : In(1)
-        Read again from the oldest byte not released. ``o`` may break off a transfer it offers.
+        Read again from the oldest byte not released. ``o`` may break off a transfer it offers. Not
+        together with ``i_forget``.
     """
 
     i: In(stream.Signature(8))
