@@ -107,16 +107,19 @@ def test_bad_lines_cost_time_only(seed):
     assert min(line.faults for line in lines) > 3
 
 
-def test_an_answer_in_pieces_is_waited_for():
-    """Within the timeout: nothing is asked again while a frame is on its way."""
+@pytest.mark.parametrize("silences", [0, 1])
+def test_an_answer_in_pieces_is_waited_for(silences):
+    """Within the timeout, also once more: nothing is asked again while a frame is on its way."""
     model = BoardModel(target_id=1, memory=PlainMemory())
-    answer = bytearray()
+    answer, silent = bytearray(), iter([True] * silences)
 
     class Slow(LoopbackTransport):
         def write(self, data):
             answer.extend(model.answer(data))
 
         def read(self, timeout):
+            if next(silent, False):
+                return b""
             piece = bytes(answer[:1])
             del answer[:1]
             return piece
@@ -126,7 +129,7 @@ def test_an_answer_in_pieces_is_waited_for():
     for request in requests:
         link.request(request)
     list(link.pipeline(requests))
-    assert link.repeated == 0
+    assert link.repeated == silences
 
 
 def test_no_more_is_sent_than_the_board_can_hold():
