@@ -23,9 +23,9 @@ from nhot.files import write_folder
 from nhot.formats import parse
 from nhot.network.file import save
 from nhot.testing.engine_networks import sample_network
+from nhot.testing.networks import random_steps
 from nhot_hw.bench.module import harness
 from nhot_hw.core import ArrayProduct, EngineProduct, LaneProduct
-from nhot_hw.core.golden import draw_steps
 from nhot_hw.core.netlist import readable_verilog
 from nhot_hw.core.widths import proved_bits, steps_that_fit
 from nhot_hw.lanes import LaneSpec
@@ -69,7 +69,7 @@ def test_model_equals_reference(tmp_path, options):
     assert (model.LATENCY, model.INTERVAL) == (spec.latency, spec.ii)
     for _ in range(20):
         shape = (int(rng.integers(1, 2)), spec.inputs)
-        x, w = rng.integers(low, high + 1, shape), draw_steps(spec, rng, shape)
+        x, w = rng.integers(low, high + 1, shape), random_steps(rng, spec.format, shape)
         bias = 5 if spec.bias else 0
         want = spec.compute(x, w, bias)
         assert model.total(x.tolist(), w.tolist(), bias) == want

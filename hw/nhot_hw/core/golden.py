@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from nhot.formats.format import Ints
+from nhot.testing.networks import random_steps
 from nhot_hw.lanes import LaneSpec
 
-__all__ = ["array_vectors", "draw_steps", "lane_vectors", "wrapped_sum"]
+__all__ = ["array_vectors", "lane_vectors", "wrapped_sum"]
 
 _SUMS, _STEPS = 40, 6
 
@@ -26,7 +27,7 @@ def lane_vectors(spec: LaneSpec) -> list[dict[str, Any]]:
     pairs = [(one * x, one * w) for x in (low, high) for w in (levels[0], levels[-1])]
     for _ in range(_SUMS):
         shape = (int(rng.integers(1, _STEPS + 1)), spec.inputs)
-        pairs.append((rng.integers(low, high + 1, shape), draw_steps(spec, rng, shape)))
+        pairs.append((rng.integers(low, high + 1, shape), random_steps(rng, spec.format, shape)))
     vectors = []
     for x, w in pairs:
         bias = _bias(spec, rng)
@@ -47,7 +48,7 @@ def array_vectors(
     """
     rng = np.random.default_rng(1)
     low, high = spec.activation_range
-    weights = draw_steps(spec, rng, (words, filters, spec.inputs))
+    weights = random_steps(rng, spec.format, (words, filters, spec.inputs))
     weights[0], weights[-1] = spec.format.levels[0], spec.format.levels[-1]
     vectors = []
     for k in range(_SUMS):
@@ -66,14 +67,6 @@ def array_vectors(
             "x": x.tolist(), "words": addresses.tolist(), "bias": bias, "sum": sums,
         })
     return weights, vectors
-
-
-def draw_steps(spec: LaneSpec, rng: np.random.Generator, shape: tuple[int, ...]) -> Ints:
-    """Weights (..., S), of one sign in each step where they share it."""
-    weights = rng.choice(spec.format.levels, shape)
-    if spec.format.sign_codes:
-        weights = np.abs(weights) * rng.choice([-1, 1], (*shape[:-1], 1))
-    return weights
 
 
 def wrapped_sum(spec: LaneSpec, x: Ints, w: Ints, bias: int = 0) -> int:

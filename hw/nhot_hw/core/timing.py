@@ -9,7 +9,8 @@ from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
 from nhot.formats.format import Ints
-from nhot_hw.core.golden import draw_steps, wrapped_sum
+from nhot.testing.networks import random_steps
+from nhot_hw.core.golden import wrapped_sum
 from nhot_hw.lanes import LaneSpec
 
 __all__ = ["array_timing", "draw", "lane_timing"]
@@ -138,6 +139,6 @@ def _operands(
     """Activations and weights of the steps A0, A1 and B0, and the sums by name."""
     low, high = spec.activation_range
     x = rng.integers(low, high + 1, (3, spec.inputs))
-    w = draw_steps(spec, rng, (3, spec.inputs))
+    w = random_steps(rng, spec.format, (3, spec.inputs))
     sums = {"A": wrapped_sum(spec, x[:2], w[:2]), "B": wrapped_sum(spec, x[2:], w[2:])}
     return list(zip(x, w, strict=True)), sums

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nhot.formats import Format
 from nhot.formats.format import Ints
+from nhot.testing.networks import random_steps
 from nhot_hw.lanes import LaneSpec
 
-__all__ = ["Cycle", "Sum", "biases", "expected", "random_steps", "random_sums", "traffic"]
+__all__ = ["Cycle", "Sum", "biases", "expected", "random_sums", "traffic"]
 
 Sum = tuple[Ints, Ints]
 """Activations and weights (levels) of one sum, (K, S) each."""
@@ -82,15 +82,7 @@ def random_sums(
     yield one * low, one * levels[-1]
     for _ in range(count):
         shape = (int(rng.integers(1, steps + 1)), spec.inputs)
-        yield rng.integers(low, high + 1, shape), random_steps(spec.format, rng, shape)
-
-
-def random_steps(fmt: Format, rng: np.random.Generator, shape: tuple[int, ...]) -> Ints:
-    """Levels (..., S), of one sign in each step if the format has it so."""
-    levels = rng.choice(fmt.levels, shape)
-    if fmt.sign_codes:
-        levels = np.abs(levels) * rng.choice([-1, 1], (*shape[:-1], 1))
-    return levels
+        yield rng.integers(low, high + 1, shape), random_steps(rng, spec.format, shape)
 
 
 def _garbage(spec: LaneSpec, rng: np.random.Generator) -> Cycle:

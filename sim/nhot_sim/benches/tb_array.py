@@ -7,8 +7,8 @@ import numpy as np
 from cocotb.triggers import FallingEdge, RisingEdge
 
 from nhot.contract.config import EngineConfig
+from nhot.testing.networks import random_steps
 from nhot_hw.lanes import for_config
-from nhot_sim.benches.lane_traffic import random_steps
 from nhot_sim.benches.stream_ports import start
 from nhot_sim.runner import bench_parameters
 
@@ -33,7 +33,7 @@ class Bench:
             [-128, 127, *self.rng.integers(-128, 128, 6)], (length, config.pixels, config.inputs)
         )
         w = random_steps(
-            config.weight_format, self.rng, (length, config.filters, config.inputs)
+            self.rng, config.weight_format, (length, config.filters, config.inputs)
         )
         for step in range(length):
             for phase in range(self.lane.ii):

@@ -32,7 +32,7 @@ from nhot.network.window import Window
 
 __all__ = [
     "EVERY_OPERATOR", "OPERATORS", "random_input", "random_network", "random_signs",
-    "random_weights",
+    "random_steps", "random_weights",
 ]
 
 OPERATORS = (
@@ -90,6 +90,14 @@ def random_weights(random: np.random.Generator, fmt: Format, shape: tuple[int, .
     levels = random.choice(fmt.levels, shape)
     if isinstance(fmt, SignedBinary):
         levels = np.abs(levels) * random_signs(random, fmt, shape)
+    return np.asarray(levels, dtype=np.int64)
+
+
+def random_steps(random: np.random.Generator, fmt: Format, shape: tuple[int, ...]) -> Ints:
+    """Levels (..., S) of steps of a lane, of one sign in each step if the format has it so."""
+    levels = random.choice(fmt.levels, shape)
+    if fmt.sign_codes:
+        levels = np.abs(levels) * random.choice([-1, 1], (*shape[:-1], 1))
     return np.asarray(levels, dtype=np.int64)
 
 
