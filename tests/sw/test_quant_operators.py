@@ -13,9 +13,10 @@ from torch.nn import functional as F
 from nhot.errors import NhotError
 from nhot.experiments.data import to_integers
 from nhot.formats import naf_weight, parse
-from nhot.network import Concat, ConvTranspose2d, Filters, RoundTerms, Upsample, reference
+from nhot.network import Concat, ConvTranspose2d, Filters, RoundTerms, Tensor, Upsample, reference
 from nhot.quant import QuantModel, quantize
 from nhot.quant.exact import ExactWeights
+from nhot.quant.layers import filters
 from nhot.quant.layers.filters import exact_type
 from nhot.quant.tracing.built import Built
 from nhot.quant.tracing.graph import trace
@@ -114,6 +115,18 @@ def test_long_transposed_sums_are_exact():
         network.nodes[0], source, values.permute(0, 2, 3, 1).numpy()
     )
     np.testing.assert_array_equal(sums.permute(0, 2, 3, 1).numpy(), expected)
+
+
+@pytest.mark.parametrize(("weights", "exact"), [(518, True), (519, False)])
+def test_one_long_filter_takes_double_precision(monkeypatch, weights, exact):
+    """255 * 127 * 518 is below 2^24; one filter is enough, whichever it is."""
+    monkeypatch.setattr(filters, "DIRECT", True)
+    grid = Tensor(name="x", shape=(1, 1, weights))
+    for place in range(2):
+        levels = torch.zeros(2, weights, dtype=torch.int64)
+        levels[place] = -127
+        expected = torch.float32 if exact else torch.float64
+        assert exact_type(levels, grid) == expected
 
 
 def test_transposed_convolution_with_an_output_size():
