@@ -7,7 +7,7 @@ import pytest
 
 from nhot.compiler import EngineConfig, Image, Machine, Placement, compile_network
 from nhot.compiler.first_fit import Lifetime, place
-from nhot.contract.program import DESCRIPTOR_WORDS, Descriptor, Operation
+from nhot.contract.program import DESCRIPTOR_WORDS, WORDS, Descriptor, Operation
 from nhot.errors import NhotError
 from nhot.formats import parse
 from nhot.network import Conv2d, Linear, Network, Requant, Tensor, Window
@@ -135,6 +135,11 @@ def _compiles(network, config):
     except NhotError:
         return False
     return True
+
+
+def test_words_of_a_descriptor_have_32_bits_at_most():
+    assert max(sum(word.values()) for word in WORDS) == 32
+    assert len(Descriptor(operation=Operation.END).pack()) == 4 * len(WORDS)
 
 
 def test_descriptor_round_trip():
