@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -187,7 +188,7 @@ def test_progress_is_the_lines_of_the_log(program, tmp_path, monkeypatch):
 def test_an_interrupted_build_leaves_no_tool_running(program, script, end, tmp_path, monkeypatch):
     started = []
 
-    def interrupt(process, log, progress):
+    def interrupt(process, *others):
         started.append(process)
         while not (tmp_path / "up").exists():
             pass
@@ -199,6 +200,30 @@ def test_an_interrupted_build_leaves_no_tool_running(program, script, end, tmp_p
     with pytest.raises(KeyboardInterrupt):
         run_tool("yosys", [], folder=tmp_path, log=tmp_path / "log", what="Synthesis")
     assert started[0].returncode == -end
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").split()[2] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.parametrize("script", [
+    "sleep 600", "trap '' TERM; sleep 600 & while :; do sleep 0.1; done",
+])
+@pytest.mark.parametrize("show", [False, True])
+def test_a_limit_ends_a_tool_and_all_that_it_has_started(
+    program, script, show, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tools, "PATIENCE", 1)
+    program(f"{script} & echo $! > started; {script}")
+    ended = run_tool("yosys", [], folder=tmp_path, log=tmp_path / "log", what="Proof", limit=1,
+                     show=show)
+    assert ended is None
+    child = int((tmp_path / "started").read_text(encoding="utf-8"))
+    while is_running(child):  # it has been killed, and is about to be gone
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("name", ["icebreaker", "ulx3s-85f"])

@@ -1,12 +1,16 @@
 """Run the open FPGA tools and say plainly what went wrong."""
 
 import logging
+import math
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Container, Sequence
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -70,12 +74,13 @@ def tool_versions(names: Sequence[str]) -> dict[str, str]:
 
 def run_tool(
     name: str, arguments: Sequence[str], *, folder: Path, log: Path, what: str, show: bool = True,
-    needs: Sequence[str] = (), answers: Container[int] = (0,),
-) -> int:
+    needs: Sequence[str] = (), answers: Container[int] = (0,), limit: float | None = None,
+) -> int | None:
     """Run one program in ``folder``; all it prints goes to ``log``, progress (``show``) to stderr.
 
     It finds the programs that it ``needs`` on its PATH, under their packaged names. An exit code
-    among its ``answers`` is returned; any other is a failure.
+    among its ``answers`` is returned; any other is a failure. After ``limit`` seconds it is ended,
+    with all that it has started, and None returned.
 
     Raises
     ------
@@ -91,10 +96,12 @@ def run_tool(
     }
     with log.open("wb") as sink, Progress(what, unit="log lines") as progress:
         process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=sink, stderr=subprocess.STDOUT
+            command, cwd=folder, env=environment, stdout=sink, stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         try:
-            _wait(process, log, progress if show else None)
+            if not _wait(process, log, progress if show else None, limit):
+                return None
         finally:
             _stop(process)
     if process.returncode not in answers:
@@ -103,22 +110,30 @@ def run_tool(
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a program that still runs; first in a way that lets it end those it has started."""
+    """End a program that still runs, and those that it has started and left behind."""
     if process.poll() is None:
         process.terminate()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], log: Path, progress: Progress | None) -> None:
+def _wait(
+    process: subprocess.Popen[bytes], log: Path, progress: Progress | None, limit: float | None
+) -> bool:
+    """Whether it came to its end; False once the limit is over."""
+    end = math.inf if limit is None else time.monotonic() + limit
     seen = lines = 0
     while True:
         try:
-            process.wait(timeout=None if progress is None else 0.5)
+            process.wait(timeout=0.5)
         except subprocess.TimeoutExpired:
+            if time.monotonic() >= end:
+                return False
+            if progress is None:
+                continue
             with log.open("rb") as text:
                 text.seek(seen)
                 new = text.read()
@@ -126,7 +141,7 @@ def _wait(process: subprocess.Popen[bytes], log: Path, progress: Progress | None
             lines += new.count(b"\n")
             progress.to(lines)
         else:
-            return
+            return True
 
 
 def _reason(log: Path, code: int) -> str:
