@@ -17,7 +17,7 @@ from nhot.errors import BuildError, MissingToolError, NhotError
 from nhot.formats import parse
 from nhot_hw.engine.loader import Loader
 from nhot_hw.engine.readout import Readout
-from nhot_hw.formal import Outcome, Proof, cobs, engine, prove, replay
+from nhot_hw.formal import Outcome, Proof, cobs, engine, prove, replay, sby
 from nhot_hw.formal.proofs import all_proofs, chosen_proofs, lane_proofs
 from nhot_hw.io import CobsDecoder, CobsEncoder, ReplayFifo
 from nhot_hw.lanes import Lane, LaneSpec
@@ -208,6 +208,20 @@ def test_what_is_not_proved_says_why(options, outcome, reason, tmp_path):
     verdict = prove(counter(**options), tmp_path)
     assert (verdict.outcome, verdict.reason) == (outcome, reason)
     assert {path.name for path in (tmp_path / "counter").iterdir()} >= {"proof.il", "sby.log"}
+
+
+def test_lines_of_the_induction_are_not_those_of_the_first_cycles(tmp_path):
+    """Both run at the same time, and write into one log."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "design.il").write_text("", encoding="utf-8")
+    start = "SBY 18:17:27 [proof_claim] engine_0"
+    (tmp_path / "logfile.txt").write_text(
+        f"{start}.induction: ##   0:00:00  Assert failed in proof: far\n"
+        f"{start}.basecase: ##   0:00:00  Checking assertions in step 3..\n"
+        f"{start}.basecase: ##   0:00:00  Assert failed in proof: near\n", encoding="utf-8"
+    )
+    assert sby._failure(tmp_path, without="induction") == ("near", "3")
+    assert sby._failure(tmp_path, without="basecase") == ("far", "")
 
 
 def test_a_proof_takes_the_place_of_what_is_left_of_the_last(tmp_path):

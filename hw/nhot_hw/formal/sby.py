@@ -137,11 +137,11 @@ def _read(proof: Proof, work: Path, limit: int | None) -> tuple[Outcome, str, Pa
     claim, covers = (_status(work / f"proof_{task}") for task in ("claim", "covers"))
     for task in ("claim", "search"):
         if _status(work / f"proof_{task}") == "FAIL":
-            where, cycle = _failure(work / f"proof_{task}")
+            where, cycle = _failure(work / f"proof_{task}", without="induction")
             trace = work / f"proof_{task}" / "engine_0" / "trace.vcd"
             return Outcome.FAILED, f"{where} (cycle {cycle})", trace
     if claim == "UNKNOWN":
-        where = _failure(work / "proof_claim")[0]
+        where = _failure(work / "proof_claim", without="basecase")[0]
         reason = f"does not follow from the {proof.depth} cycles before: {where}"
         return Outcome.UNKNOWN, reason, work / "proof_claim" / "engine_0" / "trace_induct.vcd"
     if covers == "FAIL":
@@ -157,10 +157,15 @@ def _status(task: Path) -> str:
     return path.read_text(encoding="utf-8").split()[0] if path.exists() else "TIMEOUT"
 
 
-def _failure(task: Path) -> tuple[str, str]:
-    """The message of the assertion or the cover that failed, and in which cycle it was."""
+def _failure(task: Path, without: str = "") -> tuple[str, str]:
+    """The message of the assertion or the cover that failed, and in which cycle it was.
+
+    The first cycles and the induction run side by side, and their lines come in any order: those of
+    the part that is not asked for are passed over.
+    """
     path = task / "logfile.txt"
-    log = path.read_text(encoding="utf-8") if path.exists() else ""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    log = "".join(line for line in lines if not without or f"engine_0.{without}:" not in line)
     found = re.search(r"(?:Assert failed in|Unreached cover statement at) \w+: (\S+)", log)
     if found is None:
         return "", ""
