@@ -222,8 +222,11 @@ def test_a_limit_ends_a_tool_and_all_that_it_has_started(
                      show=show)
     assert ended is None
     child = int((tmp_path / "started").read_text(encoding="utf-8"))
-    while is_running(child):  # it has been killed, and is about to be gone
+    for _ in range(3000):  # it has been killed, and is about to be gone; by itself it would stay
+        if not is_running(child):
+            break
         time.sleep(0.01)
+    assert not is_running(child)
 
 
 @pytest.mark.parametrize("name", ["icebreaker", "ulx3s-85f"])

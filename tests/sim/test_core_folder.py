@@ -140,6 +140,17 @@ def test_make_passes_without_nhot(tmp_path, user, options):
     assert "TESTS=3 PASS=3 FAIL=0 SKIP=0" in done.stdout
 
 
+def test_without_cocotb_make_says_what_is_missing(tmp_path, user):
+    write_folder(tmp_path / "X", product(format="ternary", inputs=1).files())
+    empty = tmp_path / "bin"
+    empty.mkdir()
+    for tool in ("make", "sh"):
+        (empty / tool).symlink_to(shutil.which(tool))
+    done = make({**user, "PATH": str(empty)}, tmp_path / "X")
+    assert done.returncode == 2
+    assert "cocotb-config must be on the PATH" in done.stderr
+
+
 @pytest.mark.parametrize("options", [
     pytest.param(QUICK[0], id="2hot"),
     *(pytest.param(options, id=name_of(options), marks=pytest.mark.slow) for options in QUICK[1:]),

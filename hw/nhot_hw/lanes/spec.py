@@ -8,7 +8,7 @@ from amaranth.hdl import Shape
 from numpy.typing import ArrayLike
 
 from nhot.contract.config import EngineConfig
-from nhot.contract.latency import sum_latency
+from nhot.contract.latency import interval, sum_latency
 from nhot.errors import NhotError
 from nhot.formats import Format, NHot, SignedBinary, Uniform
 from nhot.formats.format import Ints
@@ -99,7 +99,7 @@ class LaneSpec:
     @property
     def ii(self) -> int:
         """Cycles a step takes: 1, or the terms of a weight where they come one a cycle."""
-        return self.format.n if self.style == "serial" else 1
+        return interval(self.format, self.style)
 
     @property
     def latency(self) -> int:

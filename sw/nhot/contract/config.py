@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from math import gcd
 from typing import Literal
 
-from nhot.contract.latency import product_latency, sum_latency
+from nhot.contract.latency import interval, product_latency, sum_latency
 from nhot.contract.program import MAX_PAYLOAD
 from nhot.errors import NhotError
 from nhot.formats import Format, NHot, SignedBinary, Uniform, parse
@@ -115,8 +115,7 @@ class EngineConfig:
     @property
     def step_cycles(self) -> int:
         """Cycles a step takes: one, or one a term for serial lanes."""
-        fmt = self.weight_format
-        return fmt.n if self.lane == "serial" and isinstance(fmt, NHot) else 1
+        return interval(self.weight_format, self.lane)
 
     @property
     def lane_latency(self) -> int:

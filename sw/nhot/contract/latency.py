@@ -1,10 +1,15 @@
-"""How deep the pipeline of a lane is: the gateware is made so, and the compiler counts on it."""
+"""How many cycles a lane takes: the gateware is made so, and the compiler counts on it."""
 
 from __future__ import annotations
 
 from nhot.formats import Format, NHot
 
-__all__ = ["product_latency", "sum_latency"]
+__all__ = ["interval", "product_latency", "sum_latency"]
+
+
+def interval(format: Format, style: str) -> int:
+    """Cycles of a step: one, or one a term where the terms of a weight come one by one."""
+    return format.n if style == "serial" and isinstance(format, NHot) else 1
 
 
 def product_latency(format: Format, style: str) -> int:
