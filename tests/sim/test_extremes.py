@@ -10,7 +10,7 @@ from nhot.compiler.fit import fit
 from nhot.compiler.limits import Demand
 from nhot.errors import MismatchError
 from nhot.formats import parse
-from nhot.network import AvgPool, Linear, MaxPool, Network, Requant, Tensor, Window
+from nhot.network import AvgPool, Conv2d, Linear, MaxPool, Network, Requant, Tensor, Window
 from nhot.testing.extremes import Case, extreme_case
 from nhot_sim.extremes import check_case
 
@@ -91,3 +91,25 @@ def test_padding_never_wins_a_max_pool():
         window=Window(kernel=(2, 2), padding=(1, 1, 1, 1)),
     )
     assert check_case(one_layer(node, source, EngineConfig(filters=1, inputs=1), -128)) == "equal"
+
+
+@pytest.mark.parametrize(("array", "groups", "depth", "each"), [
+    ((1, 4, 4), 10, 1, 1), ((3, 4, 2), 6, 1, 1), ((2, 2, 4), 8, 1, 1), ((2, 6, 3), 3, 3, 4),
+    ((1, 2, 2), 3, 3, 2),
+])
+def test_grouped_layers_read_the_words_of_their_groups(array, groups, depth, each):
+    """Strided and padded, with P above, equal to and below S, and several pixels at a time."""
+    pixels, filters, inputs = array
+    source = Tensor(name="x", shape=(3, 5, groups * depth), zero_point=9)
+    window = Window(kernel=(2, 3), stride=(2, 1), padding=(1, 1, 0, 2))
+    count = groups * each
+    rng = np.random.default_rng(count)
+    node = Conv2d(
+        inputs=("x",), output=Tensor(name="y", shape=(*window.output_size(3, 5), count)),
+        weights=rng.choice(parse("2hot").levels, (count, 2, 3, depth)), format=parse("2hot"),
+        bias=rng.integers(-99, 99, count), window=window, groups=groups,
+        requant=Requant.from_scale([2.0**-7] * count, zero_point=0, low=0, high=255),
+    )
+    base = EngineConfig(pixels=pixels, filters=filters, inputs=inputs)
+    values = rng.integers(0, 256, source.shape)
+    assert check_case(one_layer(node, source, base, values, 255)) == "equal"

@@ -10,7 +10,7 @@ from nhot.compiler.lower import Layer, lower
 from nhot.compiler.pack import weight_levels
 from nhot.contract.program import DESCRIPTOR_WORDS, Descriptor, Operation
 from nhot.errors import MismatchError
-from nhot.network import Network
+from nhot.network import Filters, Network
 
 __all__ = ["check_contents"]
 
@@ -53,7 +53,7 @@ def _check_weights(layers: list[Layer], image: Image) -> int:
                 f"(word {start + word} of the image, {len(bad)} weights differ)"
             )
         start += len(order)
-        count += layer.levels.size
+        count += layer.node.weights.size if isinstance(layer.node, Filters) else 0
     if start != len(held):
         raise MismatchError(f"Image must hold {start} weight words, not {len(held)}")
     return count
@@ -62,12 +62,13 @@ def _check_weights(layers: list[Layer], image: Image) -> int:
 def _place(layer: Layer, image: Image, word: int, lane: int, source: int) -> str:
     """The index (filter, y, x, channel) of one input of one filter of one word."""
     assert layer.levels is not None
+    assert layer.reach is not None
     config = image.config
-    filters, height, width, channels = layer.levels.shape
-    shape = (-(-filters // config.filters), height, width, -(-channels // config.inputs))
-    tile, y, x, channel_word = (int(i) for i in np.unravel_index(word, shape))
+    filters, height, width, words, _ = layer.levels.shape
+    shape = (-(-filters // config.filters), height, width, words)
+    tile, y, x, read = (int(i) for i in np.unravel_index(word, shape))
     filter_index = tile * config.filters + lane
-    channel = channel_word * config.inputs + source
+    channel = (tile * layer.reach.distance + read) * config.inputs + source
     return f"filter {filter_index}, y {y}, x {x}, channel {channel}"
 
 

@@ -16,7 +16,7 @@ from nhot.contract.config import EngineConfig
 from nhot.contract.cycles import program_cycles
 from nhot.contract.program import Descriptor, Operation
 from nhot.errors import NhotError
-from nhot.network import Network, Tensor
+from nhot.network import Filters, Network, Tensor
 
 __all__ = ["compile_network"]
 
@@ -84,9 +84,8 @@ def _meta(
 def _work(layer: Layer, config: EngineConfig) -> dict[str, int]:
     """What a layer costs: weights, their terms and multiply-accumulates."""
     work = {"weights": 0, "terms": 0, "macs": 0}
-    if layer.levels is not None:
-        height, width, _ = layer.output.shape
-        work["weights"] = int(layer.levels.size)
+    if layer.levels is not None and isinstance(layer.node, Filters):
+        work["weights"] = int(layer.node.weights.size)
         work["terms"] = int(config.weight_format.cost(layer.levels).sum())
-        work["macs"] = int(layer.levels.size) * height * width
+        work["macs"] = layer.node.macs(layer.inputs[0])
     return work

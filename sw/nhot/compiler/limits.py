@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nhot.compiler.lower import Layer
-from nhot.compiler.schedule import Addresses, Loops, first_input, loops_of
+from nhot.compiler.schedule import Addresses, Loops, first_input, lane_step, loops_of
 from nhot.compiler.widths import layer_widths
 from nhot.contract.config import SIZES, WINDOW_BITS, EngineConfig
 from nhot.contract.program import FIELDS, Operation
@@ -69,6 +69,7 @@ def _beyond_fields(layer: Layer, config: EngineConfig) -> Iterator[str]:
         ("Top padding", window.padding[0], "pad_y", 0),
         ("Left padding", window.padding[1], "pad_x", 0),
         ("Words of S input channels", loops.words, "words", 1),
+        ("Words to the next output column", lane_step(layer, config), "lane_step", 0),
         ("Tiles of filters or channels", loops.tiles, "tiles", 1),
         ("Input rows", layer.inputs[0].shape[0], "height", 0),
         ("Input columns", layer.inputs[0].shape[1], "width", 0),

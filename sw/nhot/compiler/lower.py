@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nhot.compiler.layout import offset
+from nhot.compiler.steps import Reach, grouped_steps, reach
 from nhot.contract.config import SIZES, EngineConfig
 from nhot.contract.program import Operation
 from nhot.errors import NhotError
@@ -32,9 +33,7 @@ from nhot.network import (
 )
 from nhot.network.requant import SHIFT
 
-__all__ = [
-    "Layer", "channel_words", "fuse_clamps", "lower", "lower_weights", "try_lower",
-]
+__all__ = ["Layer", "fuse_clamps", "lower", "lower_weights", "try_lower"]
 
 _UNIT = 1 << SHIFT
 
@@ -50,7 +49,9 @@ class Layer:
     operation : Operation
     inputs : tuple of Tensor
     window : Window
-    levels : (filters, kernel_y, kernel_x, channels) int64, array operations only
+    levels : (filters, kernel_y, kernel_x, words, S) int64, array operations only
+    reach : Reach, array operations only
+        Where the words of the tiles lie in a position.
     bias : (channels or records,) int64
         Added to what the engine sums up.
     requant : Requant
@@ -65,6 +66,7 @@ class Layer:
     bias: Ints
     requant: Requant
     levels: Ints | None = None
+    reach: Reach | None = None
     pad_value: int = 0
 
     @property
@@ -160,38 +162,42 @@ def _array_layer(
     node: Conv2d | Linear, window: Window, inputs: tuple[Tensor, ...], config: EngineConfig
 ) -> Layer:
     """Fold signs, the byte offset of the input and the lanes' missing ones into bias and scale."""
-    folded, signs = lower_weights(node, inputs[0], config)
+    folded, signs, words = lower_weights(node, inputs[0], config)
     shift = offset(inputs[0])
     # A stored activation is x + shift, so a sum over it exceeds the wanted one by shift * sum(w).
-    bias = signs * node.bias - shift * folded.sum(axis=(1, 2, 3))
+    bias = signs * node.bias - shift * folded.sum(axis=(1, 2, 3, 4))
     multiplier = signs * node.requant.multiplier
     requant = _stored(replace(node.requant, multiplier=multiplier), node.output)
     return Layer(
         node=node, operation=Operation.ARRAY, inputs=inputs, window=window, levels=folded,
-        bias=bias, requant=requant, pad_value=inputs[0].zero_point + shift,
+        reach=words, bias=bias, requant=requant, pad_value=inputs[0].zero_point + shift,
     )
 
 
-def lower_weights(node: Conv2d | Linear, x: Tensor, config: EngineConfig) -> tuple[Ints, Ints]:
-    """Levels (filters, kernel_y, kernel_x, channels) for the lanes, and a sign a filter.
+def lower_weights(
+    node: Conv2d | Linear, x: Tensor, config: EngineConfig
+) -> tuple[Ints, Ints, Reach]:
+    """Levels (filters, kernel_y, kernel_x, words, S) for the lanes, a sign a filter, their words.
 
     Weights that the lanes cannot hold are refused.
     """
-    if isinstance(node, Conv2d):
-        weights = _dense_groups(node.weights, node.groups, config)
-    else:
-        weights = node.weights.reshape(-1, *x.shape)
     fmt = config.weight_format
-    levels, signs = fmt.fold_signs(weights)
-    fmt.encode(channel_words(levels, config.inputs))
-    return levels, signs
-
-
-def channel_words(levels: Ints, inputs: int) -> Ints:
-    """Weights (..., channels) as steps (..., words, S); channels beyond the layer's are zero."""
-    fill = -levels.shape[-1] % inputs
-    padded = np.pad(levels, (*[(0, 0)] * (levels.ndim - 1), (0, fill)))
-    return padded.reshape(*levels.shape[:-1], -1, inputs)
+    groups = node.groups if isinstance(node, Conv2d) else 1
+    levels, signs = fmt.fold_signs(
+        node.weights if isinstance(node, Conv2d) else node.weights.reshape(-1, *x.shape)
+    )
+    filters, height, width, depth = levels.shape
+    words = reach(filters, groups, depth, config)
+    size = filters * height * width * words.words * config.inputs
+    most = SIZES["weight_words"][1] * config.filters * config.inputs
+    if groups > 1 and size > most:  # far more than the network itself has: not to be formed
+        raise NhotError(
+            f"Weights of a grouped convolution must be at most {most} with the zeros beside them "
+            f"on this engine, not {size}"
+        )
+    steps = grouped_steps(levels, groups, words, config)
+    fmt.encode(steps)
+    return steps, signs, words
 
 
 def _copy_layer(
@@ -214,21 +220,3 @@ def _stored(requant: Requant, output: Tensor) -> Requant:
         zero_point=requant.zero_point + shift, low=requant.low + shift, high=requant.high + shift,
     )
 
-
-def _dense_groups(weights: Ints, groups: int, config: EngineConfig) -> Ints:
-    """Grouped weights as dense ones, zero outside their group: exact, and it costs the cycles."""
-    if groups == 1:
-        return weights
-    filters, height, width, channels = weights.shape
-    most = SIZES["weight_words"][1] * config.filters * config.inputs
-    if weights.size * groups > most:  # far more than the network itself has: not to be formed
-        raise NhotError(
-            f"Weights of a grouped convolution must be at most {most} as a dense one on this "
-            f"engine, not {weights.size * groups}"
-        )
-    dense = np.zeros((filters, height, width, channels * groups), np.int64)
-    per_group = filters // groups
-    for group in range(groups):
-        rows = slice(group * per_group, (group + 1) * per_group)
-        dense[rows, ..., group * channels : (group + 1) * channels] = weights[rows]
-    return dense

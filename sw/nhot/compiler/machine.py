@@ -23,7 +23,10 @@ __all__ = ["Machine"]
 
 @dataclass(frozen=True)
 class _Walk:
-    """All steps of a descriptor. Axes: (tile, row, column, pixel, tap y, tap x, word)."""
+    """All steps of a descriptor. Axes: (tile, row, column, pixel, tap y, tap x, word).
+
+    One tile stands for all where they read the same.
+    """
 
     address: Ints
     inside: NDArray[np.bool_]
@@ -89,7 +92,8 @@ class Machine:
                 start = step.weight_address + tile * length
                 weights = self.weights[start : start + length]
                 missing = self.inverted[start : start + length].sum(axis=0)
-                sums = np.einsum("pks,kfs->pf", window[0], weights) - missing
+                read = window[min(tile, len(window) - 1)]
+                sums = np.einsum("pks,kfs->pf", read, weights) - missing
                 result.append(sums[None])
             return result
         if step.operation is Operation.ADD:
@@ -168,8 +172,8 @@ def _walk(step: Descriptor, config: EngineConfig) -> _Walk:
     y = row * step.stride_y + tap_y * step.step_y - step.pad_y
     inside = (x >= 0) & (x < step.width) & (y >= 0) & (y < step.height)
     address = np.broadcast_to(address, np.broadcast_shapes(address.shape, inside.shape))
-    if step.operation is Operation.ARRAY:
-        address = address[:1]  # an array layer reads the same input for every tile
+    if not by_tile & 0xFFFF:
+        address = address[:1]
     return _Walk(address & 0xFFFF, np.broadcast_to(inside, address.shape))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nhot.compiler.lower import Layer, channel_words
+from nhot.compiler.lower import Layer
 from nhot.contract.config import EngineConfig
 from nhot.contract.program import Operation
 from nhot.formats.format import Ints
@@ -17,14 +17,13 @@ __all__ = ["hardware_bias", "inverted", "requant_words", "term_word", "weight_le
 def weight_levels(layer: Layer, config: EngineConfig) -> Ints:
     """Levels in the order in which the array reads them. (words, P, S) int64
 
-    Word by word: filter tile, kernel y, kernel x, channel word; within a word filter by filter.
-    Filters and channels beyond the layer's are zero.
+    Word by word: filter tile, kernel y, kernel x, word that the tile reads; within a word filter
+    by filter. Filters and channels beyond the layer's are zero.
     """
     assert layer.levels is not None
-    steps = channel_words(layer.levels, config.inputs)
-    fill = -len(steps) % config.filters
-    padded = np.pad(steps, ((0, fill), *[(0, 0)] * 4))
-    split = padded.reshape(-1, config.filters, *steps.shape[1:])
+    fill = -len(layer.levels) % config.filters
+    padded = np.pad(layer.levels, ((0, fill), *[(0, 0)] * 4))
+    split = padded.reshape(-1, config.filters, *padded.shape[1:])
     return split.transpose(0, 2, 3, 4, 1, 5).reshape(-1, config.filters, config.inputs)
 
 
@@ -54,7 +53,7 @@ def hardware_bias(layer: Layer, config: EngineConfig) -> Ints:
 def inverted(layer: Layer, config: EngineConfig) -> Ints:
     """The ones that the lanes leave out of each filter's sums, whatever the input. (filters,)"""
     assert layer.levels is not None
-    counts = config.weight_format.inverted_terms(channel_words(layer.levels, config.inputs))
+    counts = config.weight_format.inverted_terms(layer.levels)
     return np.asarray(counts.sum(axis=(1, 2, 3)), dtype=np.int64)
 
 

@@ -8,7 +8,7 @@ from nhot.compiler.lower import Layer
 from nhot.contract.config import EngineConfig
 from nhot.contract.program import Descriptor, Operation
 
-__all__ = ["Addresses", "Loops", "descriptor", "first_input", "loops_of"]
+__all__ = ["Addresses", "Loops", "descriptor", "first_input", "lane_step", "loops_of"]
 
 _MASK = 0xFFFF
 
@@ -79,7 +79,6 @@ def descriptor(layer: Layer, config: EngineConfig, addresses: Addresses) -> Desc
     groups = -(-channels // config.requantisers)
     if argmax:  # reads whole words, counts channels itself
         channels, groups = layer.inputs[0].shape[2], per_tile
-    in_words = -(-layer.inputs[0].shape[2] // config.inputs)
     return Descriptor(
         operation=layer.operation, terms=layer.terms, pad_value=layer.pad_value,
         zero_point=layer.requant.zero_point, low=layer.requant.low, high=layer.requant.high,
@@ -90,7 +89,7 @@ def descriptor(layer: Layer, config: EngineConfig, addresses: Addresses) -> Desc
         words=loops.words - 1, kernel_y=loops.kernel[0] - 1, kernel_x=loops.kernel[1] - 1,
         columns=loops.columns - 1, rows=loops.rows - 1, tiles=loops.tiles - 1,
         last_pixels=out_width - (loops.columns - 1) * pixels if array else 1,
-        lane_step=stride_x * in_words & _MASK if array else 0,
+        lane_step=lane_step(layer, config),
         pixel_words=1 if argmax else -(-channels // config.inputs),
         last_groups=groups - (groups - 1) // per_tile * per_tile,
         **positions, **{name: value & _MASK for name, value in loops.jumps().items()},
@@ -107,11 +106,12 @@ def loops_of(layer: Layer, config: EngineConfig, addresses: Addresses) -> Loops:
     step_y, step_x = layer.window.dilation
     match layer.operation:
         case Operation.ARRAY:
+            assert layer.reach is not None
             return Loops(
-                words=words, kernel=layer.window.kernel, rows=out_height,
+                words=layer.reach.words, kernel=layer.window.kernel, rows=out_height,
                 columns=-(-out_width // config.pixels), tiles=-(-out_channels // config.filters),
                 step_word=1, step_tap=(step_y * row, step_x * words), step_row=stride_y * row,
-                step_column=stride_x * words * config.pixels, step_tile=0,
+                step_column=stride_x * words * config.pixels, step_tile=layer.reach.distance,
             )
         case Operation.ARGMAX:
             return Loops(
@@ -130,6 +130,13 @@ def loops_of(layer: Layer, config: EngineConfig, addresses: Addresses) -> Loops:
                 tiles=words, step_word=0, step_tap=(step_y * row, step_x * words),
                 step_row=stride_y * row, step_column=stride_x * words, step_tile=1,
             )
+
+
+def lane_step(layer: Layer, config: EngineConfig) -> int:
+    """Words between the inputs of neighbouring pixels, of which only the array has any."""
+    if layer.operation is not Operation.ARRAY:
+        return 0
+    return layer.window.stride[1] * -(-layer.inputs[0].shape[2] // config.inputs)
 
 
 def first_input(layer: Layer, config: EngineConfig, addresses: Addresses) -> int:

@@ -126,9 +126,9 @@ class _Check:
     def _position_words(self) -> int:
         """Words of an input position."""
         step = self.step
-        return {Operation.ARRAY: step.words, Operation.ARGMAX: step.columns}.get(
-            step.operation, step.tiles
-        ) + 1
+        if self._array:  # neighbouring pixels are a stride apart
+            return step.lane_step // step.stride_x
+        return (step.columns if step.operation is Operation.ARGMAX else step.tiles) + 1
 
     def _ranges(self) -> dict[str, tuple[int, int]]:
         """The least and the most of each field, where its bits alone do not say so."""
@@ -150,7 +150,9 @@ class _Check:
         else:
             moved = step.stride_x * self._pixels
             ranges["column_step"] = (moved, moved)
-        if not array:
+        if array:
+            ranges["stride_x"] = (1, 255)
+        else:
             ranges |= {"words": none, "lane_step": none}
         if step.operation is Operation.ADD:
             columns, rows = step.columns + 1, step.rows + 1
@@ -169,18 +171,35 @@ class _Check:
         wanted = self._loops().jumps()
         if self._array:
             wanted["lane_step"] = step.stride_x * self._position_words
+        same_words = wanted.pop("jump_tile") if self._array and step.tiles else None
         if step.operation is Operation.ADD:
             del wanted["jump_y"]  # from one operand to the other: wherever that lies
         for name, value in wanted.items():
             value &= 0xFFFF
             if getattr(step, name) != value:
                 raise NhotError(f"{name} must be {value}, not {getattr(step, name)}")
+        if same_words is not None:
+            self._check_tiles(same_words)
         most = 1 << (bits - 1)
         for name in ("input_address", "jump_x", "jump_y", "jump_column", "jump_row", "jump_tile"):
             value = getattr(step, name)
             value -= value >> 15 << 16
             if not -most <= value < most:
                 raise NhotError(f"{name} must be a distance of {-most} to {most - 1}, not {value}")
+
+    def _check_tiles(self, same_words: int) -> None:
+        """Every tile of the array reads words of a position, at a constant distance.
+
+        ``same_words`` is the jump to a tile that reads the same words as the one before.
+        """
+        step, words = self.step, self._position_words
+        distance = (step.jump_tile - same_words) & 0xFFFF
+        last = step.tiles * distance + step.words
+        if last >= words:
+            raise NhotError(
+                f"jump_tile must keep tiles within the {words} words of a position, not lead to "
+                f"word {last}"
+            )
 
     def _loops(self) -> Loops:
         """The walk that the other fields ask for."""

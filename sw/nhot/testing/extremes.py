@@ -175,9 +175,11 @@ class _Draw:
                 requant = self._requant(1, output)
                 pool = AvgPool(inputs=("x",), output=output, window=window, requant=requant)
                 return self._network(source, pool)
-            filters = self._int(1, 2 * self.config.filters)
-            shape = (filters, *window.kernel, channels)
-            return self._network(source, self._convolution(source, shape, window, out))
+            divisors = [n for n in range(1, channels + 1) if channels % n == 0]
+            groups = int(self.rng.choice([1, *divisors]))
+            filters = groups * self._int(1, max(1, 2 * self.config.filters // groups))
+            shape = (filters, *window.kernel, channels // groups)
+            return self._network(source, self._convolution(source, shape, window, out, groups))
 
     def _axis(self, chance: float) -> _Axis:
         """With a chance one number at its limit or beyond; the rest small."""
@@ -258,13 +260,15 @@ class _Draw:
         )
 
     def _convolution(
-        self, source: Tensor, shape: tuple[int, ...], window: Window, out: tuple[int, int]
+        self, source: Tensor, shape: tuple[int, ...], window: Window, out: tuple[int, int],
+        groups: int,
     ) -> Node:
         weights = self._weights(shape)
         output = self._tensor("y", (*out, shape[0]))
         return Conv2d(
             inputs=("x",), output=output, weights=weights, format=self._format, window=window,
             bias=self._bias(source, weights), requant=self._requant(shape[0], output),
+            groups=groups,
         )
 
     @property
