@@ -38,7 +38,8 @@ TORCH = (
     "sw/nhot/quant/", "sw/nhot/experiments/models/", "sw/nhot/experiments/training/",
     "sw/nhot/experiments/studies/", "sw/nhot/experiments/tasks/detection.py",
     "sw/nhot/experiments/trained_digits.py", "sw/nhot/testing/modules.py",
-    "hw/nhot_hw/bench/quantisation.py",
+    "hw/nhot_hw/bench/quantisation.py", "hw/nhot_hw/bench/networks/models.py",
+    "hw/nhot_hw/bench/networks/reference_model.py",
 )
 # Elsewhere nothing of this comes with a module.
 HEAVY = (

@@ -15,6 +15,7 @@ from nhot.files import check_files, check_folder, write_atomically, write_folder
 
 INPUTS = {
     "--weights", "--engine", "--config", "--input", "--network", "--table", "--data", "--labels",
+    "--models",
     "image", "network", "report", "file",
 }
 """What names a file or folder that is read; all else that is a path is an output."""

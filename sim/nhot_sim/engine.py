@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import nullcontext
 
+import numpy as np
 from amaranth.sim import Simulator
 
 from nhot.compiler.image import Image
@@ -12,6 +13,7 @@ from nhot.compiler.meta import LayerMeta
 from nhot.contract.config import EngineConfig
 from nhot.contract.cycles import program_cycles
 from nhot.contract.program import Fault, Region, unpack_program
+from nhot.device.board import LayerTime
 from nhot.errors import MismatchError
 from nhot.formats.format import Ints
 from nhot.progress import Progress
@@ -47,6 +49,7 @@ class EngineSimulation:
         self.cycles = 0
         self.stalls = 0
         self.layer_ends: list[int] = []
+        self.layer_stalls: list[int] = []
 
     def run(self, inputs: list[Ints], *, trace: str | None = None) -> list[dict[str, Ints]]:
         """All layers' outputs of each input, by name; ``trace`` names a VCD file to write.
@@ -81,9 +84,8 @@ class EngineSimulation:
                 results.append(await self._outputs(ctx, engine))
             layers = len(self.image.meta.layers)
             timing = await self._read(ctx, engine, Region.TIMING, 0, 8 * layers)
-            self.layer_ends = [
-                int.from_bytes(timing[i : i + 4], "little") for i in range(0, len(timing), 8)
-            ]
+            numbers = np.frombuffer(timing, "<u4").reshape(-1, 2)
+            self.layer_ends, self.layer_stalls = numbers.T.tolist()
 
         simulator.add_testbench(bench)
         waves = nullcontext() if trace is None else simulator.write_vcd(trace)
@@ -91,6 +93,14 @@ class EngineSimulation:
         with waves, Progress("Amaranth, running", total, unit="cycles") as progress:
             simulator.run()
         return results
+
+    def layer_times(self) -> list[LayerTime]:
+        """When each layer of the last run ended, and the stalls until then."""
+        return [
+            LayerTime(name=layer.name, end=end, stalls=stalls)
+            for layer, end, stalls in zip(
+                self.image.meta.layers, self.layer_ends, self.layer_stalls, strict=True)
+        ]
 
     def _weight_words(self) -> list[int]:
         bits = self.image.config.weight_format.field_bits

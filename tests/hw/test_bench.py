@@ -204,12 +204,23 @@ def test_quantisation_is_measured_beside_float(capsys):
     assert all(row["seconds"] > 0 and row["beside"] > 0 for row in rows)
 
 
-@pytest.mark.parametrize("option", [["--cells"], ["--family", "ecp5"], ["--markdown", "x.md"]])
-def test_options_of_lanes_are_refused_for_the_reference(option):
+@pytest.mark.parametrize(("what", "option", "kinds"), [
+    ("reference", ["--cells"], "lanes"),
+    ("networks", ["--family", "ecp5"], "lanes"),
+    ("quantisation", ["--markdown", "x.md"], "lanes and networks"),
+    ("networks", ["--quick"], "lanes and reference and quantisation"),
+    ("lanes", ["--networks", "ic"], "networks"),
+    ("lanes", ["--models", "."], "networks"),
+    ("reference", ["--simulate"], "networks"),
+    ("lanes", ["--config", "x.json"], "networks"),
+    ("lanes", ["--board", "icebreaker"], "networks"),
+    ("lanes", ["--fmax", "0"], "networks"),
+])
+def test_options_of_another_measurement_are_refused(what, option, kinds):
     parser = ArgumentParser()
     bench.add_arguments(parser)
-    with pytest.raises(NhotError, match=f"{option[0]} is for nhot bench lanes"):
-        bench.run(parser.parse_args(["reference", *option]))
+    with pytest.raises(NhotError, match=f"{option[0]} is for nhot bench {kinds}, not for {what}"):
+        bench.run(parser.parse_args([what, *option]))
 
 
 @pytest.mark.slow

@@ -52,10 +52,32 @@ def test_text_outputs_and_a_report(files, tmp_path, capsys):
     assert [(one.name, one.cycles) for one in measured.layers] == [
         (layer.name, layer.cycles) for layer in layers
     ]
-    for line, layer in zip(text.splitlines()[1:], layers, strict=False):
-        assert line.split() == [layer.name, layer.operator, *2 * [f"{layer.cycles:,}"]]
+    assert sum(one.stalls for one in measured.layers) == measured.stalls > 0
+    for line, layer, one in zip(text.splitlines()[1:], layers, measured.layers, strict=False):
+        assert line.split()[:5] == [
+            layer.name, layer.operator, *2 * [f"{layer.cycles:,}"], f"{one.stalls:,}"]
     assert f"1 inputs, {measured.cycles:,} cycles each, {measured.stalls:,} of them stalls" in text
     assert f"output 0: {wanted[0].tolist()}" in text
+
+
+def test_timeline_has_what_the_engine_counted(files, tmp_path, capsys):
+    path = tmp_path / "run.json"
+    arguments = ["--engine", "amaranth", "--json"]
+    assert _simulate(files[0], *arguments, "--timeline", str(path)) == 0
+    facts = json.loads(capsys.readouterr().out)
+    trace = json.loads(path.read_text(encoding="utf-8"))
+    *layers, end = [event for event in trace["traceEvents"] if event["ph"] == "X"]
+    assert [event["name"] for event in layers] == [layer["name"] for layer in facts["layers"]]
+    start = 0
+    for event, layer in zip(layers, facts["layers"], strict=True):
+        assert (event["ts"], event["dur"]) == (start, layer["cycles"])
+        assert event["args"] == {key: layer[key] for key in layer if key != "name"}
+        assert layer["cycles"] == layer["predicted"]
+        start += layer["cycles"]
+    assert (end["ts"], end["ts"] + end["dur"]) == (start, facts["cycles"])
+    assert sum(event["args"]["stalls"] for event in layers) == facts["stalls"]
+    assert {(event["pid"], event["tid"]) for event in trace["traceEvents"]} == {(1, 1)}
+    assert _simulate(files[0], *arguments, "--timeline", str(tmp_path / "absent" / "x")) == 2
 
 
 @pytest.mark.parametrize(("engine", "name", "constraint"), [

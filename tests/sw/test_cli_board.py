@@ -12,6 +12,7 @@ import pytest
 from nhot.cli import main, ports
 from nhot.cli.run import read_inputs
 from nhot.compiler import EngineConfig, compile_network
+from nhot.compiler.profile import profile
 from nhot.device import Board, LayerTime, Result
 from nhot.errors import NhotError
 from nhot.network.reference import run as reference
@@ -96,7 +97,28 @@ def test_run_gives_what_the_board_gave(files, board, capsys):
     assert facts["stalls"] == [3] * 3
     assert [layer["cycles"] for layer in facts["layers"]] == [10, 30, 50]
     assert [layer["stalls"] for layer in facts["layers"]] == [0, 1, 1]
+    predicted = profile(IMAGE).layers
+    assert [layer["predicted"] for layer in facts["layers"]] == [one.cycles for one in predicted]
+    assert [layer["utilisation"] for layer in facts["layers"]] == [
+        None if one.ideal is None else round(one.ideal / cycles, 4)
+        for one, cycles in zip(predicted, (10, 30, 50), strict=True)]
     assert board.calls[1:] == ["load True", *["run 7.0"] * 3, "closed"]
+
+
+def test_timeline_of_a_run_has_what_the_board_counted(files, board):
+    arguments = ["run", "net.img", "--port", "COM3", "--input", "x.npy"]
+    assert main([*arguments, "--timeline", "run.json"]) == 0
+    trace = json.loads((files / "run.json").read_text(encoding="utf-8"))
+    events = [event for event in trace["traceEvents"] if event["ph"] == "X"]
+    assert [(event["name"], event["ts"], event["dur"]) for event in events] == [
+        *zip([node.name for node in NETWORK.nodes], (0, 10, 40), (10, 30, 50), strict=True),
+        ("end of the program", 90, 10),
+    ]
+    assert [event["args"]["stalls"] for event in events[:-1]] == [0, 1, 1]
+    assert trace["otherData"]["cycles"] == 100
+    board.calls.clear()
+    assert main([*arguments, "--timeline", "absent/run.json"]) == 2
+    assert not board.calls
 
 
 def test_run_prints_text(files, board, capsys):

@@ -126,6 +126,10 @@ def test_info_shows_an_image(files, capsys):
     assert crcs["weights"] == f"{zlib.crc32(image.weights):#010x}"
     ends = 18 + image.config.pixels  # of the program
     assert facts["cycles"] == sum(layer.cycles for layer in image.meta.layers) + ends
+    for known, layer in zip(facts["profile"], image.meta.layers, strict=True):
+        assert (known["name"], known["cycles"]) == (layer.name, layer.cycles)
+        parts = sum(known[part] for part in ("fetch", "steps", "stalls", "tail"))
+        assert parts == layer.cycles + 2 * (layer is image.meta.layers[0])
 
 
 @pytest.mark.parametrize("name", ["net.onnx", "net.img", "board.json"])
@@ -137,6 +141,7 @@ def test_info_prints_text(files, capsys, name):
     text = capsys.readouterr().out
     assert "kind" in text
     assert ("total" in text) == (name != "board.json")
+    assert ("bound by" in text) == (name == "net.img")
     assert all(line == line.rstrip() for line in text.splitlines())
 
 

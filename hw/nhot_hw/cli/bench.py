@@ -1,13 +1,14 @@
-"""``nhot bench``: measure what the gateware costs, and how fast reference and training are."""
+"""``nhot bench``: what the gateware costs, how fast networks run on it, how fast software is."""
 
 import logging
 import os
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from nhot.cli.output import OutputFile, add_json_argument, print_json, print_table
 from nhot.errors import NhotError
 
-HELP = "measure the cells and the clock of each kind of lane, or how fast the software is"
+HELP = "measure the cells and the clock of each kind of lane, whole networks, or the software"
 
 # What numpy's libraries read when they are loaded.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -16,22 +17,46 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("what", nargs="?", default="lanes", choices=[*_WHAT],
-                        help="what to measure: lanes in gateware, the bit-exact reference beside "
+                        help="what to measure: lanes in gateware, the networks of MLPerf Tiny on "
+                        "the engines of all bitstreams, the bit-exact reference beside "
                         "onnxruntime, or rounding and training steps beside float ones (default: "
                         "lanes)")
-    parser.add_argument("--family", choices=["ecp5", "ice40"], help="one FPGA family only")
+    parser.add_argument("--family", choices=["ecp5", "ice40"],
+                        help="lanes: of one FPGA family only")
     parser.add_argument("--quick", action="store_true",
                         help="lanes of four inputs only; a shorter look at each layer; small "
-                        "networks")
+                        "networks in training")
     parser.add_argument("--cells", action="store_true",
-                        help="synthesis only: no placed cells, no clock")
+                        help="lanes: synthesis only, no placed cells, no clock")
+    parser.add_argument("--networks", metavar="NAMES",
+                        help="networks: which ones, with commas between them (default: "
+                        "ic,kws,vww,ad)")
+    parser.add_argument("--models", type=Path, metavar="DIR",
+                        help="networks: the folder of the reference weights (ic01_float.tflite, "
+                        "...; default, and for a file that is missing: random weights, which "
+                        "give the same cycles)")
+    parser.add_argument("--config", type=Path, action="append", metavar="FILE",
+                        help="networks: sizes of an engine of your own, as JSON, to measure too; "
+                        "may be given again")
+    parser.add_argument("--board", metavar="BOARD",
+                        help="networks: the board that the engines of --config are for")
+    parser.add_argument("--fmax", type=float, metavar="MHZ",
+                        help="networks: the clock that the engines of --config reach")
+    parser.add_argument("--simulate", action="store_true",
+                        help="networks: run each on a virtual board, which must give the "
+                        "reference's outputs in the cycles that are predicted")
     parser.add_argument("--markdown", action=OutputFile, metavar="FILE",
-                        help="also write the table of lanes to FILE as Markdown")
+                        help="lanes, networks: also write the table to FILE as Markdown")
     add_json_argument(parser)
 
 
 def run(args: Namespace) -> int:
     """Measure, and print the table."""
+    for option, kinds in _OPTIONS.items():
+        given = getattr(args, option)
+        if given is not None and given is not False and args.what not in kinds:
+            raise NhotError(f"--{option} is for nhot bench {' and '.join(kinds)}, "
+                            f"not for {args.what}")
     return _WHAT[args.what](args)
 
 
@@ -48,7 +73,6 @@ def _lanes(args: Namespace) -> int:
 
 
 def _reference(args: Namespace) -> int:
-    _refuse_options_of_lanes(args)
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     from nhot_hw.bench import reference
 
@@ -57,7 +81,6 @@ def _reference(args: Namespace) -> int:
 
 
 def _quantisation(args: Namespace) -> int:
-    _refuse_options_of_lanes(args)
     from nhot_hw.bench import quantisation
 
     rows = quantisation.measure(quick=args.quick)
@@ -65,10 +88,31 @@ def _quantisation(args: Namespace) -> int:
     return _print(args, columns, columns[3:], rows, quantisation.legend())
 
 
-def _refuse_options_of_lanes(args: Namespace) -> None:
-    for name in ("family", "cells", "markdown"):
-        if getattr(args, name):
-            raise NhotError(f"--{name} is for nhot bench lanes")
+def _networks(args: Namespace) -> int:
+    from nhot.compiler.targets import board
+    from nhot.files import write_atomically
+    from nhot_hw.bench.networks import engines, measure, names
+    from nhot_hw.bench.networks.simulated import simulate
+
+    chosen = names(args.networks)
+    if args.fmax is not None and not 0 < args.fmax <= 10_000:
+        raise NhotError(f"--fmax must be above 0, at most 10000 MHz, not {args.fmax}")
+    if (args.fmax is not None or args.board) and not args.config:
+        raise NhotError("--config must be given with --fmax and --board, which are about its "
+                        "engine")
+    if args.board:
+        board(args.board)
+    measured = engines.committed() + [
+        engines.own(path, board=args.board or "", fmax_mhz=args.fmax)
+        for path in args.config or ()
+    ]
+    rows = measure.measure(
+        chosen, measured, folder=args.models, simulate=simulate if args.simulate else None
+    )
+    if args.markdown is not None:
+        write_atomically(args.markdown, measure.to_markdown(rows).encode())
+    legend = [*measure.reasons(rows), *measure.legend(rows)]
+    return _print(args, measure.COLUMNS, measure.NUMERIC, rows, legend)
 
 
 def _print(args: Namespace, columns, numeric, rows, legend) -> int:
@@ -81,4 +125,13 @@ def _print(args: Namespace, columns, numeric, rows, legend) -> int:
     return 0
 
 
-_WHAT = {"lanes": _lanes, "reference": _reference, "quantisation": _quantisation}
+_WHAT = {
+    "lanes": _lanes, "networks": _networks, "reference": _reference, "quantisation": _quantisation,
+}
+
+# What each option is for.
+_OPTIONS = {
+    "family": ("lanes",), "cells": ("lanes",), "markdown": ("lanes", "networks"),
+    "quick": ("lanes", "reference", "quantisation"),
+    **dict.fromkeys(("networks", "models", "config", "board", "fmax", "simulate"), ("networks",)),
+}

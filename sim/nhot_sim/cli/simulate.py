@@ -7,7 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nhot.cli.output import OutputFile, add_json_argument, print_json, print_table
+from nhot.cli.layers import (
+    add_timeline_argument,
+    measured_layers,
+    print_measured,
+    write_timeline,
+)
+from nhot.cli.output import OutputFile, add_json_argument, print_json
 from nhot.cli.reporting import (
     SIMULATION,
     add,
@@ -23,6 +29,7 @@ from nhot.printable import say
 
 if TYPE_CHECKING:
     from nhot.compiler import Image
+    from nhot.device import LayerTime
     from nhot.formats.format import Ints
 
 HELP = "run an image on the gateware in a simulator, with waveforms if you like"
@@ -38,6 +45,7 @@ def add_arguments(parser: ArgumentParser) -> None:
                         "built; amaranth: slow, nothing to build (default: %(default)s)")
     parser.add_argument("--trace", action=OutputFile, metavar="FILE",
                         help="waveforms: .fst or .vcd (verilator), .vcd (amaranth)")
+    add_timeline_argument(parser)
     parser.add_argument("-o", "--output", action=OutputFile, metavar="Y.npy",
                         help="where to write the outputs")
     add_labels_argument(parser)
@@ -57,27 +65,25 @@ def run(args: Namespace) -> int:
     inputs = read_inputs(args.input, image.meta.input.shape)
     labels = read_labels(args.labels, len(inputs), image)
     simulate = _in_verilator if args.engine == "verilator" else _in_amaranth
-    facts = simulate(image, inputs, args.trace)
+    facts, times = simulate(image, inputs, args.trace)
+    layers = measured_layers(image, times)
+    write_timeline(args.timeline, image, times, facts["cycles"])
     if args.output is not None:
         write_outputs(args.output, facts["outputs"])
     if args.report is not None:
         run = Run(
             place=f"{args.engine} simulation", inputs=len(inputs), cycles=facts["cycles"],
             stalls=facts["stalls"], answers=board_answers(image, inputs, facts["outputs"], labels),
-            layers=tuple(Timed(name=layer.name, cycles=cycles) for layer, cycles in
-                         zip(image.meta.layers, facts["layer_cycles"], strict=True)),
+            layers=tuple(Timed(name=one["name"], cycles=one["cycles"], stalls=one["stalls"])
+                         for one in layers),
             made=made("simulate", SIMULATION),
         )
         add(args, replace(image_entry(image), runs=(run,)))
-    rows = [
-        (layer.name, layer.operator, layer.cycles, measured)
-        for layer, measured in zip(image.meta.layers, facts["layer_cycles"], strict=True)
-    ]
     facts["outputs"] = facts["outputs"].tolist()
     if args.json:
-        print_json(facts)
+        print_json({**facts, "layers": layers})
     else:
-        print_table(("layer", "operator", "cycles predicted", "cycles measured"), rows)
+        print_measured(layers)
         say(f"{len(inputs)} inputs, {facts['cycles']:,} cycles each, "
               f"{facts['stalls']:,} of them stalls")
         for index, output in enumerate(facts["outputs"][:8]):
@@ -99,7 +105,9 @@ def _check_trace(trace: Path | None, engine: str) -> None:
         )
 
 
-def _in_verilator(image: Image, inputs: Ints, trace: Path | None) -> dict[str, Any]:
+def _in_verilator(
+    image: Image, inputs: Ints, trace: Path | None
+) -> tuple[dict[str, Any], list[LayerTime]]:
     import numpy as np
 
     from nhot.device import Board
@@ -109,15 +117,16 @@ def _in_verilator(image: Image, inputs: Ints, trace: Path | None) -> dict[str, A
     with VirtualBoard(image.config, trace=trace) as virtual, Board.open(virtual.port) as board:
         board.load(image)
         results = [board.run(x) for x in track(inputs, "simulating", unit="inputs")]
-        ends = [time.end for time in board.layer_cycles()]
+        times = board.layer_cycles()
     return {
         "outputs": np.stack([result.outputs for result in results]),
         "cycles": int(results[-1].cycles), "stalls": int(results[-1].stalls),
-        "layer_cycles": np.diff([0, *ends]).tolist(),
-    }
+    }, times
 
 
-def _in_amaranth(image: Image, inputs: Ints, trace: Path | None) -> dict[str, Any]:
+def _in_amaranth(
+    image: Image, inputs: Ints, trace: Path | None
+) -> tuple[dict[str, Any], list[LayerTime]]:
     import numpy as np
 
     from nhot_sim.engine import EngineSimulation
@@ -127,5 +136,4 @@ def _in_amaranth(image: Image, inputs: Ints, trace: Path | None) -> dict[str, An
     return {
         "outputs": np.stack([result[image.meta.output.name] for result in results]),
         "cycles": simulation.cycles, "stalls": simulation.stalls,
-        "layer_cycles": np.diff([0, *simulation.layer_ends]).tolist(),
-    }
+    }, simulation.layer_times()

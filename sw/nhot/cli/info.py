@@ -65,8 +65,8 @@ def image_facts(image: Image) -> dict[str, Any]:
     import zlib
     from dataclasses import asdict
 
-    from nhot.contract.cycles import program_cycles
-    from nhot.contract.program import unpack_program
+    from nhot.cli.layers import profile_facts
+    from nhot.compiler.profile import profile
 
     config = image.config
     sizes = {
@@ -84,8 +84,9 @@ def image_facts(image: Image) -> dict[str, Any]:
         "kind": "image", "name": image.meta.network, "format": image.meta.format,
         "target_id": f"{config.target_id:#010x}", "hash": image.content_hash,
         **{key: {**asdict(place), "shape": list(place.shape)} for key, place in places.items()},
-        "cycles": sum(program_cycles(unpack_program(image.program), config)),
+        "cycles": profile(image).cycles,
         "engine": asdict(config), "sections": sections, "layers": layers,
+        "profile": profile_facts(profile(image)),
     }
 
 
@@ -125,7 +126,7 @@ def _layer(node: Node, *inputs: Tensor) -> dict[str, Any]:
 
 
 def _print(facts: dict[str, Any]) -> None:
-    tables = {key: facts[key] for key in ("sections", "layers") if facts.get(key)}
+    tables = {key: facts[key] for key in ("sections", "layers", "profile") if facts.get(key)}
     _print_facts({key: value for key, value in facts.items() if key not in tables})
     if "sections" in tables:
         say()
@@ -134,6 +135,11 @@ def _print(facts: dict[str, Any]) -> None:
     if "layers" in tables:
         say()
         _print_layers(tables["layers"])
+    if "profile" in tables:
+        from nhot.cli.layers import print_profile
+
+        say()
+        print_profile(tables["profile"])
 
 
 def _print_layers(layers: list[dict[str, Any]]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from nhot.compiler import EngineConfig, Image
     from nhot.device import Board
 
-__all__ = ["GROUP", "add_port_arguments", "load_image", "open_board"]
+__all__ = ["GROUP", "add_port_arguments", "load_image", "open_board", "open_port"]
 
 GROUP = "nhot.ports"
+
+BAUD = 1_000_000
 
 _log = logging.getLogger("nhot")
 
@@ -30,24 +32,28 @@ def add_port_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--port", required=True, metavar="PORT",
                         help="serial port of the board (nhot doctor lists them), or virtual: a "
                         "simulated board for as long as the command runs")
-    parser.add_argument("--baud", type=int, default=1_000_000, metavar="RATE",
+    parser.add_argument("--baud", type=int, default=BAUD, metavar="RATE",
                         help="bits a second on a serial port (default: %(default)s)")
     parser.add_argument("--no-verify", action="store_true",
                         help="do not read back what was loaded")
 
 
 @contextmanager
-def open_board(args: Namespace, config: EngineConfig) -> Iterator[Board]:
-    """The board that the arguments name; one that is simulated has the engine of ``config``."""
+def open_port(port: str, config: EngineConfig, *, baud: int = BAUD) -> Iterator[Board]:
+    """The board on ``port``; one that is simulated has the engine of ``config``."""
     from nhot.device import Board
 
     makers = {point.name: point for point in entry_points(group=GROUP)}
     with ExitStack() as stack:
-        port = args.port
         if port in makers:
             _log.info("starting a %s board (it is built first if its engine is new)", port)
             port = stack.enter_context(makers[port].load()(config)).port
-        yield stack.enter_context(Board.open(port, baud=args.baud))
+        yield stack.enter_context(Board.open(port, baud=baud))
+
+
+def open_board(args: Namespace, config: EngineConfig) -> AbstractContextManager[Board]:
+    """The board that the arguments name; one that is simulated has the engine of ``config``."""
+    return open_port(args.port, config, baud=args.baud)
 
 
 def load_image(args: Namespace, board: Board, image: Image) -> None:

@@ -8,6 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nhot.cli.layers import (
+    add_timeline_argument,
+    measured_layers,
+    print_measured,
+    write_timeline,
+)
 from nhot.cli.output import OutputFile, add_json_argument, print_json, print_table
 from nhot.cli.ports import add_port_arguments, load_image, open_board
 from nhot.cli.reporting import (
@@ -24,7 +30,7 @@ from nhot.printable import printable, say
 
 if TYPE_CHECKING:
     from nhot.compiler import Image
-    from nhot.device import Board
+    from nhot.device import Board, LayerTime
     from nhot.formats.format import Ints
 
 HELP = "run a network on a board: outputs and cycle counts"
@@ -43,6 +49,7 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="where to write the outputs, in the same order of axes")
     parser.add_argument("--limit", type=float, default=60.0, metavar="SECONDS",
                         help="break off a run that takes longer (default: %(default)s)")
+    add_timeline_argument(parser)
     add_labels_argument(parser)
     add_report_argument(parser)
     add_json_argument(parser)
@@ -61,7 +68,9 @@ def run(args: Namespace) -> int:
     labels = read_labels(args.labels, len(inputs), image)
     with open_board(args, image.config) as board:
         load_image(args, board, image)
-        facts = _run(board, image, inputs, args.limit)
+        facts, times = _run(board, image, inputs, args.limit)
+    layers = measured_layers(image, times)
+    write_timeline(args.timeline, image, times, facts["cycles"][-1])
     outputs = facts["outputs"]
     if args.output is not None:
         write_outputs(args.output, outputs)
@@ -69,11 +78,12 @@ def run(args: Namespace) -> int:
         run = Run(
             place="virtual board" if args.port == "virtual" else printable(f"board on {args.port}"),
             inputs=len(inputs), cycles=max(facts["cycles"]), stalls=max(facts["stalls"]),
-            layers=tuple(Timed(**layer) for layer in facts["layers"]),
+            layers=tuple(Timed(name=one["name"], cycles=one["cycles"], stalls=one["stalls"])
+                         for one in layers),
             answers=board_answers(image, inputs, outputs, labels), made=made("run", ["pyserial"]),
         )
         add(args, replace(image_entry(image), runs=(run,)))
-    facts["outputs"] = outputs.tolist()
+    facts |= {"outputs": outputs.tolist(), "layers": layers}
     if args.json:
         print_json(facts)
     else:
@@ -115,25 +125,20 @@ def write_outputs(path: Path, outputs: Ints) -> None:
     write_atomically(path, buffer.getvalue())
 
 
-def _run(board: Board, image: Image, inputs: Ints, limit: float) -> dict[str, Any]:
+def _run(
+    board: Board, image: Image, inputs: Ints, limit: float
+) -> tuple[dict[str, Any], list[LayerTime]]:
     import numpy as np
 
     from nhot.progress import track
 
     results = [board.run(x, limit=limit) for x in track(inputs, "running", unit="inputs")]
-    times = board.layer_cycles()
-    # the board counts from the start of the run
-    starts = [(0, 0), *((time.end, time.stalls) for time in times)]
     return {
         "network": image.meta.network,
         "outputs": np.stack([result.outputs for result in results]),
         "cycles": [int(result.cycles) for result in results],
         "stalls": [int(result.stalls) for result in results],
-        "layers": [
-            {"name": time.name, "cycles": time.end - end, "stalls": time.stalls - stalls}
-            for time, (end, stalls) in zip(times, starts, strict=False)
-        ],
-    }
+    }, board.layer_cycles()
 
 
 def _print(facts: dict[str, Any]) -> None:
@@ -145,8 +150,7 @@ def _print(facts: dict[str, Any]) -> None:
     ]
     print_table(("input", "cycles", "stalls", "output"), rows, ("input", "cycles", "stalls"))
     say()
-    layers = [(layer["name"], layer["cycles"], layer["stalls"]) for layer in facts["layers"]]
-    print_table(("layer", "cycles", "stalls"), layers, ("cycles", "stalls"))
+    print_measured(facts["layers"])
 
 
 def _values(output: list[list[list[int]]]) -> str:

@@ -1,0 +1,66 @@
+"""What the cycles of a layer go to: each one counted once, from the same formula as their sum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+from nhot.contract.config import EngineConfig
+from nhot.contract.cycles import layer_cycles, program_cycles
+from nhot.contract.program import Descriptor, Operation
+
+__all__ = ["Breakdown", "breakdown"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Breakdown:
+    """The cycles of a layer, by what the engine does in them.
+
+    Parameters
+    ----------
+    fetch : int
+        Reads the descriptor and starts.
+    steps : int
+        Takes activations and weights into its sums.
+    stalls : int
+        Waits with finished sums for the readout, which waits for the requantisers. It is what the
+        engine's counter of stalls has.
+    tail : int
+        Requantises and writes what the last step left.
+    """
+
+    fetch: int
+    steps: int
+    stalls: int
+    tail: int
+
+    @property
+    def cycles(self) -> int:
+        """All of them."""
+        return sum(getattr(self, one.name) for one in fields(self))
+
+    @property
+    def bound(self) -> str:
+        """What takes the most: "fetch", "steps", "requantiser" (by its stalls) or "tail"."""
+        most = max(fields(self), key=lambda one: getattr(self, one.name)).name
+        return "requantiser" if most == "stalls" else most
+
+
+def breakdown(step: Descriptor, config: EngineConfig) -> Breakdown:
+    """What the cycles of the layer of ``step`` go to."""
+    fetch = _fetch(config)
+    group = (step.words + 1) * (step.kernel_x + 1) * (step.kernel_y + 1) * config.step_cycles
+    groups = (step.tiles + 1) * (step.rows + 1) * (step.columns + 1)
+    # One pixel group waits for none: the rest is its tail.
+    single = replace(step, tiles=0, rows=0, columns=0)
+    tail = layer_cycles(single, config) - fetch - group
+    steps = groups * group
+    return Breakdown(
+        fetch=fetch, steps=steps, tail=tail,
+        stalls=layer_cycles(step, config) - fetch - steps - tail,
+    )
+
+
+def _fetch(config: EngineConfig) -> int:
+    """What an END takes behind a layer, since it is nothing but fetched."""
+    end = Descriptor(operation=Operation.END)
+    return program_cycles([end, end], config)[1]
