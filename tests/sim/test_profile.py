@@ -79,7 +79,7 @@ def test_inputs_do_not_change_the_cycles():
     network = sample_network("2hot", size=4)
     image = compile_network(network, EngineConfig(weight_words=128))
     simulation = EngineSimulation(image, direct=True)
-    simulation.run(list(extreme_inputs(network)))
+    simulation.run(list(extreme_inputs(network)[:2]))
     times = simulation.layer_times()
     assert [time.name for time in times] == [layer.name for layer in image.meta.layers]
     assert np.diff([0, *(time.end for time in times)]).tolist() == [
