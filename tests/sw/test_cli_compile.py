@@ -15,7 +15,7 @@ from nhot.cli import main
 from nhot.compiler import EngineConfig, Image, compile_network
 from nhot.compiler.targets import BOARDS
 from nhot.network import Filters
-from nhot.network.counts import count_layer
+from nhot.network.counts import count_layer, requant_terms
 from nhot.testing.networks import random_network
 
 pytest.importorskip("onnx")
@@ -102,6 +102,8 @@ def test_info_shows_a_network(files, network, capsys):
             height, width, _ = node.output.shape
             assert layer["macs"] == node.weights.size * height * width
             assert layer["terms"] == node.format.cost(node.weights).sum()
+        assert layer.get("requant_terms") == requant_terms(node)
+    assert any("requant_terms" in layer for layer in facts["layers"])
 
 
 def test_an_image_says_the_work_of_its_layers(network):

@@ -98,14 +98,52 @@ def test_options_reach_the_rounding(files, monkeypatch):
     monkeypatch.setattr(nhot.quant, "quantize", stop)
     assert quantize(
         "--format", "ternary", "--per-layer", "--scale", "searched", "--rule", "twn", "--bits", "4",
-        "--activation-terms", "2", "--accumulator-bits", "12", "--input-range", "0", "1",
-        "--samples", "10", "--layer", "0=2hot", "--layer", "3=int8",
+        "--activation-terms", "2", "--requant-terms", "1", "--accumulator-bits", "12",
+        "--input-range", "0", "1", "--samples", "10", "--layer", "0=2hot", "--layer", "3=int8",
     ) == 2
     assert seen == {
         "format": "ternary", "per_channel": False, "scale": "searched", "rule": "twn", "bits": 4,
-        "activation_terms": 2, "accumulator_bits": 12, "input_range": (0.0, 1.0), "samples": 10,
-        "formats": {"0": "2hot", "3": "int8"},
+        "activation_terms": 2, "requant_terms": 1, "accumulator_bits": 12,
+        "input_range": (0.0, 1.0), "samples": 10, "formats": {"0": "2hot", "3": "int8"},
     }
+
+
+@pytest.mark.parametrize("finetune", [[], ["--finetune", "--epochs", "1", "--batch", "32"]])
+@pytest.mark.parametrize("terms", [1, 2])
+def test_multipliers_of_few_terms(files, capsys, terms, finetune):
+    assert quantize("--requant-terms", str(terms), *finetune) == 0
+    assert "keeps multipliers" not in capsys.readouterr().err
+    assert main(["info", "net.onnx", "--json"]) == 0
+    layers = json.loads(capsys.readouterr().out)["layers"]
+    assert 1 <= max(layer.get("requant_terms", 0) for layer in layers) <= terms
+
+
+def test_multipliers_that_keep_their_terms_are_named(files, capsys):
+    (files / "both.py").write_text("""
+import torch
+from torch import nn
+
+class Both(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.pool = nn.Conv2d(1, 4, 3, padding=1), nn.AvgPool2d(3, 1, 1)
+
+    def forward(self, x):
+        x = self.conv(x)
+        return self.pool(x) + x
+""", encoding="utf-8")
+    arguments = ["quantize", "both.py:Both", "--data", "bare.npz", "-o", "net.onnx"]
+    assert main([*arguments, "--requant-terms", "1"]) == 0
+    said = capsys.readouterr().err
+    assert "layer add keeps multipliers of 2 terms: no scales suit all that it joins" in said
+    assert main([*arguments, "--requant-terms", "2"]) == 0
+    assert "keeps multipliers" not in capsys.readouterr().err
+
+
+def test_numbers_of_terms_that_there_are_not(files, capsys):
+    assert quantize("--requant-terms", "3") == 2
+    assert capsys.readouterr().err.endswith("must be 1, 2 or 4, not 3\n")
+    assert not (files / "net.onnx").exists()
 
 
 def test_a_stopped_run_goes_on(files, capsys):

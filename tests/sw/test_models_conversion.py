@@ -11,8 +11,8 @@ from torch import nn
 
 from nhot.experiments.data import to_integers
 from nhot.experiments.models import NAMES, build, entry
-from nhot.network import reference
-from nhot.network.counts import count
+from nhot.network import Network, reference
+from nhot.network.counts import count, requant_terms
 from nhot.quant import quantize, to_network
 
 # Options and sample shapes that keep the tests short; the other networks are small as they are.
@@ -66,12 +66,12 @@ def settle(model: nn.Module, x: torch.Tensor) -> nn.Module:
     return model.eval()
 
 
-def assert_converts(name, format, *, options, shape, count, pictures=images) -> None:
+def assert_converts(name, format, *, options, shape, count, pictures=images, **more) -> Network:
     """Every integer of every layer, on images and on the extremes of the input."""
     torch.manual_seed(0)
     samples = pictures(shape, 6, seed=1)
     float_model = settle(build(name, **options), samples)
-    model = quantize(float_model, format, samples, input_range=(0.0, 1.0))
+    model = quantize(float_model, format, samples, input_range=(0.0, 1.0), **more)
     network = to_network(model, name)
     noise = torch.randint(0, 2, (1, *shape)).float()  # 0 and 1 alone: beyond what was calibrated
     x = torch.cat([pictures(shape, count, seed=2), noise, torch.zeros_like(noise), 1 + 0 * noise])
@@ -85,6 +85,7 @@ def assert_converts(name, format, *, options, shape, count, pictures=images) -> 
     ours = model(x).reshape(found[model.output].shape).permute(0, 2, 3, 1)
     np.testing.assert_array_equal(ours.numpy(), real.astype(np.float32))
     assert len(np.unique(last)) > 4  # the network is not dead
+    return network
 
 
 @pytest.mark.parametrize("format", ["2hot", "signed-binary"])
@@ -92,6 +93,18 @@ def assert_converts(name, format, *, options, shape, count, pictures=images) -> 
 def test_integers_equal_the_reference(name, format):
     options, shape = REDUCED.get(name, ({}, entry(name).input_shape))
     assert_converts(name, format, options=options, shape=shape, count=3)
+
+
+@pytest.mark.parametrize(("terms", "format"), [
+    (1, "2hot"), (2, "2hot"), (1, "int8"), (1, "signed-binary"),
+])
+@pytest.mark.parametrize("name", NAMES)
+def test_multipliers_of_few_terms(name, terms, format):
+    options, shape = REDUCED.get(name, ({}, entry(name).input_shape))
+    network = assert_converts(
+        name, format, options=options, shape=shape, count=1, requant_terms=terms
+    )
+    assert max(requant_terms(node) or 0 for node in network.nodes) <= terms
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if entry(name).input_shape[0] == 3])

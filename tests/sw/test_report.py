@@ -266,6 +266,7 @@ def test_layers_without_weights_have_no_counts():
         weights = node.weights.size if layer.operator == "Conv2d" else 0
         assert (layer.name, layer.output, layer.weights) == (node.name, node.output.shape, weights)
         assert bool(layer.macs) == bool(layer.format) == bool(weights)
+        assert layer.requant_terms == (node.requant.terms if weights else 0)
 
 
 def test_an_engine_of_ones_own_is_of_no_board():

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
 HELP = "show what a network, an image or a bitstream's manifest holds"
 
-LAYER_COLUMNS = ("layer", "operator", "output", "format", "weights", "terms", "MACs", "cycles")
-LAYER_KEYS = ("name", "operator", "output", "format", "weights", "terms", "macs", "cycles")
+LAYER_COLUMNS = ("layer", "operator", "output", "format", "requant terms", "weights", "terms",
+                 "MACs", "cycles")
+LAYER_KEYS = ("name", "operator", "output", "format", "requant_terms", "weights", "terms", "macs",
+              "cycles")
+TOTALS = range(5, 9)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -113,7 +116,7 @@ def manifest_facts(path: Path) -> dict[str, Any]:
 
 def _layer(node: Node, *inputs: Tensor) -> dict[str, Any]:
     from nhot.network import Filters
-    from nhot.network.counts import count_layer
+    from nhot.network.counts import count_layer, requant_terms
 
     facts: dict[str, Any] = {
         "name": node.name, "operator": type(node).__name__, "output": list(node.output.shape),
@@ -122,7 +125,8 @@ def _layer(node: Node, *inputs: Tensor) -> dict[str, Any]:
         counts = count_layer(node, *inputs)
         facts |= {"format": node.format.name, "weights": counts.weights, "terms": counts.terms,
                   "macs": counts.macs}
-    return facts
+    terms = requant_terms(node)
+    return facts if terms is None else {**facts, "requant_terms": terms}
 
 
 def _print(facts: dict[str, Any]) -> None:
@@ -145,7 +149,7 @@ def _print(facts: dict[str, Any]) -> None:
 def _print_layers(layers: list[dict[str, Any]]) -> None:
     rows = [[_cell(layer.get(key)) for key in LAYER_KEYS] for layer in layers]
     total = ["total", *[None] * (len(LAYER_KEYS) - 1)]
-    for column in (4, 5, 6, 7):
+    for column in TOTALS:
         values = [row[column] for row in rows if row[column] is not None]
         total[column] = sum(values) if values else None
     shown = [column for column in range(len(LAYER_KEYS)) if any(row[column] for row in rows)]

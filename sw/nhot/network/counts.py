@@ -9,10 +9,11 @@ import numpy as np
 
 from nhot.formats import Format, SignedBinary, Uniform
 from nhot.network.network import Network
-from nhot.network.operators import Filters
+from nhot.network.node import Node
+from nhot.network.operators import Add, AvgPool, Concat, Filters
 from nhot.network.tensor import Tensor
 
-__all__ = ["Counts", "count", "count_layer", "shift_adds"]
+__all__ = ["Counts", "count", "count_layer", "requant_terms", "shift_adds"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +97,11 @@ def shift_adds(format: Format) -> int:
     One for each signed power of two; uniform weights are multiplied bit by bit, so one a bit.
     """
     return format.bits if isinstance(format, Uniform) else format.max_terms
+
+
+def requant_terms(node: Node) -> int | None:
+    """Most signed powers of two of a multiplier of ``node``; None where it has no multipliers."""
+    return node.requant.terms if isinstance(node, Filters | Add | Concat | AvgPool) else None
 
 
 def _bits(node: Filters) -> int:

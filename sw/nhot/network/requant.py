@@ -102,6 +102,11 @@ class Requant:
         if self.low > self.high:
             raise NhotError(f"Clamp range must not be empty, not {self.low} to {self.high}")
 
+    @property
+    def terms(self) -> int:
+        """Most signed powers of two of a multiplier."""
+        return max(map(naf_weight, self.multiplier.tolist()), default=0)
+
     @classmethod
     def from_scale(
         cls, scale: ArrayLike, *, zero_point: int, low: int, high: int, terms: int = MAX_TERMS

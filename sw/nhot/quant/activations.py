@@ -29,6 +29,11 @@ class ActivationQuant(nn.Module):
     bits : int
     fixed : (low, high), optional
         A range that is known, and neither calibration nor training changes.
+
+    Attributes
+    ----------
+    unit : float or None
+        What the scale is a power of two of, if it is to be one: the least that holds the range.
     """
 
     minimum: torch.Tensor
@@ -43,6 +48,7 @@ class ActivationQuant(nn.Module):
             raise NhotError(f"Range of an activation must hold 0, not {low} to {high}")
         self.name = "activation"  # what errors call it; a layer gives it its own
         self.bits = bits
+        self.unit: float | None = None
         self.fixed = fixed is not None
         self.calibrating = False
         self.register_buffer("minimum", torch.tensor(low, dtype=torch.float64))
@@ -57,6 +63,11 @@ class ActivationQuant(nn.Module):
         grid = self.tensor(self.name, (1, 1, 1))
         rounded: torch.Tensor = _Round.apply(x, grid)  # type: ignore[no-untyped-call]
         return rounded
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a range, and calibration is not about to change it."""
+        return not self.calibrating and bool(self.minimum < self.maximum)
 
     def reset(self) -> None:
         """Forget the range, before a new calibration."""
@@ -74,13 +85,20 @@ class ActivationQuant(nn.Module):
                 f"Activations of {name!r} must not all be zero on the calibration samples"
             )
         signed = low < 0
-        scale = (high - low) / (2**self.bits - 1)
+        scale = self._scale((high - low) / (2**self.bits - 1))
         start = -(2 ** (self.bits - 1)) if signed else 0
         zero_point = math.floor(start - low / scale + 0.5) if signed else 0
         return Tensor(
             name=name, shape=shape, bits=self.bits, signed=signed, scale=scale,
             zero_point=zero_point,
         )
+
+    def _scale(self, least: float) -> float:
+        """The smallest scale from ``least`` on that may be."""
+        if self.unit is None:
+            return least
+        mantissa, exponent = math.frexp(least / self.unit)
+        return self.unit * 2.0 ** (exponent - (mantissa == 0.5))
 
     def _observe(self, x: torch.Tensor) -> None:
         if self.fixed:

@@ -40,6 +40,9 @@ class ExactWeights(WeightQuant):
     def forward(self, weight: Tensor) -> Tensor:
         return weight
 
+    def scale(self, weight: Tensor) -> Tensor:
+        raise TypeError("Weights that are not rounded have no scale")
+
     def integers(self, weight: Tensor) -> tuple[Tensor, NDArray[np.float64]]:
         raise TypeError("Weights that are not rounded have no integers")
 
@@ -48,6 +51,7 @@ def unround(layer: Layer) -> Layer:
     """Let ``layer`` compute in float."""
     if isinstance(layer, QuantFilters):
         layer.weights = ExactWeights(layer.format)
+        layer.short = None
     if isinstance(layer, RoundingLayer):
         replace_rounding(layer, ExactActivations())
     return layer

@@ -14,13 +14,17 @@ from nhot.errors import NhotError
 from nhot.experiments.data.dataset import sample_shapes
 from nhot.formats import Format
 from nhot.network import Network
+from nhot.network.requant import MAX_TERMS
 from nhot.network.tensor import Shape
 from nhot.quant.activations import ActivationQuant
 from nhot.quant.layers import Grid, QuantFilters, QuantLayer, RoundingLayer
+from nhot.quant.units import origins, share_units
 
 __all__ = ["QuantModel", "as_maps", "as_samples", "batches", "to_network"]
 
 BATCH = 256
+MIDDLE = 0.5
+"""Part of a training from random weights after which multipliers are chosen."""
 
 
 class QuantModel(nn.Module):
@@ -40,6 +44,8 @@ class QuantModel(nn.Module):
         2 (batch, features).
     accumulator_bits : int, optional
         Width that no sum of a filter may overflow.
+    requant_terms : int
+        Most signed powers of two of a multiplier.
     """
 
     full_precision = True
@@ -47,15 +53,18 @@ class QuantModel(nn.Module):
 
     def __init__(
         self, layers: Iterable[QuantLayer], output: str, *, axes: int = 4,
-        accumulator_bits: int | None = None,
+        accumulator_bits: int | None = None, requant_terms: int = MAX_TERMS,
     ):
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.output = output
         self.axes = axes
         self.accumulator_bits = accumulator_bits
+        self.requant_terms = requant_terms
         self._calibrating = False
         self._limit_accumulators()
+        if requant_terms < MAX_TERMS:
+            self._shorten()
 
     def __iter__(self) -> Iterator[QuantLayer]:
         for layer in self.layers:
@@ -88,6 +97,21 @@ class QuantModel(nn.Module):
             if layer.name in chosen:
                 layer.set_spec(layer.spec.with_format(chosen[layer.name]))
         self._limit_accumulators()
+        self.choose_scales()
+
+    def choose_scales(self) -> None:
+        """Choose the scales of weights for the present ranges, where multipliers are to be short.
+
+        To be called when ranges have changed, other than by training.
+        """
+        for layer in self.filters:
+            layer.choose_scales()
+
+    def release_scales(self) -> None:
+        """Let scales be trained freely for the first half, as suits weights that are random."""
+        for layer in self.filters:
+            if layer.short is not None:
+                layer.short.release()
 
     def check_names(self, names: Iterable[str]) -> None:
         """Refuse names that no layer with weights has."""
@@ -96,9 +120,21 @@ class QuantModel(nn.Module):
                 raise NhotError(f"Layer must be one of {', '.join(self.formats)}, not {name!r}")
 
     def set_progress(self, part: float) -> None:
-        """Say how much of the training is done, 0 to 1, to schedules of the gradient."""
+        """Say how much of the training is done, 0 to 1.
+
+        Schedules of the gradient follow it, and scales that are not chosen yet are in the middle.
+        """
         for layer in self.filters:
             layer.weights.progress = part
+            if part >= MIDDLE and layer.short is not None and not layer.short.chosen:
+                layer.choose_scales()
+
+    def _shorten(self) -> None:
+        share_units(self)
+        roundings = origins(self)
+        for layer in self.filters:
+            (source,) = layer.sources
+            layer.shorten(self.requant_terms, roundings[source])
 
     def _limit_accumulators(self) -> None:
         if self.accumulator_bits is None:
@@ -155,6 +191,7 @@ class QuantModel(nn.Module):
         with self._calibration():
             for (batch,) in batches(as_samples(samples)):
                 self(batch)
+        self.choose_scales()
         self.grids()
 
     def floats(self, x: Tensor) -> dict[str, Tensor]:

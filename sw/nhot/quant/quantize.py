@@ -10,12 +10,13 @@ from torch import Tensor, nn
 
 from nhot.errors import NhotError
 from nhot.formats import Format, parse
+from nhot.network.requant import MAX_TERMS
 from nhot.quant.exact import check_layers
 from nhot.quant.model import QuantModel, as_samples
 from nhot.quant.tracing.graph import trace
 from nhot.quant.tracing.prepare import prepare
 from nhot.quant.tracing.trace import Tracer
-from nhot.quant.weights import THRESHOLD, Rule, Scale, WeightSpec
+from nhot.quant.weights import THRESHOLD, Rule, Scale, WeightSpec, check_requant_terms
 
 __all__ = ["quantize"]
 
@@ -26,7 +27,8 @@ def quantize(
     per_channel: bool = True, scale: Scale = "learned", rule: Rule = "nearest",
     threshold: float = THRESHOLD, schedule: bool = False,
     formats: Mapping[str, Format | str] | None = None, accumulator_bits: int | None = None,
-    activation_terms: int | None = None, input_range: tuple[float, float] | None = None,
+    activation_terms: int | None = None, requant_terms: int = MAX_TERMS,
+    input_range: tuple[float, float] | None = None,
 ) -> QuantModel:
     """Round the weights of a float model to ``format`` and its activations to ``bits``.
 
@@ -55,6 +57,10 @@ def quantize(
     activation_terms : int, optional
         Most signed powers of two of an activation that a layer with weights reads: n-hot for
         activations. The engine does not run it.
+    requant_terms : int
+        Most signed powers of two of a multiplier: 1, 2 or 4. With 4 multipliers are rounded, with
+        fewer the scales of weights and activations are chosen so that none is to be. A requantiser
+        with that many shifters takes a value a cycle.
     input_range : (low, high), optional
         What the least and the greatest integer of the input stand for, where that is known: an
         image in 0 to 1 is (0, 1). Without it the range is that of ``samples``.
@@ -70,6 +76,7 @@ def quantize(
         format=_parsed(format), per_channel=per_channel, scale=scale, rule=rule,
         threshold=threshold, schedule=schedule,
     )
+    _check_terms(requant_terms, spec)
     special = {name: _parsed(chosen) for name, chosen in (formats or {}).items()}
     inputs = as_samples(samples)
     if not isinstance(model, nn.Module):
@@ -82,7 +89,7 @@ def quantize(
     tracer.run()
     quantized = QuantModel(
         tracer.built.layers.values(), tracer.output, axes=tracer.axes,
-        accumulator_bits=accumulator_bits,
+        accumulator_bits=accumulator_bits, requant_terms=requant_terms,
     )
     if not quantized.filters:
         raise NhotError("Model must have at least one Conv2d or Linear")
@@ -90,6 +97,23 @@ def quantize(
     check_layers(quantized, traced, tracer.built.ends, prepare(model), inputs)
     quantized.eval().calibrate(inputs)
     return quantized
+
+
+def _check_terms(terms: int, spec: WeightSpec) -> None:
+    """Refuse a number of terms that there is none of, or that leaves no scale to choose."""
+    check_requant_terms(terms)
+    if terms == MAX_TERMS:
+        return
+    if not spec.per_channel:
+        raise NhotError(
+            f"Requantisation terms must be {MAX_TERMS} with a scale for each layer, not {terms}: "
+            "filters have gains of their own"
+        )
+    if spec.scale == "power-of-two":
+        raise NhotError(
+            f"Requantisation terms must be {MAX_TERMS} with scales of weights that are powers of "
+            f"two, not {terms}: they are chosen for the multipliers"
+        )
 
 
 def _parsed(format: Format | str) -> Format:

@@ -18,7 +18,7 @@ from nhot.compiler.targets import BOARDS, Target, target
 from nhot.contract.config import EngineConfig
 from nhot.network import Filters
 from nhot.network import Network as IntegerNetwork
-from nhot.network.counts import count_layer
+from nhot.network.counts import count_layer, requant_terms
 from nhot.printable import printable
 from nhot.report.schema import (
     Build,
@@ -74,6 +74,7 @@ def network_part(network: IntegerNetwork, sha256: str) -> Network:
     for node in network.nodes:
         known: dict[str, Any] = {
             "name": node.name, "operator": type(node).__name__, "output": node.output.shape,
+            "requant_terms": requant_terms(node) or 0,
         }
         if isinstance(node, Filters):
             counts = count_layer(node, *network.inputs(node))

@@ -152,7 +152,10 @@ class Training:
 
 @dataclass(frozen=True, kw_only=True)
 class Layer(_Counts):
-    """A layer of a network; ``format`` and the counts are of its weights, if it has any."""
+    """A layer of a network; ``format`` and the counts are of its weights, if it has any.
+
+    ``requant_terms`` are the most of a multiplier, 0 where there is none.
+    """
 
     name: str
     operator: str
@@ -162,6 +165,7 @@ class Layer(_Counts):
     bits: int = 0
     terms: int = 0
     macs: int = 0
+    requant_terms: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -145,16 +145,17 @@ def _layer_table(entry: Entry) -> str:
         layer, time = layers.get(name), measured.get(name)
         texts = ("",) * 3 if layer is None else (
             plain(layer.operator), "×".join(map(str, layer.output)), plain(layer.format))
-        counts = () if layer is None else (layer.weights, layer.terms, layer.macs)
+        counts = (0,) * 4 if layer is None else (
+            layer.requant_terms, layer.weights, layer.terms, layer.macs)
         amounts = (
-            *([one or None for one in counts] or [None] * 3), predicted.get(name),
+            *(one or None for one in counts), predicted.get(name),
             time.cycles if time else None, (time.stalls or None) if time else None,
         )
         lines.append((plain(name), *texts,
                       *("" if one is None else figure(one) for one in amounts)))
-    heads = ("layer", "operator", "output", "format", "weights", "terms", "MACs", "cycles",
-             "measured", "stalls")
-    return table(heads, lines, numeric=range(4, 10)) if lines else ""
+    heads = ("layer", "operator", "output", "format", "requant terms", "weights", "terms", "MACs",
+             "cycles", "measured", "stalls")
+    return table(heads, lines, numeric=range(4, 11)) if lines else ""
 
 
 def _levels(entry: Entry) -> str:

@@ -30,8 +30,9 @@ TRAINING = ("recipe", "distill", "folder", *DEFAULTS, *COMMON)
 POST_TRAINING = ("bias_correction", "adaptive_rounding")
 MIXED = ("candidates", "measure", "engine")
 SETTINGS = ("test", "size", "option", "weights", "loss", "layer", "per_layer", "scale", "rule",
-            "threshold", "gradient_schedule", "bits", "activation_terms", "accumulator_bits",
-            "input_range", "samples", "budget", *MIXED, *POST_TRAINING, *TRAINING)
+            "threshold", "gradient_schedule", "bits", "activation_terms", "requant_terms",
+            "accumulator_bits", "input_range", "samples", "budget", *MIXED, *POST_TRAINING,
+            *TRAINING)
 """What the demonstration on digits does not take."""
 REPORTED = ("model", "format", "seed", "finetune", *SETTINGS)
 """What a report says of how it was done, where it was given."""
@@ -78,6 +79,10 @@ def _add_rounding(parser: ArgumentParser) -> None:
                        help="of activations, 2 to 8 (default: 8)")
     group.add_argument("--activation-terms", type=int, metavar="N",
                        help="signed powers of two, at most, of what a layer with weights reads")
+    group.add_argument("--requant-terms", type=int, metavar="N",
+                       help="signed powers of two, at most, of a multiplier that requantises: 1 (a "
+                       "shift), 2 or 4; scales of weights and activations are chosen for it, and a "
+                       "requantiser with as many shifters takes a value a cycle (default: 4)")
     group.add_argument("--accumulator-bits", type=int, metavar="N",
                        help="width that no sum of a filter may overflow")
     group.add_argument("--input-range", type=float, nargs=2, metavar=("LOW", "HIGH"),

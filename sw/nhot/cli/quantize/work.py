@@ -95,9 +95,10 @@ def own(args: Namespace) -> Outcome:
         work.finetune(quantized)
     else:
         work.post_train(quantized)
-    name = f"{args.model.rpartition(':')[2]}-{args.format}"
+    network = to_network(quantized, f"{args.model.rpartition(':')[2]}-{args.format}")
+    _tell_terms(network, args.requant_terms)
     return Outcome(
-        to_network(quantized, name), work.task.metric, work.scores, samples, labels, quantized,
+        network, work.task.metric, work.scores, samples, labels, quantized,
         work.task, join().first,
     )
 
@@ -143,6 +144,18 @@ def entry(args: Namespace, outcome: Outcome) -> Entry:
         weights=None if args.weights is None else file_hash(args.weights),
     )
     return replace(network_entry(outcome.network, args.output), quantized=quantized)
+
+
+def _tell_terms(network: Network, wanted: int | None) -> None:
+    """Name the layers whose multipliers have more terms than ``wanted``, which few networks have.
+    """
+    from nhot.network.counts import requant_terms
+
+    for node in network.nodes:
+        terms = requant_terms(node)
+        if wanted is not None and terms is not None and terms > wanted:
+            _log.warning("layer %s keeps multipliers of %d terms: no scales suit all that it joins",
+                         node.name, terms)
 
 
 def _check_formats(args: Namespace) -> None:
@@ -216,8 +229,8 @@ class _Work:
         chosen = {
             "bits": args.bits, "scale": args.scale, "rule": args.rule,
             "threshold": args.threshold, "schedule": args.gradient_schedule,
-            "activation_terms": args.activation_terms, "accumulator_bits": args.accumulator_bits,
-            "per_channel": not args.per_layer,
+            "activation_terms": args.activation_terms, "requant_terms": args.requant_terms,
+            "accumulator_bits": args.accumulator_bits, "per_channel": not args.per_layer,
         }
         quantized = quantize(
             self.model, args.format, self.samples, formats=formats,

@@ -62,6 +62,14 @@ UNTRAINED = (
     Row(name="1hot-adaptive", format="1hot", recipe="adaptive", part="post-training",
         note="adaptive rounding too"),
 )
+FEW_TERMS = tuple(
+    replace(row, name=f"{row.name}-requant{terms}", part="requantisation",
+            options={**row.options, "requant_terms": terms},
+            note=f"multipliers of {count}")
+    for row in (*TUNED, *SCRATCH, *UNTRAINED)
+    if row.name in {"int8", "2hot", "1hot", "signed-binary", "2hot-bias"}
+    for terms, count in ((2, "two terms"), (1, "one term: shifts"))
+)
 FLOAT = Row(name="float", format="", recipe="float")
 
 NARROW = Row(
@@ -88,7 +96,8 @@ def _with_ends(rows: tuple[Row, ...]) -> tuple[Row, ...]:
 
 CIFAR10: dict[str, Any] = {
     "data": "cifar10", "metric": "accuracy",
-    "rows": (FLOAT, *TUNED, *_with_ends((*SCRATCH, NARROW, *PARTS, WIDER)), ALL_LAYERS, *UNTRAINED),
+    "rows": (FLOAT, *TUNED, *_with_ends((*SCRATCH, NARROW, *PARTS, WIDER)), ALL_LAYERS, *UNTRAINED,
+             *_with_ends(FEW_TERMS)),
     "float_training": {
         "epochs": 12, "lr": 0.2, "batch": 128, "optimizer": "sgd", "weight_decay": 5e-4,
         "schedule": "one-cycle", "precision": "bf16",
@@ -123,7 +132,7 @@ STUDIES = {
         ),
         Study(
             name="digits", title="Digits", network="digits", data="digits", metric="accuracy",
-            rows=(FLOAT, *TUNED, *SCRATCH, *PARTS, *UNTRAINED),
+            rows=(FLOAT, *TUNED, *SCRATCH, *PARTS, *UNTRAINED, *FEW_TERMS),
             float_training={
                 "epochs": 20, "lr": 1e-2, "batch": 64, "optimizer": "adam",
                 "schedule": "one-cycle",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 from torch import Tensor
 
 from nhot import network
 from nhot.errors import NhotError
 from nhot.network.tensor import Shape
-from nhot.quant.layers.layer import Grid, QuantLayer
+from nhot.quant.layers.layer import Grid, QuantLayer, integer_limits
 
 __all__ = ["QuantClamp"]
 
@@ -35,11 +33,7 @@ class QuantClamp(QuantLayer):
         return network.Clamp(inputs=self.sources, output=grid, low=low, high=high)
 
     def _limits(self, grid: Grid) -> tuple[int, int]:
-        low, high = (
-            math.copysign(2**16, limit) if math.isinf(limit) else limit / grid.scale
-            for limit in self.limits
-        )
-        least, greatest = (math.floor(limit + 0.5) + grid.zero_point for limit in (low, high))
+        least, greatest = integer_limits(self.limits, grid)
         if least > grid.high or greatest < grid.low:
             ends = [(end - grid.zero_point) * grid.scale for end in (grid.low, grid.high)]
             raise NhotError(

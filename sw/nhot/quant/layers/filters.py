@@ -8,16 +8,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn import functional as F
 
 from nhot import network
 from nhot.errors import NhotError
 from nhot.formats import Binary, Format
 from nhot.network import Requant, Window
-from nhot.network.requant import SHIFT
+from nhot.network.requant import MAX_TERMS, SHIFT
 from nhot.network.tensor import Shape
 from nhot.quant.activations import ActivationQuant
 from nhot.quant.layers.layer import Grid, RoundingLayer, channels, finish
+from nhot.quant.layers.short import ShortMultipliers
 from nhot.quant.tracing.frozen import gain_and_offset
 from nhot.quant.tracing.windows import conv_window
 from nhot.quant.weights import WeightQuant, WeightSpec, weight_quant
@@ -36,6 +38,11 @@ class QuantFilters(RoundingLayer):
     A dense layer is a convolution over its whole input. Batch normalisation keeps its statistics
     while training; the integers have it folded into scale and bias, so that the weights, and what
     they round to, are the same with and without it.
+
+    Attributes
+    ----------
+    short : ShortMultipliers or None
+        What keeps multipliers short, if they are to be.
     """
 
     def __init__(
@@ -59,6 +66,7 @@ class QuantFilters(RoundingLayer):
         self.bias = nn.Parameter(bias)
         self.spec = spec
         self.weights = self._weight_quant()
+        self.short: ShortMultipliers | None = None
 
     @property
     def format(self) -> Format:
@@ -69,6 +77,15 @@ class QuantFilters(RoundingLayer):
         """Round in another way, with scales searched for the present weights."""
         self.spec = spec
         self.weights = self._weight_quant()
+
+    def shorten(self, terms: int, source: ActivationQuant) -> None:
+        """Have multipliers of at most ``terms``; ``source`` is the rounding of what is read."""
+        self.short = ShortMultipliers(terms, source, self.rounding, self.shape[2])
+
+    def choose_scales(self) -> None:
+        """Choose scales for short multipliers between the present ranges, if they are to be."""
+        if self.short is not None:
+            self.short.choose(self.weights, self.weight, self._magnitude())
 
     @torch.no_grad()
     def absorb(self, gain: Tensor, offset: Tensor) -> None:
@@ -92,11 +109,10 @@ class QuantFilters(RoundingLayer):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         total = self._convolve(inputs[0], self.weights(self.weight), 0.0)
+        if self.short is not None and self.short.chosen:
+            return self.finish(self._kept(total, self.short))
         total = total + self.bias.reshape(1, -1, 1, 1)
-        if self.norm is not None:
-            flat = isinstance(self.norm, nn.BatchNorm1d)
-            total = self.norm(total.flatten(2)).reshape(total.shape) if flat else self.norm(total)
-        return self.finish(total)
+        return self.finish(total if self.norm is None else self._normalise(total))
 
     def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
         levels, bias, requant = self.parameters_for(grids[0], grid)
@@ -123,6 +139,10 @@ class QuantFilters(RoundingLayer):
         levels, scale = self.weights.integers(self.weight)
         levels = levels.cpu()
         gain, offset = self._affine()
+        if self.short is not None:
+            own = self.weights.scale(self.weight).double()
+            stretch = self.short.exact(own, self._magnitude(), source.scale, grid.scale)
+            gain, offset = self._stretched(gain, offset, stretch.cpu().numpy())
         scale = scale * gain * source.scale
         # A filter of zeros, or too weak to move the output, keeps its offset on a scale that fits.
         empty = (levels == 0).flatten(1).all(1).numpy()
@@ -132,7 +152,8 @@ class QuantFilters(RoundingLayer):
         else:
             stand_in = 2.0**-8
             levels[torch.from_numpy(weak)] = 0
-        requant = self.requant(np.where(weak, stand_in * grid.scale, scale), grid)
+        terms = MAX_TERMS if self.short is None else self.short.terms
+        requant = self.requant(np.where(weak, stand_in * grid.scale, scale), grid, terms)
         # The bias is in units of the multiplier as rounded, so that its error is not the bias's.
         real = offset / grid.scale * 2.0**SHIFT / requant.multiplier
         zero_share = source.zero_point * levels.flatten(1).sum(1).numpy()
@@ -145,6 +166,45 @@ class QuantFilters(RoundingLayer):
             return np.ones_like(bias), bias
         gain, offset = (constant.cpu().numpy() for constant in gain_and_offset(self.norm))
         return gain, gain * bias + offset
+
+    def _stretched(
+        self, gain: NDArray[np.float64], offset: NDArray[np.float64], stretch: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Gain and offset of ``stretch`` times as much, as :meth:`_kept` has it. All (filters,)"""
+        if self.norm is None:
+            return gain * stretch, offset
+        center = self._center().detach().double().cpu().numpy()
+        return gain * stretch, (offset - center) * stretch + center
+
+    def _kept(self, total: Tensor, short: ShortMultipliers) -> Tensor:
+        """Bias and normalisation of sums, with the products of scales and gains that are kept."""
+        stretch = short.stretch(self.weights.scale(self.weight).double(), self._magnitude())
+        factor = stretch.to(total.dtype).reshape(1, -1, 1, 1)
+        bias = self.bias.reshape(1, -1, 1, 1)
+        if self.norm is None:
+            return total * factor + bias
+        center = self._center().reshape(1, -1, 1, 1)
+        return (self._normalise(total + bias, trained=False) - center) * factor + center
+
+    def _magnitude(self) -> Tensor:
+        """The magnitude of each filter's gain. (filters,) float64"""
+        return torch.from_numpy(np.abs(self._affine()[0])).to(self.weight.device)
+
+    def _center(self) -> Tensor:
+        """What the normalisation makes of the mean of its input. (filters,)"""
+        assert self.norm is not None
+        return self.norm.bias if self.norm.affine else torch.zeros_like(self.bias)
+
+    def _normalise(self, x: Tensor, trained: bool = True) -> Tensor:
+        """Batch normalisation; one whose gain is not ``trained`` gives it no gradient."""
+        assert self.norm is not None
+        flat = isinstance(self.norm, nn.BatchNorm1d)
+        read = x.flatten(2) if flat else x
+        if trained or not self.norm.affine:
+            result: Tensor = self.norm(read)
+        else:
+            result = functional_call(self.norm, {"weight": self.norm.weight.detach()}, (read,))
+        return result.reshape(x.shape) if flat else result
 
     def _convolve(self, x: Tensor, weight: Tensor, padding: float) -> Tensor:
         top, left, bottom, right = self.window.padding

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 
 import numpy as np
@@ -12,11 +13,14 @@ from torch import Tensor, nn
 from nhot import network
 from nhot.errors import NhotError
 from nhot.network import Requant
-from nhot.network.requant import SHIFT
+from nhot.network.requant import MAX_TERMS, SHIFT
 from nhot.network.tensor import Shape
 from nhot.quant.activations import ActivationQuant
+from nhot.quant.tracing.steps import limits
 
-__all__ = ["Grid", "QuantInput", "QuantLayer", "RoundingLayer", "channels", "finish"]
+__all__ = [
+    "Grid", "QuantInput", "QuantLayer", "RoundingLayer", "channels", "finish", "integer_limits",
+]
 
 Grid = network.Tensor  # what the integers of an activation mean
 
@@ -59,7 +63,8 @@ class QuantLayer(nn.Module):
 class RoundingLayer(QuantLayer):
     """Base of the layers that end in a requantisation, after ReLU, ReLU6 or none.
 
-    The integers need no such clamp: a range that starts at zero, or ends at six, is one.
+    The integers need no such clamp where a range starts at zero, or ends at six, and is the whole
+    grid: they have one where the grid goes on, as its scale is a power of two.
     """
 
     def __init__(
@@ -78,12 +83,17 @@ class RoundingLayer(QuantLayer):
         result: Tensor = self.rounding(self.activation(x))
         return result
 
-    def requant(self, scale: float | list[float] | NDArray[np.float64], grid: Grid) -> Requant:
+    def requant(
+        self, scale: float | list[float] | NDArray[np.float64], grid: Grid, terms: int = MAX_TERMS
+    ) -> Requant:
         """The requantisation to ``grid`` from accumulators of these real ``scale``."""
+        low, high = grid.low, grid.high
+        if self.rounding.unit is not None and not isinstance(self.activation, nn.Identity):
+            low, high = np.clip(integer_limits(limits(self.activation), grid), low, high).tolist()
         try:
             return Requant.from_scale(
                 np.asarray(scale) / grid.scale,
-                zero_point=grid.zero_point, low=grid.low, high=grid.high,
+                zero_point=grid.zero_point, low=low, high=high, terms=terms,
             )
         except NhotError as error:
             raise NhotError(f"Layer {self.name!r}: {error}") from None
@@ -101,6 +111,15 @@ class QuantInput(RoundingLayer):
 
     def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
         raise TypeError("The input of a network is a tensor, not a node")
+
+
+def integer_limits(limits: tuple[float, float], grid: Grid) -> tuple[int, int]:
+    """The integers of ``grid`` that real limits round to, which may lie beyond it."""
+    low, high = (
+        math.copysign(2**16, limit) if math.isinf(limit) else limit / grid.scale
+        for limit in limits
+    )
+    return math.floor(low + 0.5) + grid.zero_point, math.floor(high + 0.5) + grid.zero_point
 
 
 def channels(requant: Requant) -> Tensor:

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from nhot.formats import Format
+from nhot.network.requant import MAX_TERMS
 from nhot.quant.model import QuantModel
 from nhot.quant.post_training.bias import correct_bias
 from nhot.quant.post_training.drop import warn_untrained
@@ -22,7 +23,7 @@ def quantize_post_training(
     model: nn.Module, format: Format | str, samples: ArrayLike | Tensor, *,
     adaptive: bool = False, steps: int = 1000, seed: int = 0, bits: int = 8,
     formats: Mapping[str, Format | str] | None = None, accumulator_bits: int | None = None,
-    input_range: tuple[float, float] | None = None,
+    requant_terms: int = MAX_TERMS, input_range: tuple[float, float] | None = None,
 ) -> QuantModel:
     """Quantise a float model as well as that goes without training: no labels, few samples.
 
@@ -31,7 +32,7 @@ def quantize_post_training(
 
     Parameters
     ----------
-    model, format, samples, bits, formats, accumulator_bits, input_range
+    model, format, samples, bits, formats, accumulator_bits, requant_terms, input_range
         As in :func:`nhot.quant.quantize`.
     adaptive, steps, seed
         As in :func:`post_train`.
@@ -43,7 +44,7 @@ def quantize_post_training(
     """
     quantized = quantize(
         model, format, samples, bits=bits, formats=formats, accumulator_bits=accumulator_bits,
-        input_range=input_range,
+        requant_terms=requant_terms, input_range=input_range,
     )
     post_train(quantized, model, samples, adaptive=adaptive, steps=steps, seed=seed)
     return quantized

@@ -57,6 +57,7 @@ def fit_ranges(model: QuantModel, samples: ArrayLike | Tensor) -> None:
             part = counts[layer.name].best_part()
             layer.rounding.minimum.mul_(part)
             layer.rounding.maximum.mul_(part)
+    model.choose_scales()
 
 
 class _Counts(ExactActivations):
@@ -64,6 +65,7 @@ class _Counts(ExactActivations):
 
     def __init__(self, full: ActivationQuant):
         super().__init__(full.bits)
+        self.unit = full.unit
         self.low, self.high = float(full.minimum), float(full.maximum)
         self.counts = torch.zeros(BINS, dtype=torch.float64)
 
@@ -81,6 +83,7 @@ class _Counts(ExactActivations):
 
     def _error(self, values: Tensor, part: float) -> float:
         quant = ActivationQuant(self.bits, fixed=(self.low * part, self.high * part))
+        quant.unit = self.unit
         grid = quant.tensor("activation", (1, 1, 1))
         rounded = ((values / grid.scale).round() + grid.zero_point).clamp(grid.low, grid.high)
         error = (rounded - grid.zero_point) * grid.scale - values

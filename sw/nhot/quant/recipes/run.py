@@ -136,6 +136,8 @@ class _Job:
         known = folder and (folder / CHECKPOINT).exists() and _read(folder / RESULT)
         if not known:
             self.model.calibrate(self.samples)
+            if stage.restart:
+                self.model.release_scales()
             before = self._measure(stage.settings)
         history = fit(
             self.model, self.data, stage.settings, loss=self.loss, augment=self.augment,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nhot.formats import Format
 from nhot.quant.weights.accumulator import limited_levels
+from nhot.quant.weights.multipliers import Multipliers
 from nhot.quant.weights.rounding import nearest
 from nhot.quant.weights.search import search_scale
 from nhot.quant.weights.weights import WeightQuant
@@ -77,6 +78,22 @@ class GridWeights(WeightQuant):
         Fewer units hold a filter that is too large for the limit on the scale it had.
         """
         super().limit_accumulator(bits, input_bits, weight)
+        self._widen(weight)
+
+    @torch.no_grad()
+    def search(self, weight: Tensor, multipliers: Multipliers) -> None:
+        scale = search_scale(weight.flatten(1), self.format, multipliers=multipliers)
+        self.log_scale.copy_(scale.log())
+        if self.limit is not None:
+            self._widen(weight)
+            scale = multipliers.nearest(self.log_scale.exp())
+            self.log_scale.copy_(scale.log())
+
+    def scale(self, weight: Tensor) -> Tensor:
+        return self._scale(weight.detach()).detach().flatten().expand(len(weight))
+
+    def _widen(self, weight: Tensor) -> None:
+        """Take the scale of least squared error under the limit, from the present one on."""
         first = self.log_scale.clone()
         best, least = first, torch.full_like(first, torch.inf)
         steps = 1 if self.power_of_two else STEPS

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from nhot.formats import Format
+from nhot.quant.weights.multipliers import Multipliers
 from nhot.quant.weights.rounding import magnitudes
 
 __all__ = ["search_scale"]
@@ -27,30 +28,38 @@ FINE = 1024
 _BLOCK = 1 << 21  # weights sorted at a time
 
 
-def search_scale(rows: Tensor, format: Format, *, power_of_two: bool = False) -> Tensor:
+def search_scale(
+    rows: Tensor, format: Format, *, power_of_two: bool = False,
+    multipliers: Multipliers | None = None,
+) -> Tensor:
     """The scale of least squared error for each row. (rows, weights) -> (rows,)
 
     Each candidate is refined to the best scale for the levels that it gives, or rounded to a power
-    of two. Candidates run from where the largest weight is the largest level, and a little above,
-    down to a fifth of that. A row of zeros gets the scale 1.
+    of two, or is one that leads to one of ``multipliers``. Candidates run from where the largest
+    weight is the largest level, and a little above, down to a fifth of that. A row of zeros gets
+    the scale 1.
     """
     size = max(1, _BLOCK // rows.shape[1])
-    parts = [
-        _search(rows[start : start + size].detach(), format, power_of_two)
-        for start in range(0, len(rows), size)
-    ]
+    parts = []
+    for start in range(0, len(rows), size):
+        block = slice(start, start + size)
+        chosen = None if multipliers is None else multipliers[block]
+        parts.append(_search(rows[block].detach(), format, power_of_two, chosen))
     return torch.cat(parts)
 
 
-def _search(rows: Tensor, format: Format, power_of_two: bool) -> Tensor:
+def _search(
+    rows: Tensor, format: Format, power_of_two: bool, multipliers: Multipliers | None
+) -> Tensor:
     ordered = rows.abs().sort(dim=1).values
     largest = ordered[:, -1].double()
     full = torch.where(largest > 0, largest, 1.0) / format.max_level
     sums = _Sums(ordered, format)
     best, least = full.clone(), torch.full_like(full, torch.inf)
-    for candidate in _candidates(full, format, power_of_two):
+    for candidate in _candidates(full, format, power_of_two, multipliers):
         product, power = sums.at(candidate)
-        scale = candidate if power_of_two else product / power
+        refined = not power_of_two and multipliers is None
+        scale = product / power if refined else candidate
         # The squared error, less the sum of squares that all candidates share.
         error = scale * (scale * power - 2 * product)
         better = (error < least) & (product > 0)
@@ -59,8 +68,13 @@ def _search(rows: Tensor, format: Format, power_of_two: bool) -> Tensor:
     return torch.where(largest > 0, best, torch.ones_like(best)).to(rows.dtype)
 
 
-def _candidates(full: Tensor, format: Format, power_of_two: bool) -> Iterator[Tensor]:
-    if power_of_two:
+def _candidates(
+    full: Tensor, format: Format, power_of_two: bool, multipliers: Multipliers | None
+) -> Iterator[Tensor]:
+    if multipliers is not None:
+        last = multipliers.number(full * 2)
+        yield from (multipliers.scale(last - step) for step in range(4 * multipliers.octave))
+    elif power_of_two:
         yield from (torch.exp2(full.log2().ceil() - step) for step in range(-1, 4))
     elif len(format.levels) > FINE:
         yield full

@@ -91,6 +91,9 @@ class ThresholdWeights(WeightQuant):
             slope = (weight.detach().abs() <= 1).to(weight.dtype)
         return straight_through(weight, levels * scale, slope)
 
+    def scale(self, weight: Tensor) -> Tensor:
+        return self._project(weight)[1].flatten()
+
     def integers(self, weight: Tensor) -> tuple[Tensor, NDArray[np.float64]]:
         levels, scale, _ = self._project(weight)
         return levels.long(), scale.flatten().double().cpu().numpy()

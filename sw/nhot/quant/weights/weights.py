@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nhot.errors import NhotError
 from nhot.formats import Binary, Format, SignedBinary
+from nhot.quant.weights.multipliers import Multipliers
 
 __all__ = ["WeightQuant"]
 
@@ -56,6 +57,16 @@ class WeightQuant(nn.Module, ABC):
                 f"not {bits}"
             )
         self.limit = ((1 << (bits if one_sided else bits - 1)) - 1) >> input_bits
+
+    def search(self, weight: Tensor, multipliers: Multipliers) -> None:
+        """Choose scales for ``weight`` anew, among those of ``multipliers``, if there is a choice.
+
+        A mean of the weights is none: such scales stay as they are.
+        """
+
+    @abstractmethod
+    def scale(self, weight: Tensor) -> Tensor:
+        """The scale of each filter. (filters,) as ``weight``, no gradient"""
 
     @abstractmethod
     def integers(self, weight: Tensor) -> tuple[Tensor, NDArray[np.float64]]:
