@@ -5,15 +5,14 @@ import pytest
 from amaranth.sim import Simulator
 
 from nhot.compiler import EngineConfig, compile_network
-from nhot.compiler.pack import term_word
 from nhot.contract.cycles import program_cycles
 from nhot.contract.program import Region, unpack_program
 from nhot.formats.terms import naf_weight
 from nhot.network import ArgMax, AvgPool, Conv2d, MaxPool, Network, Requant, Tensor, Window
 from nhot.network.reference import run
 from nhot_hw.engine.memories import ActivationMemory, WordMemory
-from nhot_hw.engine.requantiser import Requantiser
 from nhot_sim.engine import EngineSimulation, accesses
+from nhot_sim.requantise import requantise
 
 BYTE = {"zero_point": 0, "low": -128, "high": 127}
 
@@ -118,9 +117,10 @@ def test_the_sum_of_a_window_of_all_words(shape, level):
     _simulate(network, config, np.full((1, *shape, 4), level))
 
 
-def test_the_widest_product():
+@pytest.mark.parametrize("at_once", [1, 2, 4])
+def test_the_widest_product(at_once):
     """The largest multipliers of both signs that a register of products holds, and halves."""
-    config = EngineConfig(accumulator_bits=12, product_bits=36)
+    config = EngineConfig(accumulator_bits=12, product_bits=36, requant_terms=at_once)
     limit = 1 << (config.accumulator_bits - 1)
     cases = []
     for zero_point in (-128, 0, 127):
@@ -132,46 +132,16 @@ def test_the_widest_product():
                 largest = (room - side * base) // abs(value)
                 # The leading powers of two of the largest that four terms can say.
                 magnitude = largest & ~((1 << (largest.bit_length() - 3)) - 1)
-                cases.append((value, sign * magnitude, zero_point))
-    got = _requantise(config, cases)
-    for case, y in zip(cases, got, strict=True):
-        value, multiplier, zero_point = case
-        product = (zero_point << 24) + (1 << 23) + value * multiplier
+                requant = Requant(
+                    multiplier=np.array([sign * magnitude]), zero_point=zero_point, low=-128,
+                    high=127,
+                )
+                cases.append((requant, value, 0))
+    for case, y in zip(cases, requantise(config, cases), strict=True):
+        requant, value, _ = case
+        product = (requant.zero_point << 24) + (1 << 23) + value * int(requant.multiplier[0])
         assert product.bit_length() >= config.product_bits - 2
         assert y == min(max(product >> 24, -128), 127), case
-
-
-def _requantise(config, cases):
-    """What a requantiser makes of (value, multiplier, zero point), one after another."""
-    dut = Requantiser(config)
-    got = []
-
-    async def bench(ctx):
-        ctx.set(dut.i_low, -128)
-        ctx.set(dut.i_high, 127)
-        for value, multiplier, zero_point in cases:
-            ctx.set(dut.i_zero_point, zero_point)
-            ctx.set(dut.i_value, value)
-            ctx.set(dut.i_take, 1)
-            await ctx.tick()
-            ctx.set(dut.i_take, 0)
-            ctx.set(dut.i_terms, term_word(multiplier))
-            ctx.set(dut.i_load, 1)
-            await ctx.tick()
-            ctx.set(dut.i_load, 0)
-            ctx.set(dut.i_term, 1)
-            for i in range(4):
-                ctx.set(dut.i_term_first, i == 0)
-                await ctx.tick()
-            ctx.set(dut.i_term, 0)
-            await ctx.tick().repeat(dut.LATENCY - 1)
-            got.append(ctx.get(dut.o_y))
-
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-8)
-    simulator.add_testbench(bench)
-    simulator.run()
-    return got
 
 
 @pytest.mark.parametrize("depth", [17, 32])

@@ -32,12 +32,15 @@ def test_array(config, simulator, tmp_path):
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
-def test_requantiser(simulator, tmp_path):
-    config = EngineConfig(accumulator_bits=22, product_bits=52)
+@pytest.mark.parametrize("at_once", [1, 2, 4])
+def test_requantiser(simulator, at_once, tmp_path):
+    config = EngineConfig(accumulator_bits=22, product_bits=52, requant_terms=at_once)
     run_bench(
         Requantiser(config), "nhot_sim.benches.tb_requantiser", build_dir=tmp_path,
         simulator=simulator, name="requantiser",
-        parameters={"accumulator_bits": config.accumulator_bits, "seed": 4},
+        parameters={
+            "accumulator_bits": config.accumulator_bits, "requant_terms": at_once, "seed": 4,
+        },
     )
 
 

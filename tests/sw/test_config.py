@@ -55,6 +55,8 @@ def test_the_longest_weight_word_fits_a_frame(filters, inputs):
         ({"filters": 6, "inputs": 4}, "must divide one another, not 6 and 4"),
         ({"filters": 8, "inputs": 4, "requantisers": 8}, r"filters \(8\) and inputs \(4\), not 8"),
         ({"requantisers": 3}, "requantisers must divide"),
+        ({"requant_terms": 3}, "requant_terms must be 1, 2 or 4, not 3"),
+        ({"requant_terms": True}, "requant_terms must be 1, 2 or 4, not True"),
         ({"filters": 64, "inputs": 8, "requantisers": 1},
          "weight word of 64 filters and 8 inputs must fit a frame of 256 bytes, not 512"),
         ({"filters": 256, "inputs": 2, "format": "signed-binary"},  # of fields, as it is read back
@@ -113,9 +115,9 @@ def test_sizes_have_their_limits(size, low, high):
 def test_target_id_tells_engines_apart():
     base = EngineConfig(pixels=2, filters=8, inputs=8)
     changes = {
-        "pixels": 1, "filters": 16, "inputs": 4, "requantisers": 2, "format": "1hot",
-        "lane": "serial", "accumulator_bits": 32, "product_bits": 64, "activation_words": 2048,
-        "weight_words": 1024, "requant_words": 512, "program_words": 512,
+        "pixels": 1, "filters": 16, "inputs": 4, "requantisers": 2, "requant_terms": 2,
+        "format": "1hot", "lane": "serial", "accumulator_bits": 32, "product_bits": 64,
+        "activation_words": 2048, "weight_words": 1024, "requant_words": 512, "program_words": 512,
     }
     assert set(changes) == set(asdict(base))
     ids = {base.target_id} | {replace(base, **{k: v}).target_id for k, v in changes.items()}

@@ -85,7 +85,7 @@ def illegal(layer, config: EngineConfig):
         | ~layer.last_pixels.matches(*range(1, config.pixels + 1))
         | (layer.last_groups == 0) | (layer.last_groups > groups)
         | (array & (layer.weight_address >= config.weight_words))
-        | (layer.requant_address >= config.requant_words)
+        | (layer.requant_address >= config.requant_words) | layer.requant_address[0]
         | (layer.output_address >= config.activation_words)
         | (layer.pixel_words >= config.activation_words)
     )

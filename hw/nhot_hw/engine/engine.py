@@ -27,6 +27,7 @@ from nhot_hw.engine.guard import Guard
 from nhot_hw.engine.loader import Loader
 from nhot_hw.engine.memories import ActivationMemory, WordMemory, timing_words
 from nhot_hw.engine.readout import Readout
+from nhot_hw.engine.records import RecordMemory
 from nhot_hw.engine.requantiser import Requantiser
 from nhot_hw.engine.sequencer import Sequencer
 from nhot_hw.engine.walker import Walker
@@ -81,9 +82,9 @@ class Engine(wiring.Component):
         self.sequencer = Sequencer(config)
         self.walker = Walker(config)
         self.array = array_for(config)
-        self.drain = Drain(config, sum_latency=2 + self.array.latency)
+        self.drain = Drain(config)
         self.program = WordMemory(width=32, depth=config.program_words)
-        self.requant = WordMemory(width=32 * config.requantisers, depth=config.requant_words)
+        self.records = RecordMemory(config)
         self.weights = WordMemory(width=config.weight_word_bits, depth=config.weight_words)
         self.timing = WordMemory(width=32, depth=timing_words(config))
         self.activations = ActivationMemory(config)
@@ -94,15 +95,15 @@ class Engine(wiring.Component):
         inner.submodules.walker = self.walker
         inner.submodules.drain = self.drain
         m.submodules.program = self.program
-        m.submodules.requant = self.requant
+        m.submodules.records = self.records
         m.submodules.weights = self.weights
         m.submodules.timing = self.timing
         m.submodules.activations = self.activations
         m.submodules.guard = self.guard
 
         self._control(inner)
-        sums_ready = self._sum(inner)
-        self._finish(inner, sums_ready)
+        self._sum(inner)
+        self._finish(inner)
         self._host(inner)
         m.submodules.inner = ResetInserter(self.i_reset | self.guard.o_stop)(inner)
         return m
@@ -112,17 +113,18 @@ class Engine(wiring.Component):
         sequencer, walker, drain, guard = self.sequencer, self.walker, self.drain, self.guard
         self.layer = sequencer.o_descriptor
         self.index_beyond = Signal()  # an argmax result lies beyond the activations
-        self.in_flight = Signal()  # the sums of a pixel group are on their way to the readout
         m.d.comb += [
             sequencer.i_start.eq(self.i_start),
             sequencer.i_word.eq(self.program.o_word),
             sequencer.i_stalled.eq(walker.o_stalled),
-            sequencer.i_layer_busy.eq(walker.o_busy | self.in_flight | drain.o_busy),
+            sequencer.i_layer_busy.eq(drain.o_busy),
             walker.i_descriptor.eq(self.layer),
             walker.i_start.eq(sequencer.o_start),
-            walker.i_ready.eq(~self.in_flight & drain.o_ready),
+            walker.i_ready.eq(drain.o_ready),
             drain.i_descriptor.eq(self.layer),
             drain.i_start.eq(sequencer.o_start),
+            drain.i_finish.eq(walker.o_valid & walker.o_step.last),
+            drain.i_pixel.eq(walker.o_pixel),
             self.timing.i_write.eq(sequencer.o_timing_write),
             self.timing.i_write_address.eq(sequencer.o_timing_address),
             self.timing.i_write_data.eq(sequencer.o_timing_data),
@@ -138,10 +140,6 @@ class Engine(wiring.Component):
             guard.i_beyond.eq(walker.o_beyond | drain.o_beyond | self.index_beyond),
             self.o_fault.eq(guard.o_fault),
         ]
-        with m.If(walker.o_valid & walker.o_step.last):
-            m.d.sync += [self.in_flight.eq(1), drain.i_pixel.eq(walker.o_pixel)]
-        with m.Elif(drain.i_capture):
-            m.d.sync += self.in_flight.eq(0)
 
     def _sum(self, m):
         """Memory words, padded and registered, into the lanes and the window unit."""
@@ -152,7 +150,7 @@ class Engine(wiring.Component):
         # Two cycles from a step to the lanes: the memories' own, and a register behind them.
         stage = [
             Signal(data.StructLayout({
-                "valid": 1, "first": 1, "last": 1, "phase": walker.o_step.phase.shape(),
+                "valid": 1, "first": 1, "phase": walker.o_step.phase.shape(),
                 "inside": walker.o_step.inside.shape(),
             }), name=f"stage_{i}")
             for i in range(2)
@@ -160,7 +158,6 @@ class Engine(wiring.Component):
         m.d.sync += [
             stage[0].valid.eq(walker.o_valid),
             stage[0].first.eq(walker.o_step.first),
-            stage[0].last.eq(walker.o_valid & walker.o_step.last),
             stage[0].phase.eq(walker.o_step.phase),
             stage[0].inside.eq(walker.o_step.inside),
             stage[1].eq(stage[0]),
@@ -181,11 +178,8 @@ class Engine(wiring.Component):
             window.i_first.eq(stage[1].first),
         ]
         self.sums, self.results = array.o_sum, window.o_result
-        delays = Signal(array.latency)
-        m.d.sync += delays.eq(Cat(stage[1].last, delays))
-        return Mux(self.is_array, delays[-1], delays[0])
 
-    def _finish(self, m, sums_ready):
+    def _finish(self, m):
         """Readout, requantisers, argmax, and the write back."""
         config, drain, layer = self.config, self.drain, self.layer
         lanes = config.requantisers
@@ -195,26 +189,22 @@ class Engine(wiring.Component):
             readout.i_sums.eq(self.sums),
             readout.i_results.eq(self.results),
             readout.i_window.eq(~self.is_array),
-            readout.i_capture.eq(sums_ready),
+            readout.i_capture.eq(drain.o_capture),
             readout.i_pixel.eq(drain.o_pixel),
             readout.i_shift.eq(drain.o_shift),
-            drain.i_capture.eq(sums_ready),
         ]
         outputs = []
         for i in range(lanes):
             unit = m.submodules[f"requantiser_{i}"] = Requantiser(config)
-            record = self.requant.o_word.word_select(i, 32)
             head = readout.o_head[i]
             # The operands of an addition lie side by side in one place.
-            operand = Mux(drain.o_operand, head[8:16].as_signed(), head[:8].as_signed())
+            operand = Mux(drain.o_second, head[8:16].as_signed(), head[:8].as_signed())
             m.d.comb += [
                 unit.i_value.eq(Mux(layer.operation == Operation.ADD, operand, head)),
-                unit.i_bias.eq(record),
-                unit.i_terms.eq(record),
+                unit.i_bias.eq(self.records.o_biases.word_select(i, 32)),
+                unit.i_terms.eq(self.records.o_terms.word_select(i, 32)),
                 unit.i_take.eq(drain.o_take),
-                unit.i_load.eq(drain.o_load),
-                unit.i_term.eq(drain.o_term),
-                unit.i_term_first.eq(drain.o_term_first),
+                unit.i_fresh.eq(drain.o_fresh),
                 unit.i_zero_point.eq(layer.zero_point),
                 unit.i_low.eq(layer.low),
                 unit.i_high.eq(layer.high),
@@ -224,7 +214,7 @@ class Engine(wiring.Component):
         searching = layer.operation == Operation.ARGMAX
         m.d.comb += [
             argmax.i_valid.eq(drain.o_valid & searching),
-            argmax.i_row_end.eq(drain.o_destination.row_end),
+            argmax.i_row_end.eq(drain.o_row_end),
             argmax.i_channels.eq(layer.channels),
         ]
         self._write_back(m, outputs, searching, argmax)
@@ -277,7 +267,7 @@ class Engine(wiring.Component):
         busy, host = self.o_busy, loader.o_address
         for memory, region, word in (
             (self.program, Region.PROGRAM, loader.o_word[-32:]),
-            (self.requant, Region.REQUANT, loader.o_word[-32 * config.requantisers :]),
+            (self.records, Region.REQUANT, loader.o_word[-32 * config.requantisers :]),
             (self.weights, Region.WEIGHTS, loader.o_weights),
         ):
             m.d.comb += [
@@ -287,12 +277,12 @@ class Engine(wiring.Component):
             ]
         m.d.comb += [
             self.program.i_address.eq(Mux(busy, self.sequencer.o_address, host)),
-            self.requant.i_address.eq(Mux(busy, self.drain.o_record, host)),
+            self.records.i_address.eq(Mux(busy, self.drain.o_record << 1, host)),
             self.weights.i_address.eq(Mux(busy, step.weight, host)),
             self.timing.i_address.eq(host),
             loader.i_weights.eq(self.weights.o_word),
             loader.i_words[Region.PROGRAM].eq(self.program.o_word),
-            loader.i_words[Region.REQUANT].eq(self.requant.o_word),
+            loader.i_words[Region.REQUANT].eq(self.records.o_word),
             loader.i_words[Region.ACTIVATIONS].eq(self.activations.o_words[0]),
             loader.i_words[Region.TIMING].eq(self.timing.o_word),
         ]

@@ -65,6 +65,14 @@ class Loader(wiring.Component):
         plain = Signal(self.plain_bits)
         fields = Signal(self.config.weight_word_bits)
         m.submodules.decoder = decoder = CodeDecoder(self.config.weight_format)
+        code = Signal(self.config.weight_format.code_bits)
+        # The fields, of which there may be thousands, move up in a cycle of their own: with the
+        # states of this machine in front of so many enables, they would set the clock.
+        shift = Signal()
+        m.d.comb += decoder.i_code.eq(code)
+        m.d.sync += shift.eq(0)
+        with m.If(shift):
+            m.d.sync += fields.eq(Cat(fields, decoder.o_field) >> len(decoder.o_field))
         write = Signal()
         advance = Signal()  # the address moves on after this cycle
         address = Signal(len(self.o_address) + 1)  # what runs past the last one is nowhere
@@ -93,8 +101,8 @@ class Loader(wiring.Component):
                         with m.If(self.i_access.payload.region == Region.WEIGHTS):
                             m.next = "Codes"
             self._write_plain(m, region, left, place, plain, write, advance)
-            self._write_codes(m, decoder, left, place, bits, fields, write, advance)
-            self._read(m, decoder, region, is_weights, left, place, plain, fields, advance)
+            self._write_codes(m, code, left, place, bits, shift, write, advance)
+            self._read(m, region, is_weights, left, place, plain, fields, shift, advance)
         return m
 
     def _last_byte(self, region):
@@ -122,19 +130,17 @@ class Loader(wiring.Component):
             with m.If(left == 0):
                 m.next = "Idle"
 
-    def _write_codes(self, m, decoder, left, place, bits, fields, write, advance):
+    def _write_codes(self, m, code, left, place, bits, shift, write, advance):
         """A bit a cycle: the wire brings a byte in a hundred cycles, so a barrel would be waste."""
         fmt = self.config.weight_format
         byte, bit = Signal(8), Signal(range(8))
-        code = Signal(fmt.code_bits)
         with m.State("Codes"):
             m.d.comb += self.i_data.ready.eq(1)
             with m.If(self.i_data.valid):
                 m.d.sync += [byte.eq(self.i_data.payload), bit.eq(0), left.eq(left - 1)]
                 m.next = "Bits"
         with m.State("Bits"):
-            m.d.comb += decoder.i_code.eq(Cat(code[1:], byte[0]))
-            m.d.sync += [byte.eq(byte >> 1), bit.eq(bit + 1), code.eq(decoder.i_code)]
+            m.d.sync += [byte.eq(byte >> 1), bit.eq(bit + 1), code.eq(Cat(code[1:], byte[0]))]
             code_end = bits == fmt.code_bits - 1
             m.d.sync += bits.eq(Mux(code_end, 0, bits + 1))
             with m.If(bit == 7):
@@ -142,12 +148,11 @@ class Loader(wiring.Component):
                 with m.If(left == 0):
                     m.next = "Idle"
             with m.If(code_end):
-                m.d.sync += [
-                    fields.eq(Cat(fields, decoder.o_field) >> fmt.field_bits),
-                    place.eq(place + 1),
-                ]
+                m.d.sync += [shift.eq(1), place.eq(place + 1)]
                 with m.If(place == self.config.word_codes - 1):
-                    m.next = "Store-Codes"
+                    m.next = "Last-Code"
+        with m.State("Last-Code"):
+            m.next = "Store-Codes"
         with m.State("Store-Codes"):  # what is left of the byte is the word's padding
             m.d.comb += [write.eq(1), advance.eq(1)]
             m.d.sync += place.eq(0)
@@ -155,7 +160,7 @@ class Loader(wiring.Component):
             with m.If(left == 0):
                 m.next = "Idle"
 
-    def _read(self, m, decoder, region, is_weights, left, place, plain, fields, advance):
+    def _read(self, m, region, is_weights, left, place, plain, fields, shift, advance):
         fmt = self.config.weight_format
         field_bytes = (fmt.field_bits + 7) // 8
         last_field = self.config.word_codes - 1
@@ -176,20 +181,17 @@ class Loader(wiring.Component):
         with m.State("Give"):
             m.d.comb += [
                 field.eq(fields[: fmt.field_bits]),
-                self.o_data.valid.eq(1),
+                self.o_data.valid.eq(~shift),
                 self.o_data.payload.eq(byte),
             ]
-            with m.If(self.o_data.ready):
+            with m.If(self.o_data.ready & self.o_data.valid):
                 m.d.sync += [
                     left.eq(left - 1), part.eq(Mux(part_end, 0, part + 1)),
                     # What enters at the top does not matter; shifting as a write does saves logic.
                     plain.eq(Cat(plain, self.i_data.payload) >> 8),
                 ]
                 with m.If(~is_weights | part_end):
-                    m.d.sync += [
-                        fields.eq(Cat(fields, decoder.o_field) >> fmt.field_bits),
-                        place.eq(place + 1),
-                    ]
+                    m.d.sync += [shift.eq(is_weights), place.eq(place + 1)]
                 with m.If(left == 1):
                     m.next = "Idle"
                 with m.Elif(word_end):

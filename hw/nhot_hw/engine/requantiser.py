@@ -1,46 +1,45 @@
-"""Requantisation without a multiplier: one signed power of two a cycle."""
+"""Requantisation without a multiplier: a few signed powers of two a cycle."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot.contract.config import EngineConfig
-from nhot.network.requant import SHIFT
+from nhot.network.requant import MAX_TERMS, SHIFT
 
 __all__ = ["Requantiser"]
 
 
 class Requantiser(wiring.Component):
-    """``clamp((zero_point * 2^24 + 2^23 + sum of +-(value << shift)) >> 24)``, a term a cycle.
+    """``clamp((zero_point * 2^24 + 2^23 + sum of +-(value << shift)) >> 24)``.
 
-    The reference is :meth:`nhot.network.requant.Requant.compute`. The drain times it::
+    The reference is :meth:`nhot.network.requant.Requant.compute`. ``r = config.requant_terms``
+    shifters take as many terms in a cycle, so that n terms take ceil(n / r), and as often a new
+    value can start. For r = 1::
 
-        cycle    0      1      2 .. 1+n     3 .. 2+n     3+n       4+n      5+n
-               value  terms  shift a term  add a term  saturate   clamp   o_y holds
+        cycle    0        1        2          3          4         5        6
+               (sum)   i_take   shift a   i_fresh: add  9 bits   clamp   o_y holds
+                                  term     the term
 
-    so that a new value can start every ``max(2, n)`` cycles.
+    with a cycle more in front of i_fresh for r = 2, two for r = 4. Unused terms must be zero.
 
     Members
     -------
     i_value : In(signed accumulator), i_bias : In(32), with i_take
-    i_terms : In(32), four bytes (non-zero, negative, shift), with i_load, the cycle after i_take
-    i_term, i_term_first : a term is shifted in this cycle; it starts a new product
+    i_terms : In(32), four bytes (non-zero, negative, shift), with i_take
+    i_fresh : the terms that are added in this cycle are the first of a product
     i_zero_point, i_low, i_high : In(signed(8)), of the layer
-    o_y : Out(signed(8)), :attr:`LATENCY` cycles after the last i_term
+    o_y : Out(signed(8))
     """
-
-    LATENCY = 4
 
     def __init__(self, config: EngineConfig):
         self.config = config
         super().__init__({
             "i_value": In(signed(config.accumulator_bits)),
             "i_bias": In(32),
-            "i_take": In(1),
             "i_terms": In(32),
-            "i_load": In(1),
-            "i_term": In(1),
-            "i_term_first": In(1),
+            "i_take": In(1),
+            "i_fresh": In(1),
             "i_zero_point": In(signed(8)),
             "i_low": In(signed(8)),
             "i_high": In(signed(8)),
@@ -50,34 +49,22 @@ class Requantiser(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         bits = self.config.accumulator_bits
-        product_bits = self.config.product_bits
-
-        taken = Signal(signed(bits))
+        at_once = self.config.requant_terms
         value = Signal(signed(bits))
-        terms = Signal(data.ArrayLayout(_Term, 4))
+        terms = Signal(data.ArrayLayout(_Term, MAX_TERMS))
+        m.d.sync += terms.eq(terms.as_value() >> (8 * at_once))
         with m.If(self.i_take):
-            m.d.sync += taken.eq(self.i_value + self.i_bias[:bits].as_signed())
-        with m.If(self.i_load):
-            m.d.sync += [value.eq(taken), terms.eq(self.i_terms)]
-        with m.Elif(self.i_term):
-            m.d.sync += terms.eq(terms.as_value() >> 8)
+            m.d.sync += [
+                value.eq(self.i_value + self.i_bias[:bits].as_signed()),
+                terms.eq(self.i_terms),
+            ]
+        shifted, negative = self._add_up(m, self._shift(m, value, [*terms][:at_once]))
 
-        # The shift has a cycle of its own: with the addition behind it, it would set the clock.
-        shifted = Signal(signed(product_bits))
-        negative = Signal()
-        add, start = Signal(), Signal()
-        m.d.sync += [
-            shifted.eq(Mux(terms[0].enable, value << terms[0].shift, 0)),
-            negative.eq(terms[0].negative),
-            add.eq(self.i_term),
-            start.eq(self.i_term_first),
-        ]
         initial = Cat(Const(0, SHIFT - 1), Const(1, 1), self.i_zero_point).as_signed()
-        product = Signal(signed(product_bits))
-        base = Signal(signed(product_bits))
-        m.d.comb += base.eq(Mux(start, initial, product))
-        with m.If(add):
-            m.d.sync += product.eq(Mux(negative, base - shifted, base + shifted))
+        product = Signal(signed(self.config.product_bits))
+        base = Signal(signed(self.config.product_bits))
+        m.d.comb += base.eq(Mux(self.i_fresh, initial, product))
+        m.d.sync += product.eq(Mux(negative, base - shifted, base + shifted))
 
         # To nine bits first, which keeps which side a value is too far on; then to the range.
         y = product[SHIFT:].as_signed()
@@ -89,6 +76,31 @@ class Requantiser(wiring.Component):
                 Mux(saturated > self.i_high, self.i_high, saturated[:8].as_signed()))
         )
         return m
+
+    def _shift(self, m, value, terms):
+        """(magnitude, sign) of each term. A cycle of its own: with an adder, it sets the clock."""
+        shifted = []
+        for i, term in enumerate(terms):
+            magnitude = Signal(signed(self.config.product_bits), name=f"shifted_{i}")
+            negative = Signal(name=f"negative_{i}")
+            m.d.sync += [
+                magnitude.eq(Mux(term.enable, value << term.shift, 0)),
+                negative.eq(term.negative),
+            ]
+            shifted.append((magnitude, negative))
+        return shifted
+
+    def _add_up(self, m, terms):
+        """Their sum, as one of them; a sign is passed on, so that an adder is one, and no more."""
+        while len(terms) > 1:
+            pairs = []
+            for (a, a_sign), (b, b_sign) in zip(terms[::2], terms[1::2], strict=True):
+                total = Signal(signed(self.config.product_bits))
+                sign = Signal()
+                m.d.sync += [total.eq(Mux(a_sign ^ b_sign, a - b, a + b)), sign.eq(a_sign)]
+                pairs.append((total, sign))
+            terms = pairs
+        return terms[0]
 
 
 _Term = data.StructLayout({"shift": unsigned(5), "reserved": 1, "negative": 1, "enable": 1})

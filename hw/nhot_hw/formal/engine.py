@@ -92,6 +92,7 @@ class LoaderWrites(wiring.Component):
         ]
         m.d.comb += [
             Assert(inside.state("Idle", "Write", "Store"), "it writes plain words alone"),
+            Assert(~inside["shift"], "no field of a weight moves"),
             Assert(dut.i_access.ready | (left == (length - done)[:16]), "left is what is to come"),
             Assert(dut.i_access.ready | (inside["region"] == region), "the region is that"),
             Assert(~live | ((lane < place) & (place <= size) & (held == value)),
@@ -160,6 +161,7 @@ class LoaderReads(wiring.Component):
         giving = inside.state("Give")
         m.d.comb += [
             Assert(inside.state("Idle", "Fetch", "Take", "Give"), "it reads alone"),
+            Assert(~inside["shift"], "no field of a weight moves"),
             Assert(dut.i_access.ready | (done != length), "a byte is to come"),
             Assert(dut.i_access.ready | (inside["left"] == (length - done)[:16]),
                    "left is what is to come"),

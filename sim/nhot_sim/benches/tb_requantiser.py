@@ -7,8 +7,9 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 
 from nhot.compiler.pack import term_word
+from nhot.contract.latency import REQUANT_LATENCY
 from nhot.network import Requant
-from nhot_hw.engine.requantiser import Requantiser
+from nhot.network.requant import MAX_TERMS
 from nhot_sim.benches.stream_ports import start
 from nhot_sim.runner import bench_parameters
 
@@ -35,11 +36,12 @@ def _cases(bits: int, rng: np.random.Generator) -> list[tuple[Requant, int, int]
 
 @cocotb.test()
 async def equals_the_reference(dut: Any) -> None:
-    """Back to back, a value every four cycles, with garbage on all that is not asked for."""
+    """A value as often as its terms allow, with garbage on all that is not asked for."""
     parameters = bench_parameters()
     rng = np.random.default_rng(parameters["seed"])
-    bits = parameters["accumulator_bits"]
-    for port in (dut.i_take, dut.i_load, dut.i_term, dut.i_term_first):
+    bits, at_once = parameters["accumulator_bits"], parameters["requant_terms"]
+    latency = REQUANT_LATENCY[at_once]
+    for port in (dut.i_take, dut.i_fresh):
         port.value = 0
     await start(dut)
     for requant, value, bias in _cases(bits, rng):
@@ -48,22 +50,15 @@ async def equals_the_reference(dut: Any) -> None:
         dut.i_high.value = requant.high & 0xFF
         dut.i_value.value = value & ((1 << bits) - 1)
         dut.i_bias.value = bias & 0xFFFF_FFFF
+        dut.i_terms.value = term_word(int(requant.multiplier[0]))
         dut.i_take.value = 1
         await RisingEdge(dut.clk)
         dut.i_take.value = 0
-        dut.i_value.value = int(rng.integers(0, 1 << bits))
-        dut.i_bias.value = int(rng.integers(0, 1 << 32))
-        dut.i_load.value = 1
-        dut.i_terms.value = term_word(int(requant.multiplier[0]))
-        await RisingEdge(dut.clk)
-        dut.i_load.value = 0
-        dut.i_terms.value = int(rng.integers(0, 1 << 32))
-        dut.i_term.value = 1
-        for i in range(4):
-            dut.i_term_first.value = int(i == 0)
-            await RisingEdge(dut.clk)
-        dut.i_term.value = 0
-        for _ in range(Requantiser.LATENCY):
+        for cycle in range(2, latency.byte + MAX_TERMS // at_once):
+            dut.i_value.value = int(rng.integers(0, 1 << bits))
+            dut.i_bias.value = int(rng.integers(0, 1 << 32))
+            dut.i_terms.value = int(rng.integers(0, 1 << 32))
+            dut.i_fresh.value = int(cycle == latency.product)
             await RisingEdge(dut.clk)
         got, want = dut.o_y.value.to_signed(), int(requant.compute([value + bias])[0])
         assert got == want, f"{value} + {bias} with {requant} must give {want}, not {got}"

@@ -244,6 +244,11 @@ class _Check:
         step = self.step
         groups = self._lanes // self.config.requantisers
         count = step.tiles * groups + step.last_groups if self._array else step.records
+        if step.requant_address % 2:
+            raise NhotError(
+                f"requant_address must be even, a record being two words, not "
+                f"{step.requant_address}"
+            )
         used = _Span(step.requant_address, step.requant_address + 2 * count - 1)
         self._within("requant_address", used, len(self.records))
         terms = self.records[used.first + 1 : used.last + 1 : 2]

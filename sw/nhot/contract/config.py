@@ -8,7 +8,13 @@ from dataclasses import asdict, dataclass
 from math import gcd
 from typing import Literal
 
-from nhot.contract.latency import interval, product_latency, sum_latency
+from nhot.contract.latency import (
+    MEMORY_LATENCY,
+    REQUANT_LATENCY,
+    interval,
+    product_latency,
+    sum_latency,
+)
 from nhot.contract.program import MAX_PAYLOAD
 from nhot.errors import NhotError
 from nhot.formats import Format, NHot, SignedBinary, Uniform, parse
@@ -44,6 +50,8 @@ class EngineConfig:
         R, outputs requantised at a time; divides P and S.
     format : str
         Weight format of the lanes, as :func:`nhot.formats.parse` reads it.
+    requant_terms : int
+        Terms of a multiplier that a requantiser takes in a cycle: 1, 2 or 4.
     lane : {"parallel", "serial"}
         All terms of a weight in one cycle, or one term a cycle (n-hot only).
     accumulator_bits, product_bits : int
@@ -57,6 +65,7 @@ class EngineConfig:
     filters: int = 4
     inputs: int = 4
     requantisers: int = 1
+    requant_terms: int = 1
     format: str = "2hot"
     lane: Literal["parallel", "serial"] = "parallel"
     accumulator_bits: int = 24
@@ -95,6 +104,9 @@ class EngineConfig:
             raise NhotError(f"Engine lane must be 'parallel' or 'serial', not {self.lane!r}")
         if self.lane == "serial" and not isinstance(parse(self.format), NHot):
             raise NhotError(f"Engine format of serial lanes must be n-hot, not {self.format!r}")
+        terms = self.requant_terms
+        if type(terms) is not int or terms not in REQUANT_LATENCY:
+            raise NhotError(f"Engine requant_terms must be 1, 2 or 4, not {shortened(terms)}")
         longest = max(self.code_bytes, self.field_bytes)
         if longest > MAX_PAYLOAD:
             raise NhotError(
@@ -121,6 +133,11 @@ class EngineConfig:
     def lane_latency(self) -> int:
         """Cycles from the last step of a sum to the sum: product, adder tree, accumulator."""
         return sum_latency(product_latency(self.weight_format, self.lane), self.inputs)
+
+    @property
+    def sum_latency(self) -> int:
+        """Cycles from the last step of an array's sum to the sum, the memories' included."""
+        return MEMORY_LATENCY + self.lane_latency
 
     @property
     def word_codes(self) -> int:
@@ -168,9 +185,14 @@ class EngineConfig:
         return (self.weight_words - 1).bit_length()
 
     @property
-    def requant_address_bits(self) -> int:
-        """Bits of the address of a requantisation word."""
-        return (self.requant_words - 1).bit_length()
+    def records(self) -> int:
+        """Requantisation records that the engine holds, of two words each."""
+        return self.requant_words // 2
+
+    @property
+    def record_address_bits(self) -> int:
+        """Bits of the number of a record."""
+        return (self.records - 1).bit_length()
 
     @property
     def window_bits(self) -> int:

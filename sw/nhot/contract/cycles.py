@@ -8,13 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nhot.contract.config import EngineConfig
+from nhot.contract.latency import MEMORY_LATENCY, REQUANT_LATENCY, WINDOW_LATENCY
 from nhot.contract.program import DESCRIPTOR_WORDS, LIMIT_CYCLES, Descriptor, Operation
 
 __all__ = ["layer_cycles", "program_cycles", "run_limit"]
-
-WINDOW_LATENCY = 1
-"""Cycles from the last tap of a pool or an addition to its result."""
-
 
 def program_cycles(program: Sequence[Descriptor], config: EngineConfig) -> list[int]:
     """Cycles of each descriptor of a program, its END included, from the end of the one before.
@@ -37,16 +34,23 @@ def run_limit(program: Sequence[Descriptor], config: EngineConfig) -> int:
 
 def layer_cycles(step: Descriptor, config: EngineConfig) -> int:
     """Cycles of the layer of ``step``, from the end of a layer before it to its own."""
-    latency = config.lane_latency if step.operation is Operation.ARRAY else WINDOW_LATENCY
-    slot = max(2, step.terms)
     steps = (step.words + 1) * (step.kernel_x + 1) * (step.kernel_y + 1) * config.step_cycles
     total = _fetch(config) + steps
-    for count, slots, early in _pixel_groups(step, config, latency):
+    for count, slots in _pixel_groups(step, config):
         # From the last step of a group to that of the next: its steps, or the slots of the first.
-        gap = max(steps, latency + 3 + (slots - early) * slot + config.step_cycles - 1)
+        gap = max(steps, slots + config.step_cycles - 1)
         total += count * gap
     # The last group has none after it, but a tail.
-    return total - gap + latency + slots * slot + 10 + step.terms - slot
+    return total - gap + _sum_latency(step, config) + slots + _TAIL[config.requant_terms]
+
+
+_TAIL = {terms: latency.byte for terms, latency in REQUANT_LATENCY.items()}
+
+
+def _sum_latency(step: Descriptor, config: EngineConfig) -> int:
+    if step.operation is Operation.ARRAY:
+        return config.sum_latency
+    return MEMORY_LATENCY + WINDOW_LATENCY
 
 
 def _fetch(config: EngineConfig) -> int:
@@ -54,19 +58,16 @@ def _fetch(config: EngineConfig) -> int:
     return DESCRIPTOR_WORDS + 4 + config.pixels
 
 
-def _pixel_groups(
-    step: Descriptor, config: EngineConfig, latency: int
-) -> Iterator[tuple[int, int, int]]:
+def _pixel_groups(step: Descriptor, config: EngineConfig) -> Iterator[tuple[int, int]]:
     """How many pixel groups there are of each kind, the last one in the last kind.
 
-    With each, the slots of its requantisation, and how many of these may still be to come when the
-    next group's sums are completed.
+    With each, the cycles of its requantisation.
     """
     array = step.operation is Operation.ARRAY
     pixels = config.pixels if array else 1
     full = (config.filters if array else config.inputs) // config.requantisers
+    slot = -(-step.terms // config.requant_terms)
     rows = step.rows + 1
     for tiles, groups in ((step.tiles, full), (1, step.last_groups)):
-        early = min((latency + 3) // 4, groups) if array else 1
         for columns, width in ((step.columns, pixels), (1, step.last_pixels if array else 1)):
-            yield tiles * rows * columns, width * groups * step.records, early
+            yield tiles * rows * columns, width * groups * step.records * slot

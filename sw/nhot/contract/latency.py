@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from nhot.formats import Format, NHot
 
-__all__ = ["interval", "product_latency", "sum_latency"]
+__all__ = [
+    "MEMORY_LATENCY", "REQUANT_LATENCY", "WINDOW_LATENCY", "interval", "product_latency",
+    "sum_latency",
+]
+
+MEMORY_LATENCY = 2
+"""Cycles from a step to its words at the lanes: the memories' own, and a register behind them."""
+
+WINDOW_LATENCY = 1
+"""Cycles from the last tap of a pool or an addition to its result."""
+
+
+class RequantLatency(NamedTuple):
+    """Cycles from the cycle in which a sum is captured."""
+
+    product: int  # to the addition of its first terms to the product
+    byte: int  # from its last terms to its byte
+
+
+REQUANT_LATENCY = {
+    terms: RequantLatency(product=3 + levels, byte=6 + levels)
+    for terms, levels in ((1, 0), (2, 1), (4, 2))
+}
+"""By the terms that a requantiser takes in a cycle: they are added up in a tree."""
 
 
 def interval(format: Format, style: str) -> int:

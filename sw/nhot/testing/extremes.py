@@ -81,7 +81,8 @@ def _array(rng: np.random.Generator) -> EngineConfig:
     serial = name in ("1hot", "2hot", "3hot") and rng.random() < 0.3
     return EngineConfig(
         pixels=pixels, filters=filters, inputs=inputs, format=name,
-        requantisers=int(rng.choice(shared)), lane="serial" if serial else "parallel",
+        requantisers=int(rng.choice(shared)), requant_terms=int(rng.choice([1, 2, 4])),
+        lane="serial" if serial else "parallel",
     )
 
 

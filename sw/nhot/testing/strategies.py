@@ -126,7 +126,8 @@ def engine_configs(draw: st.DrawFn, *, fmt: str | None = None) -> EngineConfig:
     serial = isinstance(parse(name), NHot) and draw(st.booleans())
     return EngineConfig(
         pixels=draw(st.integers(1, 3)), filters=filters, inputs=inputs,
-        requantisers=draw(st.sampled_from([1, 2])), format=name,
+        requantisers=draw(st.sampled_from([1, 2])),
+        requant_terms=draw(st.sampled_from([1, 2, 4])), format=name,
         lane="serial" if serial else "parallel",
         activation_words=4096, weight_words=4096, requant_words=512,
     )

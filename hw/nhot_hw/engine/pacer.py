@@ -1,0 +1,98 @@
+"""When each value of a pixel group is requantised, which also says how fast groups may follow."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from nhot.contract.config import EngineConfig
+from nhot.contract.program import Operation
+from nhot_hw.engine.descriptor import DescriptorLayout
+from nhot_hw.engine.slot import Ends, SlotLayout
+from nhot_hw.engine.walker import PixelLayout
+
+__all__ = ["Pacer"]
+
+
+class Pacer(wiring.Component):
+    """Count out the slots of a pixel group as soon as the last step of its sums is under way.
+
+    The sums take a fixed time from there to the readout, and so do the slots, in a line of
+    registers. So a group may be finished here in the very cycle in which the one before it has had
+    its last slot here, whatever is still on its way; no sum ever meets a readout that is not empty.
+
+    A pixel group has ``valid pixels x groups of R outputs x records`` slots, and a slot as many
+    cycles as its terms take, ``config.requant_terms`` at a time.
+
+    Members
+    -------
+    i_descriptor : the layer
+    i_finish, i_pixel : the last step of a pixel group's sums, and where the group stands
+    o_ready : a group may be finished in this cycle
+    o_slot : from the cycle after ``i_finish`` on, one cycle of a slot after the other
+    """
+
+    def __init__(self, config: EngineConfig):
+        self.config = config
+        super().__init__({
+            "i_descriptor": In(DescriptorLayout),
+            "i_finish": In(1),
+            "i_pixel": In(PixelLayout),
+            "o_ready": Out(1),
+            "o_slot": Out(SlotLayout),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config, layer = self.config, self.i_descriptor
+        array = layer.operation == Operation.ARRAY
+        addition = layer.operation == Operation.ADD
+        at_once = config.requant_terms
+
+        active = Signal()
+        place = Signal(PixelLayout)
+        phase = Signal(2)
+        second = Signal()
+        group = Signal(range(max(config.filters, config.inputs) // config.requantisers + 1))
+        pixel = Signal(range(max(2, config.pixels)))
+
+        full = Mux(array, config.filters, config.inputs) // config.requantisers
+        groups = Mux(place.last_tile, layer.last_groups, full)
+        last_pixel = Mux(array & place.last_column, layer.last_pixels - 1,
+                         Mux(array, config.pixels - 1, 0))
+        slot_end, value_end, pixel_end, group_end = (
+            Signal(name=name) for name in ("slot_end", "value_end", "pixel_end", "group_end")
+        )
+        m.d.comb += [
+            slot_end.eq(active & (phase == (layer.terms - 1) // at_once)),
+            value_end.eq(slot_end & (second == addition)),
+            pixel_end.eq(value_end & (group == groups - 1)),
+            group_end.eq(pixel_end & (pixel == last_pixel)),
+            self.o_ready.eq(~active | group_end),
+        ]
+        with m.If(active):
+            m.d.sync += phase.eq(Mux(slot_end, 0, phase + 1))
+        with m.If(slot_end):
+            m.d.sync += second.eq(addition & ~second)
+        with m.If(value_end):
+            m.d.sync += group.eq(Mux(pixel_end, 0, group + 1))
+        with m.If(pixel_end):
+            m.d.sync += pixel.eq(Mux(group_end, 0, pixel + 1))
+        with m.If(self.i_finish):
+            m.d.sync += [active.eq(1), place.eq(self.i_pixel)]
+        with m.Elif(group_end):
+            m.d.sync += active.eq(0)
+
+        m.d.comb += [
+            self.o_slot.begin.eq(active & (phase == 0)),
+            self.o_slot.second.eq(second),
+            self.o_slot.row_end.eq(place.row_end),
+        ]
+        with m.If(group_end & place.tile_end):
+            m.d.comb += self.o_slot.ends.eq(Mux(place.last_tile, Ends.LAYER, Ends.TILE))
+        with m.Elif(group_end):
+            m.d.comb += self.o_slot.ends.eq(Ends.GROUP)
+        with m.Elif(pixel_end):
+            m.d.comb += self.o_slot.ends.eq(Ends.PIXEL)
+        with m.Elif(value_end):
+            m.d.comb += self.o_slot.ends.eq(Ends.VALUE)
+        return m
