@@ -207,11 +207,11 @@ def accesses(
         yield address + first // word, first, min(most, length - first)
 
 
-def surviving_layers(image: Image) -> list[LayerMeta]:
-    """The layers whose outputs nothing has overwritten when a run ends."""
+def surviving_layers(image: Image, part: slice = slice(None)) -> list[LayerMeta]:
+    """The layers of a part of the program whose outputs nothing has overwritten at its end."""
     kept: list[LayerMeta] = []
     written: set[int] = set()
-    for layer in reversed(image.meta.layers):
+    for layer in reversed(image.meta.layers[part]):
         place = layer.output
         words = set(range(place.address, place.address + place.words))
         if not words & written:
