@@ -215,6 +215,7 @@ def test_quantisation_is_measured_beside_float(capsys):
     ("lanes", ["--config", "x.json"], "networks"),
     ("lanes", ["--board", "icebreaker"], "networks"),
     ("lanes", ["--fmax", "0"], "networks"),
+    ("lanes", ["--requant-terms", "2"], "networks"),
 ])
 def test_options_of_another_measurement_are_refused(what, option, kinds):
     parser = ArgumentParser()

@@ -33,8 +33,8 @@ def small(monkeypatch):
     """A network that takes no training, in the place of all four; what was asked for."""
     asked = []
 
-    def integer_network(name, format, folder=None):
-        asked.append((name, format, folder))
+    def integer_network(name, format, folder=None, *, requant_terms):
+        asked.append((name, format, folder, requant_terms))
         return sample_network("2hot", size=4), folder is not None
 
     monkeypatch.setattr(models, "integer_network", integer_network)
@@ -66,7 +66,7 @@ def test_a_row_has_the_cycles_of_the_image_and_what_follows_from_them(small, tmp
         "GAP9": 50e6 / cycles > 1623, "best FPGA": 50e6 / cycles > 2431,
         "best phone": 50e6 / cycles > 10437,
     }
-    assert small == [("ic", "2hot", tmp_path)]
+    assert small == [("ic", "2hot", tmp_path, 2)]
 
 
 def test_serial_lanes_have_half_the_slots(small):
@@ -89,9 +89,18 @@ def test_without_a_clock_there_is_no_rate_and_no_judgement(small):
 def test_a_network_is_made_once_for_each_format(small):
     measure.measure(["ic", "ad"], [engine(), engine(), replace(engine(), config=replace(
         SMALL, format="3hot"))])
-    assert [(name, format) for name, format, _ in small] == [
+    assert [(name, format) for name, format, *_ in small] == [
         ("ic", "2hot"), ("ic", "3hot"), ("ad", "2hot"), ("ad", "3hot"),
     ]
+
+
+@pytest.mark.parametrize(("engines", "asked", "terms"), [
+    (1, None, 2), (2, None, 2), (4, None, 4), (4, 1, 1), (1, 4, 4),
+])
+def test_multipliers_have_the_terms_that_an_engine_takes_in_a_cycle(small, engines, asked, terms):
+    config = replace(SMALL, requant_terms=engines)
+    (row,) = measure.measure(["ic"], [replace(engine(), config=config)], requant_terms=asked)
+    assert row.requant_terms == small[0][3] == terms
 
 
 def test_what_does_not_fit_says_what_it_needs_and_has(small):

@@ -42,6 +42,9 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="networks: the board that the engines of --config are for")
     parser.add_argument("--fmax", type=float, metavar="MHZ",
                         help="networks: the clock that the engines of --config reach")
+    parser.add_argument("--requant-terms", type=int, choices=[1, 2, 4], metavar="N",
+                        help="networks: most terms of a multiplier (default: what the engine "
+                        "takes in a cycle, at least 2)")
     parser.add_argument("--simulate", action="store_true",
                         help="networks: run each on a virtual board, which must give the "
                         "reference's outputs in the cycles that are predicted")
@@ -53,7 +56,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Measure, and print the table."""
     for option, kinds in _OPTIONS.items():
-        given = getattr(args, option)
+        given = getattr(args, option.replace("-", "_"))
         if given is not None and given is not False and args.what not in kinds:
             raise NhotError(f"--{option} is for nhot bench {' and '.join(kinds)}, "
                             f"not for {args.what}")
@@ -107,7 +110,8 @@ def _networks(args: Namespace) -> int:
         for path in args.config or ()
     ]
     rows = measure.measure(
-        chosen, measured, folder=args.models, simulate=simulate if args.simulate else None
+        chosen, measured, folder=args.models, requant_terms=args.requant_terms,
+        simulate=simulate if args.simulate else None,
     )
     if args.markdown is not None:
         write_atomically(args.markdown, measure.to_markdown(rows).encode())
@@ -133,5 +137,8 @@ _WHAT = {
 _OPTIONS = {
     "family": ("lanes",), "cells": ("lanes",), "markdown": ("lanes", "networks"),
     "quick": ("lanes", "reference", "quantisation"),
-    **dict.fromkeys(("networks", "models", "config", "board", "fmax", "simulate"), ("networks",)),
+    **dict.fromkeys(
+        ("networks", "models", "config", "board", "fmax", "requant-terms", "simulate"),
+        ("networks",),
+    ),
 }

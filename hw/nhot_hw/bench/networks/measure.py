@@ -54,6 +54,8 @@ class Row:
     Parameters
     ----------
     weights : {"reference", "random"}
+    requant_terms : int
+        Most terms of a multiplier.
     cycles : int, optional
         Of an inference, exactly; None if the engine does not hold the network.
     inferences_per_s : float, optional
@@ -73,6 +75,7 @@ class Row:
     configuration: str
     format: str
     weights: str
+    requant_terms: int
     cycles: int | None = None
     fmax_mhz: float | None = None
     inferences_per_s: float | None = None
@@ -111,7 +114,7 @@ NUMERIC = COLUMNS[4:9]
 
 def measure(
     names: Sequence[str], engines: Sequence[Engine], *, folder: Path | None = None,
-    simulate: Simulate | None = None,
+    requant_terms: int | None = None, simulate: Simulate | None = None,
 ) -> list[Row]:
     """A row for each network of ``names`` on each of ``engines``.
 
@@ -119,6 +122,9 @@ def measure(
     ----------
     folder : path, optional
         Of the reference weights; without it, and for networks that it lacks, weights are random.
+    requant_terms : int, optional
+        Most terms of a multiplier: those that the engine takes in a cycle, but at least the two
+        that cost no accuracy, unless given.
     simulate : callable, optional
         Called with a network and its image; raises where the gateware does something else than was
         predicted.
@@ -127,12 +133,13 @@ def measure(
 
     rows = []
     jobs = [(name, engine) for name in names for engine in engines]
-    known: dict[tuple[str, str], tuple[Network, bool]] = {}
+    known: dict[tuple[str, str, int], tuple[Network, bool]] = {}
     for name, engine in track(jobs, "networks", unit="networks"):
-        key = (name, engine.config.format)
+        format, terms = engine.config.format, requant_terms or max(2, engine.config.requant_terms)
+        key = (name, format, terms)
         if key not in known:
-            known[key] = integer_network(*key, folder)
-        rows.append(_row(name, engine, *known[key], simulate))
+            known[key] = integer_network(name, format, folder, requant_terms=terms)
+        rows.append(_row(name, engine, *known[key], terms, simulate))
     return rows
 
 
@@ -148,6 +155,7 @@ def legend(rows: Sequence[Row]) -> list[str]:
         "LUTs: logic cells of an iCE40, LUT4 of an ECP5, of the whole bitstream.",
         "aims: inferences/s of others, whose sources are in nhot_hw.bench.networks.aims.",
         "What an engine reaches here is no result of MLPerf Tiny.",
+        f"Multipliers of the requantisation have at most {_listed(rows)} terms.",
         "random weights: of an untrained network, which takes the same cycles.",
     ]
 
@@ -175,13 +183,14 @@ def to_markdown(rows: Sequence[Row]) -> str:
 
 
 def _row(
-    name: str, engine: Engine, network: Network, reference: bool, simulate: Simulate | None
+    name: str, engine: Engine, network: Network, reference: bool, terms: int,
+    simulate: Simulate | None,
 ) -> Row:
     config = engine.config
     known: dict[str, Any] = {
         "network": name, "board": engine.board, "configuration": engine.configuration,
         "format": config.format, "weights": "reference" if reference else "random",
-        "fmax_mhz": engine.fmax_mhz, "luts": engine.luts,
+        "requant_terms": terms, "fmax_mhz": engine.fmax_mhz, "luts": engine.luts,
     }
     others = list(aims(name, engine.board, config.weight_format))
     try:
@@ -211,6 +220,10 @@ def _lacks(network: Network, config: EngineConfig) -> tuple[Lack, ...]:
     return tuple(
         Lack(size=size, needed=needed, has=getattr(config, size)) for size, needed in least.items()
     )
+
+
+def _listed(rows: Sequence[Row]) -> str:
+    return " or ".join(map(str, sorted({row.requant_terms for row in rows})))
 
 
 def _number(value: float | None, digits: int = 0) -> str:

@@ -69,21 +69,20 @@ def float_model(name: str, folder: Path | None = None) -> tuple[nn.Module, bool]
 
 
 def integer_network(
-    name: str, format: str, folder: Path | None = None, *, samples: Tensor | None = None
+    name: str, format: str, folder: Path | None = None, *, requant_terms: int = 2,
 ) -> tuple[Network, bool]:
     """The network ``name`` with weights in ``format``, and whether these are the reference's.
 
-    Rounded without training. Ranges of activations are those of ``samples``, or of random inputs
-    within the network's own range.
+    Rounded without training, with multipliers of at most so many terms. Ranges of activations are
+    those of random inputs within the network's own range.
     """
     model, reference = float_model(name, folder)
     with repeatable(_SEED):
-        x = _random(NETWORKS[name]) if samples is None else samples
-        if isinstance(parse(format), NHot | Uniform):
-            rounded = quantize_post_training(model, format, x)
-        else:
-            # What needs training stays as it is rounded: for cycles alone.
-            rounded = quantize(model, format, x)
+        x = _random(NETWORKS[name])
+        # What needs training stays as it is rounded: for cycles alone.
+        trained = isinstance(parse(format), NHot | Uniform)
+        make = quantize_post_training if trained else quantize
+        rounded = make(model, format, x, requant_terms=requant_terms)
     return to_network(rounded, name), reference
 
 
