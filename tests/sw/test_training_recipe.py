@@ -114,13 +114,19 @@ def test_from_scratch_forgets_the_weights():
     assert all(torch.equal(value, results[1][name]) for name, value in results[0].items())
 
 
-@pytest.mark.parametrize("after", [4, 8, 11])  # three steps an epoch, six a stage
-def test_a_stopped_recipe_goes_on(tmp_path, after):
+@pytest.mark.parametrize(("name", "epochs", "after", "terms"), [
+    ("progressive", 2, 4, 4), ("progressive", 2, 8, 4), ("progressive", 2, 11, 4),
+    ("progressive", 2, 8, 1), ("from-scratch", 8, 4, 1), ("from-scratch", 8, 20, 2),
+])  # three steps an epoch, in four stages or one
+def test_a_stopped_recipe_goes_on(tmp_path, name, epochs, after, terms):
     def train(model, folder, loss=None):
         return run_recipe(
-            model, blobs(), recipe("progressive", parse("ternary"), settings()), loss=loss,
+            model, blobs(), recipe(name, parse("ternary"), settings(epochs=epochs)), loss=loss,
             run=folder, evaluate=lambda one: accuracy(one, *blobs()),
         )
+
+    def fresh():
+        return quantized("ternary", requant_terms=terms)
 
     calls = 0
 
@@ -131,10 +137,10 @@ def test_a_stopped_recipe_goes_on(tmp_path, after):
             raise KeyboardInterrupt
         return CrossEntropy()(model, *batch)
 
-    whole, found = quantized("ternary"), quantized("ternary")
+    whole, found = fresh(), fresh()
     expected = train(whole, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        train(quantized("ternary"), tmp_path / "stopped", stopping)
+        train(fresh(), tmp_path / "stopped", stopping)
     result = train(found, tmp_path / "stopped")
 
     def timeless(stages):
@@ -145,9 +151,9 @@ def test_a_stopped_recipe_goes_on(tmp_path, after):
     assert all(
         torch.equal(value, found.state_dict()[name]) for name, value in whole.state_dict().items()
     )
-    assert train(quantized("ternary"), tmp_path / "stopped") == result  # all is loaded
+    assert train(fresh(), tmp_path / "stopped") == result  # all is loaded
     log = read_log(tmp_path / "whole" / "log.jsonl")
-    assert [line["event"] for line in log] == ["recipe", *["stage"] * 4]
+    assert [line["event"] for line in log] == ["recipe", *["stage"] * len(expected.stages)]
     assert [line["after"] for line in log[1:]] == [stage.after for stage in expected.stages]
 
 
@@ -161,6 +167,31 @@ def test_a_run_of_another_format_is_refused(tmp_path):
         run_recipe(
             quantized(), blobs(), recipe("one-stage", parse("2hot"), settings()), run=tmp_path
         )
+
+
+@pytest.mark.parametrize(("first", "then", "message"), [
+    (1, 2, "its requant_terms is 1, not 2"), (4, 1, "its requant_terms is none, not 1"),
+    (2, 4, "its requant_terms is 2, not none"),
+])
+def test_a_run_of_other_multipliers_is_refused(tmp_path, first, then, message):
+    one = recipe("one-stage", parse("2hot"), settings())
+    run_recipe(quantized(requant_terms=first), blobs(), one, run=tmp_path)
+    with pytest.raises(NhotError, match=message):
+        run_recipe(quantized(requant_terms=then), blobs(), one, run=tmp_path)
+
+
+@pytest.mark.parametrize("terms", [1, 2, 4])
+def test_products_are_chosen_in_the_middle_of_a_training_from_random_weights(terms):
+    model, chosen = quantized("ternary", requant_terms=terms), []
+
+    def watched(model, *batch):
+        if model.training:
+            chosen.append({one.short is not None and one.short.chosen for one in model.filters})
+        return CrossEntropy()(model, *batch)
+
+    plan = recipe("from-scratch", parse("ternary"), settings(epochs=4))
+    run_recipe(model, blobs(), plan, loss=watched)
+    assert chosen == [{False}] * 6 + [{terms < 4}] * 6
 
 
 def test_progress_reaches_the_weights():

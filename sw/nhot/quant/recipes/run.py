@@ -31,6 +31,7 @@ from nhot.experiments.training.loop import CHECKPOINT, LOG, Evaluate
 from nhot.experiments.training.metrics import in_order
 from nhot.experiments.training.ranks import join
 from nhot.files import write_atomically
+from nhot.network.requant import MAX_TERMS
 from nhot.quant.layers import QuantAffine
 from nhot.quant.model import QuantModel
 from nhot.quant.recipes.plan import Recipe, Stage
@@ -142,7 +143,7 @@ class _Job:
         history = fit(
             self.model, self.data, stage.settings, loss=self.loss, augment=self.augment,
             evaluate=self.evaluate, on_epoch=_set_progress, run=folder,
-            facts={"stage": stage.name, "format": stage.format_name},
+            facts=self._facts(stage),
             what=f"{what or ('training' if stage.restart else 'fine-tuning')} {stage.name}",
         )
         if known:
@@ -157,6 +158,12 @@ class _Job:
             text = json.dumps(dataclasses.asdict(result), indent=1) + "\n"
             write_atomically(folder / RESULT, text.encode())
         return result
+
+    def _facts(self, stage: Stage) -> dict[str, object]:
+        """What a stage that goes on must have been; few terms are said where there are few."""
+        facts: dict[str, object] = {"stage": stage.name, "format": stage.format_name}
+        terms = self.model.requant_terms
+        return facts if terms == MAX_TERMS else {**facts, "requant_terms": terms}
 
     @torch.no_grad()
     def _measure(self, settings: Settings) -> float:
