@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nhot.compiler import EngineConfig
+from nhot.compiler import EngineConfig, compile_network
 from nhot.compiler.fit import fit
 from nhot.compiler.limits import Demand
+from nhot.contract.program import unpack_program
 from nhot.errors import MismatchError
 from nhot.formats import parse
 from nhot.network import AvgPool, Conv2d, Linear, MaxPool, Network, Requant, Tensor, Window
@@ -113,3 +114,27 @@ def test_grouped_layers_read_the_words_of_their_groups(array, groups, depth, eac
     base = EngineConfig(pixels=pixels, filters=filters, inputs=inputs)
     values = rng.integers(0, 256, source.shape)
     assert check_case(one_layer(node, source, base, values, 255)) == "equal"
+
+
+@pytest.mark.parametrize(("pixels", "channels", "kernel", "shape"), [
+    (2, 3, (3, 3), (4, 5)), (3, 1, (2, 4), (5, 4)), (3, 6, (1, 1), (3, 4)),
+])
+def test_inputs_in_windows_and_rows_in_one(pixels, channels, kernel, shape):
+    """Few channels, with padding on all sides that is no zero; 1x1, with T pixels of one row."""
+    source = Tensor(name="x", shape=(*shape, channels), zero_point=200)
+    padding = (1, 1, 0, 2) if max(kernel) > 1 else (0, 0, 0, 0)
+    window = Window(kernel=kernel, padding=padding)
+    rng = np.random.default_rng(channels)
+    node = Conv2d(
+        inputs=("x",), output=Tensor(name="y", shape=(*window.output_size(*shape), 3)),
+        weights=rng.choice(parse("2hot").levels, (3, *kernel, channels)), format=parse("2hot"),
+        bias=rng.integers(-99, 99, 3), window=window,
+        requant=Requant.from_scale([2.0**-7] * 3, zero_point=0, low=0, high=255),
+    )
+    values = rng.integers(0, 256, source.shape)
+    base = EngineConfig(pixels=pixels, inputs=12, filters=4)
+    case = one_layer(node, source, base, values, 255)
+    image = compile_network(case.network, case.config)
+    assert (image.meta.input.window is None) == (kernel == (1, 1))
+    assert unpack_program(image.program)[0].rows == 0 or kernel != (1, 1)
+    assert check_case(case) == "equal"

@@ -28,7 +28,7 @@ EMPTY = Meta(network="fixed", format="2hot", input=NOTHING, output=NOTHING, laye
 
 @cache
 def compiled(seed):
-    network = random_network(seed, layers=1, shape=(1, 3, 3), widest=4, operators=("linear",))
+    network = random_network(seed, layers=1, shape=(1, 1, 9), widest=4, operators=("linear",))
     return compile_network(network, CONFIG)
 
 
@@ -117,7 +117,7 @@ def test_bytes_are_reproducible():
     assert image(seed=1).content_hash != image().content_hash
 
 
-def test_these_bytes_are_version_1():
+def test_these_bytes_are_version_2():
     """A change of these bytes is a new version of the format."""
     fixed = Image(
         config=EngineConfig(), program=bytes(56), requant=bytes(8),
@@ -126,8 +126,8 @@ def test_these_bytes_are_version_1():
     assert Image.from_bytes(fixed.to_bytes()) == fixed
     parts = [(k, d) for k, d in split(fixed.to_bytes()) if k != Section.CONFIG]
     place = (
-        b'{"address":0,"bits":8,"name":"x","offset":-128,"shape":[1,1,4],"signed":false,'
-        b'"word_bytes":4,"words":1}'
+        b'{"address":0,"bits":8,"fill":0,"name":"x","offset":-128,"shape":[1,1,4],"signed":false,'
+        b'"window":null,"word_bytes":4,"words":1}'
     )
     meta = b'{"format":"2hot","input":%s,"layers":[],"network":"fixed","output":%s}'
     assert parts == [
@@ -192,8 +192,8 @@ def test_contents_must_be_bytes():
         (b"", "magic must be b'NHOT', not b''"),
         (b"\x7fELF" + bytes(100), "magic must be b'NHOT', not b'.x7fELF'"),
         (MAGIC, "header must have 52 bytes, not 4"),
-        (with_section(0, b"", version=2), "version must be 1, not 2; .* needs a newer nhot"),
-        (with_section(0, b"", version=0), "version must be 1, not 0$"),
+        (with_section(0, b"", version=3), "version must be 2, not 3; .* needs a newer nhot"),
+        (with_section(0, b"", version=1), "version must be 2, not 1; compile it again$"),
         (with_section(0, b"", flags=8), "flags must be 0, not 0x8"),
         (with_section(0, b"", count=6), "number of sections must be 5, not 6"),
         (image().to_bytes()[:-1], "total length .*; the file is truncated"),

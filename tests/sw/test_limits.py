@@ -69,11 +69,17 @@ def window_layer(source, window, kind=Conv2d, filters=1):
         return network(source, AvgPool(
             inputs=("x",), output=byte("y", (*out, channels)), window=window, requant=one
         ))
-    return network(source, Conv2d(
+    conv = Conv2d(
         inputs=("x",), output=byte("y", (*out, filters)), window=window, requant=one,
         weights=np.ones((filters, *window.kernel, channels), np.int64),
         bias=np.zeros(filters, np.int64), format=parse("2hot"),
-    ))
+    )
+    # Another reader of the input: without one the host would lay it out, and what is too much for
+    # an engine might be the host's.
+    glance = Window(kernel=(1, 1), stride=(255, 255))
+    corner = (*glance.output_size(*source.shape[:2]), channels)
+    other = MaxPool(inputs=("x",), output=replace(source, name="z", shape=corner), window=glance)
+    return replace(network(source, conv, other), output_name="y")
 
 
 def bits_of(*values):

@@ -76,6 +76,8 @@ def run(args: Namespace) -> int:
             _LOG.info("%-16s %s, was %s", size, after, before)
     for section in facts["sections"]:
         _LOG.info("%-8s %6d of %6d words", section["name"], section["words"], section["depth"])
+    if layout := facts["input"]["window"]:
+        _LOG.info("input    laid out in windows of %d x %d", *layout["kernel"])
     _LOG.info("%s cycles an inference", f"{facts['cycles']:,}")
     return 0
 

@@ -165,12 +165,17 @@ def _print_facts(facts: dict[str, Any], indent: str = "") -> None:
         if isinstance(value, dict) and "shape" in value:
             sign = "signed" if value["signed"] else "unsigned"
             say(f"{indent}{key:<{width}}  {value['name']}: {_cell(value['shape'])}, "
-                  f"{value['bits']} bits {sign}")
+                  f"{value['bits']} bits {sign}{_layout(value.get('window'))}")
         elif isinstance(value, dict):
             say(f"{indent}{key}")
             _print_facts(value, f"{indent}  ")
         else:
             say(f"{indent}{key:<{width}}  {_cell(value)}")
+
+
+def _layout(window: dict[str, Any] | None) -> str:
+    """How an input is laid out, if not as it is."""
+    return f", in windows of {_cell(list(window['kernel']))}" if window else ""
 
 
 def _cell(value: Any) -> Any:

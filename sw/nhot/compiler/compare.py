@@ -6,11 +6,12 @@ import numpy as np
 
 from nhot.compiler.compile import compile_network
 from nhot.compiler.image import Image
-from nhot.compiler.lower import Layer, lower
-from nhot.compiler.pack import weight_levels
+from nhot.compiler.lower import Layer, by_channel, lower
+from nhot.compiler.pack import in_words, weight_levels
+from nhot.compiler.steps import grouped_steps
 from nhot.contract.program import DESCRIPTOR_WORDS, Descriptor, Operation
 from nhot.errors import MismatchError
-from nhot.network import Filters, Network
+from nhot.network import Conv2d, Filters, Linear, Network
 
 __all__ = ["check_contents"]
 
@@ -21,11 +22,15 @@ def check_contents(network: Network, image: Image) -> int:
     Returns how many weights were compared. Raises :class:`MismatchError` that names the first
     difference: layer, index, expected and got.
     """
-    layers = lower(network, image.config)
     wanted = compile_network(network, image.config)
+    layers = lower(network, image.config, wanted.meta.input.window)
     count = _check_weights(layers, image)
     _check_program(layers, wanted, image)
     _check_requant(layers, wanted, image)
+    if image.meta.input != wanted.meta.input:
+        raise MismatchError(
+            f"Input must lie as {wanted.meta.input}, not as {image.meta.input}"
+        )
     return count
 
 
@@ -60,15 +65,22 @@ def _check_weights(layers: list[Layer], image: Image) -> int:
 
 
 def _place(layer: Layer, image: Image, word: int, lane: int, source: int) -> str:
-    """The index (filter, y, x, channel) of one input of one filter of one word."""
-    assert layer.levels is not None
+    """The weight (filter, y, x, channel) that one input of one filter of one word has."""
+    node, config = layer.node, image.config
+    assert isinstance(node, Conv2d | Linear)
     assert layer.reach is not None
-    config = image.config
-    filters, height, width, words, _ = layer.levels.shape
-    shape = (-(-filters // config.filters), height, width, words)
-    tile, y, x, read = (int(i) for i in np.unravel_index(word, shape))
-    filter_index = tile * config.filters + lane
-    channel = (tile * layer.reach.distance + read) * config.inputs + source
+    # Where each weight goes is where its number goes; what is left of a word has number 0.
+    numbers = np.arange(1, node.weights.size + 1).reshape(node.weights.shape)
+    groups = node.groups if isinstance(node, Conv2d) else 1
+    steps = grouped_steps(
+        by_channel(numbers, layer.inputs[0], layer.layout), groups, layer.reach, config
+    )
+    number = int(in_words(steps, config)[word, lane, source])
+    if not number:
+        return f"input {source} of filter {lane} of its tile, which no weight of the layer has,"
+    shape = by_channel(node.weights, layer.inputs[0], None).shape
+    filter_index, y, x, channel = (int(i) for i in np.unravel_index(number - 1, shape))
+    channel += filter_index * groups // node.filters * shape[3]
     return f"filter {filter_index}, y {y}, x {x}, channel {channel}"
 
 

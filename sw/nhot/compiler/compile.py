@@ -68,7 +68,10 @@ def _meta(
 
     return Meta(
         network=network.name, format=config.format,
-        input=placement(network.input), output=placement(network.output),
+        input=Placement.of(
+            network.input, plan.addresses[network.input.name], config.inputs, plan.layout
+        ),
+        output=placement(network.output),
         layers=tuple(
             LayerMeta(
                 name=layer.output.name, operator=type(layer.node).__name__,

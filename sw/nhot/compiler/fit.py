@@ -31,7 +31,7 @@ def fit(network: Network, config: EngineConfig) -> EngineConfig:
     config = next(_formats(network, config), config)
     least = {size: SIZES[size][0] for size in _FITTED}
     beyond = []
-    for demand in survey(network, config).demands:
+    for demand in survey(network, config, smallest=True).demands:
         if not demand.size:
             beyond.append(demand.text)
         elif demand.hopeless:

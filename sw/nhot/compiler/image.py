@@ -44,7 +44,7 @@ from nhot.schema import parse_json
 __all__ = ["MAGIC", "VERSION", "Image", "ImageError", "Section"]
 
 MAGIC = b"NHOT"
-VERSION = 1
+VERSION = 2
 
 Kind = TypeVar("Kind")
 
@@ -256,8 +256,8 @@ def _check_header(data: bytes) -> int:
         raise ImageError(f"Image header must have {_HEADER.size} bytes, not {len(data)}")
     _, version, flags, target, count, length, digest = _HEADER.unpack_from(data)
     if version != VERSION:
-        newer = "; this image needs a newer nhot" if version > VERSION else ""
-        raise ImageError(f"Image version must be {VERSION}, not {version}{newer}")
+        remedy = "this image needs a newer nhot" if version > VERSION else "compile it again"
+        raise ImageError(f"Image version must be {VERSION}, not {version}; {remedy}")
     if flags:
         raise ImageError(f"Image flags must be 0, not {flags:#x}")
     if count != len(Section):

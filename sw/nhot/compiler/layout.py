@@ -1,5 +1,8 @@
 """How a tensor lies in activation memory: words of S channels, position by position.
 
+The host may lay the input of a network out by a window (``unfold.py``): what the window sees at a
+position are then the channels of the position.
+
 The engine's activations are signed bytes. A tensor whose integers reach beyond 127 is stored minus
 128, and everything that reads it has its zero point moved by as much.
 """
@@ -11,10 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nhot.compiler.unfold import unfold, unfolded
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
 from nhot.network.names import check_name
-from nhot.network.tensor import Tensor
+from nhot.network.tensor import Shape, Tensor
+from nhot.network.window import Window
 
 __all__ = ["Placement", "offset"]
 
@@ -32,6 +37,7 @@ class Placement:
     ----------
     name : str
     shape : (height, width, channels)
+        Of the tensor, however it is laid out.
     bits, signed : element type; 16 bits take two bytes (an argmax result)
     offset : int
         Added to an integer to store it.
@@ -39,6 +45,10 @@ class Placement:
         First activation word and their number.
     word_bytes : int
         Bytes of an activation word, S.
+    window : Window, optional
+        That the tensor is laid out by.
+    fill : int
+        What its padding holds.
     """
 
     name: str
@@ -49,6 +59,8 @@ class Placement:
     address: int
     words: int
     word_bytes: int
+    window: Window | None = None
+    fill: int = 0
 
     def __post_init__(self) -> None:
         check_name(self.name, "a tensor")
@@ -63,26 +75,42 @@ class Placement:
                                 f"not {getattr(self, what)}")
         for what, expected in (
             ("offset", -128 if self.bits == 8 and not self.signed else 0),
-            ("words", _words(self.shape, self.bits, self.word_bytes)),
+            ("words", _words(self.laid_out, self.bits, self.word_bytes)),
         ):
             if getattr(self, what) != expected:
                 raise NhotError(f"Tensor {self.name!r} {what} must be {expected}, which follows "
                                 f"from the rest, not {getattr(self, what)}")
+        low, high = self._range if self.window is not None else (0, 0)
+        if not low <= self.fill <= high:
+            raise NhotError(f"Tensor {self.name!r} fill must be {low} to {high}, not {self.fill}")
 
     @classmethod
-    def of(cls, tensor: Tensor, address: int, inputs: int) -> Placement:
+    def of(
+        cls, tensor: Tensor, address: int, inputs: int, window: Window | None = None
+    ) -> Placement:
         """Place ``tensor`` at word ``address`` of a memory with ``inputs`` bytes a word."""
+        shape = tensor.shape if window is None else unfolded(tensor.shape, window)
         return cls(
             name=tensor.name, shape=tensor.shape, bits=tensor.bits, signed=tensor.signed,
             offset=offset(tensor), address=address, word_bytes=inputs,
-            words=_words(tensor.shape, tensor.bits, inputs),
+            words=_words(shape, tensor.bits, inputs), window=window,
+            fill=0 if window is None else tensor.zero_point,
         )
+
+    @property
+    def laid_out(self) -> Shape:
+        """Height, width and channels as they lie in the memory."""
+        return self.shape if self.window is None else unfolded(self.shape, self.window)
+
+    @property
+    def _range(self) -> tuple[int, int]:
+        """The least and the greatest integer."""
+        return -(2 ** (self.bits - 1)) if self.signed else 0, 2 ** (self.bits - self.signed) - 1
 
     def pack(self, values: ArrayLike) -> bytes:
         """Bytes of activation memory for ``values`` (height, width, channels) integers."""
         array = np.asarray(values)
-        low = -(2 ** (self.bits - 1)) if self.signed else 0
-        high = 2 ** (self.bits - self.signed) - 1
+        low, high = self._range
         if array.shape != self.shape:
             raise NhotError(f"Input {self.name!r} must have shape {self.shape}, not {array.shape}")
         if not np.issubdtype(array.dtype, np.integer):
@@ -92,15 +120,17 @@ class Placement:
                 f"Input {self.name!r} must be {low} to {high}, "
                 f"not {array.min()} to {array.max()}"
             )
-        height, width, channels = self.shape
-        positions = height * width
-        stored = (array.astype(np.int64) + self.offset).astype(f"<i{_bytes(self.bits)}")
+        integers = array.astype(np.int64)
+        if self.window is not None:
+            integers = unfold(integers, self.window, self.fill)
+        positions, channels = integers[..., 0].size, integers.shape[2]
+        stored = (integers + self.offset).astype(f"<i{_bytes(self.bits)}")
         raw = stored.reshape(positions, channels).view(np.uint8)
         stride = self.words // positions * self.word_bytes
         return np.pad(raw, ((0, 0), (0, stride - raw.shape[1]))).tobytes()
 
     def unpack(self, data: bytes) -> Ints:
-        """The integers (height, width, channels) that lie in ``data``."""
+        """The integers (height, width, channels) that lie in ``data``, of a tensor as it is."""
         height, width, channels = self.shape
         raw = np.frombuffer(data, np.uint8).reshape(height * width, -1)
         size = _bytes(self.bits)

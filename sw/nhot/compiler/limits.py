@@ -58,7 +58,7 @@ def layer_demands(layer: Layer, config: EngineConfig) -> Iterator[Demand]:
 def _beyond_fields(layer: Layer, config: EngineConfig) -> Iterator[str]:
     """Numbers of the layer that have no room in a descriptor of any engine."""
     loops, window = _loops(layer, config), layer.window
-    channels = layer.inputs[0].shape[2] if layer.operation is Operation.ARGMAX else 0
+    channels = layer.source[2] if layer.operation is Operation.ARGMAX else 0
     for what, value, field, extra in (
         ("Kernel rows", loops.kernel[0], "kernel_y", 1),
         ("Kernel columns", loops.kernel[1], "kernel_x", 1),
@@ -71,8 +71,8 @@ def _beyond_fields(layer: Layer, config: EngineConfig) -> Iterator[str]:
         ("Words of S input channels", loops.words, "words", 1),
         ("Words to the next output column", lane_step(layer, config), "lane_step", 0),
         ("Tiles of filters or channels", loops.tiles, "tiles", 1),
-        ("Input rows", layer.inputs[0].shape[0], "height", 0),
-        ("Input columns", layer.inputs[0].shape[1], "width", 0),
+        ("Input rows", layer.source[0], "height", 0),
+        ("Input columns", layer.source[1], "width", 0),
         ("Output rows", loops.rows, "rows", 1),
         ("Output columns", loops.columns, "columns", 1),
         ("Input channels", channels, "channels", 0),

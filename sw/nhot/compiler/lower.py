@@ -12,8 +12,9 @@ import numpy as np
 
 from nhot.compiler.layout import offset
 from nhot.compiler.steps import Reach, grouped_steps, reach
+from nhot.compiler.unfold import rest, unfold_weights, unfolded
 from nhot.contract.config import SIZES, EngineConfig
-from nhot.contract.program import Operation
+from nhot.contract.program import FIELDS, Operation
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
 from nhot.formats.terms import naf_weight
@@ -32,8 +33,12 @@ from nhot.network import (
     Window,
 )
 from nhot.network.requant import SHIFT
+from nhot.network.tensor import Shape
 
-__all__ = ["Layer", "fuse_clamps", "lower", "lower_weights", "try_lower"]
+__all__ = [
+    "Layer", "array_window", "by_channel", "fuse_clamps", "lower", "lower_node", "lower_weights",
+    "try_lower",
+]
 
 _UNIT = 1 << SHIFT
 
@@ -48,7 +53,12 @@ class Layer:
         Where the layer comes from; its output tensor is the layer's.
     operation : Operation
     inputs : tuple of Tensor
+    source, target : (height, width, channels)
+        Of input and output as the layer walks them.
     window : Window
+        That it walks its source with.
+    layout : Window, array operations only
+        How its input is laid out (:class:`nhot.compiler.layout.Placement`).
     levels : (filters, kernel_y, kernel_x, words, S) int64, array operations only
     reach : Reach, array operations only
         Where the words of the tiles lie in a position.
@@ -62,11 +72,14 @@ class Layer:
     node: Node
     operation: Operation
     inputs: tuple[Tensor, ...]
+    source: Shape
+    target: Shape
     window: Window
     bias: Ints
     requant: Requant
     levels: Ints | None = None
     reach: Reach | None = None
+    layout: Window | None = None
     pad_value: int = 0
 
     @property
@@ -80,21 +93,29 @@ class Layer:
         return max([1, *(naf_weight(int(m)) for m in self.requant.multiplier)])
 
 
-def lower(network: Network, config: EngineConfig) -> list[Layer]:
-    """The layers of ``network`` for an engine; what it cannot run is refused by name."""
-    layers, refused = try_lower(network, config)
+def lower(
+    network: Network, config: EngineConfig, layout: Window | None = None
+) -> list[Layer]:
+    """The layers of ``network`` for an engine; what it cannot run is refused by name.
+
+    ``layout`` is that of the network's input.
+    """
+    layers, refused = try_lower(network, config, layout)
     if refused:
         raise NhotError("; ".join(refused))
     return layers
 
 
-def try_lower(network: Network, config: EngineConfig) -> tuple[list[Layer], list[str]]:
+def try_lower(
+    network: Network, config: EngineConfig, layout: Window | None = None
+) -> tuple[list[Layer], list[str]]:
     """The layers that an engine can run, and of each of the others why not."""
     layers: list[Layer] = []
     refused: list[str] = []
     for node in fuse_clamps(network):
+        laid_out = layout if network.input.name in node.inputs else None
         try:
-            layers.append(_lower_node(node, network.inputs(node), config))
+            layers.append(lower_node(node, network.inputs(node), config, laid_out))
         except NhotError as error:
             refused.append(f"Layer {node.name!r}: {error}")
     return layers, refused
@@ -120,12 +141,14 @@ def fuse_clamps(network: Network) -> list[Node]:
     return list(nodes.values())
 
 
-def _lower_node(node: Node, inputs: tuple[Tensor, ...], config: EngineConfig) -> Layer:
+def lower_node(
+    node: Node, inputs: tuple[Tensor, ...], config: EngineConfig, layout: Window | None = None
+) -> Layer:
+    """The layer of one node, whose first input is laid out by ``layout``."""
+    source, target = inputs[0].shape, node.output.shape
     match node:
-        case Conv2d():
-            return _array_layer(node, node.window, inputs, config)
-        case Linear():
-            return _array_layer(node, Window(kernel=inputs[0].shape[:2]), inputs, config)
+        case Conv2d() | Linear():
+            return _array_layer(node, inputs, config, layout)
         case MaxPool():
             return _copy_layer(node, Operation.MAX, node.window, inputs, pad_value=-128)
         case Clamp():
@@ -143,13 +166,14 @@ def _lower_node(node: Node, inputs: tuple[Tensor, ...], config: EngineConfig) ->
             bias = np.array([-node.window.taps * zero])
             return Layer(
                 node=node, operation=Operation.SUM, inputs=inputs, window=node.window, bias=bias,
-                requant=_stored(node.requant, node.output), pad_value=zero,
+                requant=_stored(node.requant, node.output), pad_value=zero, source=source,
+                target=target,
             )
         case Add():
             bias = np.array([-(t.zero_point + offset(t)) for t in inputs])
             return Layer(
                 node=node, operation=Operation.ADD, inputs=inputs, window=Window(kernel=(1, 1)),
-                bias=bias, requant=_stored(node.requant, node.output),
+                bias=bias, requant=_stored(node.requant, node.output), source=source, target=target,
             )
         case _:
             raise NhotError(
@@ -159,36 +183,57 @@ def _lower_node(node: Node, inputs: tuple[Tensor, ...], config: EngineConfig) ->
 
 
 def _array_layer(
-    node: Conv2d | Linear, window: Window, inputs: tuple[Tensor, ...], config: EngineConfig
+    node: Conv2d | Linear, inputs: tuple[Tensor, ...], config: EngineConfig, layout: Window | None
 ) -> Layer:
     """Fold signs, the byte offset of the input and the lanes' missing ones into bias and scale."""
-    folded, signs, words = lower_weights(node, inputs[0], config)
+    folded, signs, words = lower_weights(node, inputs[0], config, layout)
     shift = offset(inputs[0])
     # A stored activation is x + shift, so a sum over it exceeds the wanted one by shift * sum(w).
     bias = signs * node.bias - shift * folded.sum(axis=(1, 2, 3, 4))
     multiplier = signs * node.requant.multiplier
     requant = _stored(replace(node.requant, multiplier=multiplier), node.output)
+    window = array_window(node, inputs[0])
+    source, target = inputs[0].shape, node.output.shape
+    if layout is not None:
+        source, window = unfolded(source, layout), rest(window, layout)
+    if _flat(window) and _fewer_groups(source, config):
+        source, target = ((1, height * width, count) for height, width, count in (source, target))
     return Layer(
         node=node, operation=Operation.ARRAY, inputs=inputs, window=window, levels=folded,
         reach=words, bias=bias, requant=requant, pad_value=inputs[0].zero_point + shift,
+        source=source, target=target, layout=layout,
     )
 
 
+def array_window(node: Conv2d | Linear, x: Tensor) -> Window:
+    """The window of a convolution; that of a dense layer is its whole input."""
+    return node.window if isinstance(node, Conv2d) else Window(kernel=x.shape[:2])
+
+
+def _flat(window: Window) -> bool:
+    """Whether a window sees one position after the other, whatever the rows."""
+    return window == Window(kernel=(1, 1), dilation=window.dilation)
+
+
+def _fewer_groups(source: Shape, config: EngineConfig) -> bool:
+    """Whether positions in one row fill T pixels better than row by row, and can be counted."""
+    height, width, _ = source
+    fewer = -(-height * width // config.pixels) < height * -(-width // config.pixels)
+    return fewer and height * width < 1 << FIELDS["width"]
+
+
 def lower_weights(
-    node: Conv2d | Linear, x: Tensor, config: EngineConfig
+    node: Conv2d | Linear, x: Tensor, config: EngineConfig, layout: Window | None = None
 ) -> tuple[Ints, Ints, Reach]:
     """Levels (filters, kernel_y, kernel_x, words, S) for the lanes, a sign a filter, their words.
 
     Weights that the lanes cannot hold are refused.
     """
     fmt = config.weight_format
+    levels, signs = fmt.fold_signs(by_channel(node.weights, x, layout))
     groups = node.groups if isinstance(node, Conv2d) else 1
-    levels, signs = fmt.fold_signs(
-        node.weights if isinstance(node, Conv2d) else node.weights.reshape(-1, *x.shape)
-    )
-    filters, height, width, depth = levels.shape
-    words = reach(filters, groups, depth, config)
-    size = filters * height * width * words.words * config.inputs
+    words = reach(len(levels), groups, levels.shape[3], config)
+    size = levels[..., 0].size * words.words * config.inputs
     most = SIZES["weight_words"][1] * config.filters * config.inputs
     if groups > 1 and size > most:  # far more than the network itself has: not to be formed
         raise NhotError(
@@ -200,6 +245,16 @@ def lower_weights(
     return steps, signs, words
 
 
+def by_channel(weights: Ints, x: Tensor, layout: Window | None) -> Ints:
+    """Weights of a convolution or a dense layer as (filters, kernel_y, kernel_x, channels).
+
+    Over the input ``x`` as it is laid out.
+    """
+    if weights.ndim == 2:
+        weights = weights.reshape(-1, *x.shape)
+    return weights if layout is None else unfold_weights(weights, layout)
+
+
 def _copy_layer(
     node: Node, operation: Operation, window: Window, inputs: tuple[Tensor, ...], *,
     pad_value: int = 0, low: int = -128, high: int = 127,
@@ -208,7 +263,7 @@ def _copy_layer(
     requant = Requant(multiplier=np.array([_UNIT]), zero_point=0, low=low, high=high)
     return Layer(
         node=node, operation=operation, inputs=inputs, window=window, bias=np.array([0]),
-        requant=requant, pad_value=pad_value,
+        requant=requant, pad_value=pad_value, source=inputs[0].shape, target=node.output.shape,
     )
 
 

@@ -70,6 +70,10 @@ class Meta:
 
     def __post_init__(self) -> None:
         check_name(self.network, "a network")
+        for place in (self.output, *(layer.output for layer in self.layers)):
+            if place.window is not None:
+                raise NhotError(f"Tensor {place.name!r} window must be none, since only an input "
+                                "that layers alone read is laid out by one")
         if self.output not in [self.input, *(layer.output for layer in self.layers)]:
             raise NhotError(
                 f"Output must be where the input or a layer's output lies, "

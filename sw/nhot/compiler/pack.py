@@ -11,18 +11,23 @@ from nhot.formats.format import Ints
 from nhot.formats.terms import naf_terms, naf_weight
 from nhot.network.requant import MAX_TERMS
 
-__all__ = ["hardware_bias", "inverted", "requant_words", "term_word", "weight_levels"]
+__all__ = ["hardware_bias", "in_words", "inverted", "requant_words", "term_word", "weight_levels"]
 
 
 def weight_levels(layer: Layer, config: EngineConfig) -> Ints:
-    """Levels in the order in which the array reads them. (words, P, S) int64
+    """Levels in the order in which the array reads them. (words, P, S) int64"""
+    assert layer.levels is not None
+    return in_words(layer.levels, config)
+
+
+def in_words(steps: Ints, config: EngineConfig) -> Ints:
+    """Steps (filters, y, x, words, S) in the order in which the array reads them. (words, P, S)
 
     Word by word: filter tile, kernel y, kernel x, word that the tile reads; within a word filter
-    by filter. Filters and channels beyond the layer's are zero.
+    by filter. Filters beyond the layer's are zero.
     """
-    assert layer.levels is not None
-    fill = -len(layer.levels) % config.filters
-    padded = np.pad(layer.levels, ((0, fill), *[(0, 0)] * 4))
+    fill = -len(steps) % config.filters
+    padded = np.pad(steps, ((0, fill), *[(0, 0)] * 4))
     split = padded.reshape(-1, config.filters, *padded.shape[1:])
     return split.transpose(0, 2, 3, 4, 1, 5).reshape(-1, config.filters, config.inputs)
 

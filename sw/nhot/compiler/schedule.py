@@ -62,8 +62,8 @@ def descriptor(layer: Layer, config: EngineConfig, addresses: Addresses) -> Desc
     loops = loops_of(layer, config, addresses)
     top, left = layer.window.padding[:2]
     stride_y, stride_x = layer.window.stride
-    in_height, in_width, _ = layer.inputs[0].shape
-    _, out_width, channels = layer.output.shape
+    in_height, in_width, in_channels = layer.source
+    _, out_width, channels = layer.target
     array, argmax = layer.operation is Operation.ARRAY, layer.operation is Operation.ARGMAX
     pixels = config.pixels if array else 1
     # A window that takes two operands, or walks a tensor flat, must never look out of bounds.
@@ -78,7 +78,7 @@ def descriptor(layer: Layer, config: EngineConfig, addresses: Addresses) -> Desc
     per_tile = (config.filters if array else config.inputs) // config.requantisers
     groups = -(-channels // config.requantisers)
     if argmax:  # reads whole words, counts channels itself
-        channels, groups = layer.inputs[0].shape[2], per_tile
+        channels, groups = in_channels, per_tile
     return Descriptor(
         operation=layer.operation, terms=layer.terms, pad_value=layer.pad_value,
         zero_point=layer.requant.zero_point, low=layer.requant.low, high=layer.requant.high,
@@ -98,8 +98,8 @@ def descriptor(layer: Layer, config: EngineConfig, addresses: Addresses) -> Desc
 
 def loops_of(layer: Layer, config: EngineConfig, addresses: Addresses) -> Loops:
     """The loops of ``layer``; only those of an addition depend on where its inputs lie."""
-    in_height, in_width, in_channels = layer.inputs[0].shape
-    out_height, out_width, out_channels = layer.output.shape
+    in_height, in_width, in_channels = layer.source
+    out_height, out_width, out_channels = layer.target
     words = -(-in_channels // config.inputs)
     row = in_width * words
     stride_y, stride_x = layer.window.stride
@@ -136,12 +136,12 @@ def lane_step(layer: Layer, config: EngineConfig) -> int:
     """Words between the inputs of neighbouring pixels, of which only the array has any."""
     if layer.operation is not Operation.ARRAY:
         return 0
-    return layer.window.stride[1] * -(-layer.inputs[0].shape[2] // config.inputs)
+    return layer.window.stride[1] * -(-layer.source[2] // config.inputs)
 
 
 def first_input(layer: Layer, config: EngineConfig, addresses: Addresses) -> int:
     """Address of the first tap, which padding may put before the tensor."""
-    _, in_width, in_channels = layer.inputs[0].shape
+    _, in_width, in_channels = layer.source
     words = -(-in_channels // config.inputs)
     top, left = layer.window.padding[:2]
     return addresses.inputs[0] - (top * in_width + left) * words

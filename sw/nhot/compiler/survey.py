@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nhot.compiler.first_fit import Lifetime, place
-from nhot.compiler.layout import Placement
+from nhot.compiler.lifetimes import lifetimes
 from nhot.compiler.limits import Demand, layer_demands
-from nhot.compiler.lower import Layer, fuse_clamps, try_lower
+from nhot.compiler.lower import Layer, try_lower
 from nhot.compiler.pack import requant_words, weight_levels
+from nhot.compiler.source import input_layout
 from nhot.contract.config import EngineConfig
 from nhot.contract.program import DESCRIPTOR_WORDS
 from nhot.formats.format import Ints
-from nhot.network import Network
+from nhot.network import Network, Window
 
 __all__ = ["Survey", "survey"]
 
@@ -30,6 +31,8 @@ class Survey:
         Of the layers that have any, by name: levels (words, P, S) int64.
     records : sequence of (words, R) int64
         Of each layer.
+    layout : Window, optional
+        By which the network's input is laid out.
     addresses : mapping
         First activation word of every tensor.
     demands : sequence of Demand
@@ -39,20 +42,25 @@ class Survey:
     layers: Sequence[Layer]
     weights: Mapping[str, Ints]
     records: Sequence[Ints]
+    layout: Window | None
     addresses: Mapping[str, int]
     demands: Sequence[Demand]
 
 
-def survey(network: Network, config: EngineConfig) -> Survey:
-    """What ``network`` needs of an engine with the array and the lanes of ``config``."""
-    layers, refused = try_lower(network, config)
+def survey(network: Network, config: EngineConfig, *, smallest: bool = False) -> Survey:
+    """What ``network`` needs of an engine with the array and the lanes of ``config``.
+
+    ``smallest`` is for an engine with as little memory as it takes, not for ``config`` as it is.
+    """
+    layout = input_layout(network, config, smallest=smallest)
+    layers, refused = try_lower(network, config, layout)
     weights = {
         layer.output.name: weight_levels(layer, config)
         for layer in layers if layer.levels is not None
     }
     records = [requant_words(layer, config) for layer in layers]
-    lifetimes = _lifetimes(network, config)
-    addresses = place(lifetimes)
+    tensors = lifetimes(network, config, layout)
+    addresses = place(tensors)
     words = {
         "program": DESCRIPTOR_WORDS * (len(layers) + 1),
         "requant": sum(map(len, records)),
@@ -61,36 +69,20 @@ def survey(network: Network, config: EngineConfig) -> Survey:
     demands = [
         *(Demand(text=text) for text in refused),
         *(demand for layer in layers for demand in layer_demands(layer, config)),
-        _activations(lifetimes, addresses, config),
+        _activations(tensors, addresses, config),
         *_memories(words, config),
     ]
     return Survey(
-        layers=layers, weights=weights, records=records, addresses=addresses, demands=demands
+        layers=layers, weights=weights, records=records, layout=layout, addresses=addresses,
+        demands=demands,
     )
 
 
-def _lifetimes(network: Network, config: EngineConfig) -> list[Lifetime]:
-    nodes = fuse_clamps(network)
-    tensors = [network.input, *(node.output for node in nodes)]
-    last = {tensor.name: step for step, tensor in enumerate(tensors)}
-    for step, node in enumerate(nodes, start=1):
-        for name in node.inputs:
-            last[name] = step
-    last[network.output.name] = len(nodes)
-    return [
-        Lifetime(
-            name=tensor.name, words=Placement.of(tensor, 0, config.inputs).words,
-            first=step, last=last[tensor.name],
-        )
-        for step, tensor in enumerate(tensors)
-    ]
-
-
 def _activations(
-    lifetimes: list[Lifetime], addresses: Mapping[str, int], config: EngineConfig
+    tensors: list[Lifetime], addresses: Mapping[str, int], config: EngineConfig
 ) -> Demand:
-    least = max(addresses[tensor.name] + tensor.words for tensor in lifetimes)
-    largest = max(lifetimes, key=lambda tensor: tensor.words)
+    least = max(addresses[tensor.name] + tensor.words for tensor in tensors)
+    largest = max(tensors, key=lambda tensor: tensor.words)
     return Demand(
         size="activation_words", least=least,
         text=f"Activation memory must have at least {least} words for this network, not "

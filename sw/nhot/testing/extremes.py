@@ -180,7 +180,9 @@ class _Draw:
             groups = int(self.rng.choice([1, *divisors]))
             filters = groups * self._int(1, max(1, 2 * self.config.filters // groups))
             shape = (filters, *window.kernel, channels // groups)
-            return self._network(source, self._convolution(source, shape, window, out, groups))
+            node = self._convolution(source, shape, window, out, groups)
+            others = [_glance(source)] if self.rng.random() < 0.5 else []
+            return self._network(source, node, *others)
 
     def _axis(self, chance: float) -> _Axis:
         """With a chance one number at its limit or beyond; the rest small."""
@@ -250,8 +252,8 @@ class _Draw:
             bias=self._bias(source, weights), requant=self._requant(filters, output),
         ))
 
-    def _network(self, source: Tensor, node: Node) -> Network:
-        nodes = [node]
+    def _network(self, source: Tensor, node: Node, *others: Node) -> Network:
+        nodes = [node, *others]
         if self.rng.random() < 0.4:  # reads the layer twice, so that all of its places are used
             output = self._tensor("sum", node.output.shape)
             nodes.append(Add(inputs=("y", "y"), output=output, requant=self._requant(2, output)))
@@ -304,3 +306,11 @@ class _Draw:
     def _int(self, low: int, high: int) -> int:
         """From ``low`` to ``high``, both included."""
         return int(self.rng.integers(low, high + 1))
+
+
+def _glance(source: Tensor) -> Node:
+    """Another reader of the input, few of whose pixels it takes: so the input stays as it is."""
+    window = Window(kernel=(1, 1), stride=(255, 255))
+    shape = (*window.output_size(*source.shape[:2]), source.shape[2])
+    output = replace(source, name="z", shape=shape)
+    return MaxPool(inputs=("x",), output=output, window=window)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from nhot.compiler.lower import lower
 from nhot.compiler.schedule import Addresses, descriptor
+from nhot.compiler.source import input_layout
 from nhot.contract.config import EngineConfig
 from nhot.contract.cycles import layer_cycles
 from nhot.contract.program import Operation
@@ -43,5 +44,6 @@ def _cycles(network: Network, format: str, engine: EngineConfig | None) -> list[
     nowhere = Addresses(inputs=(0, 0), output=0)  # of no influence
     return [
         layer_cycles(descriptor(layer, config, nowhere), config)
-        for layer in lower(network, config) if layer.operation is Operation.ARRAY
+        for layer in lower(network, config, input_layout(network, config))
+        if layer.operation is Operation.ARRAY
     ]
