@@ -39,7 +39,7 @@ TORCH = (
     "sw/nhot/experiments/studies/", "sw/nhot/experiments/tasks/detection.py",
     "sw/nhot/experiments/trained_digits.py", "sw/nhot/testing/modules.py",
     "hw/nhot_hw/bench/quantisation.py", "hw/nhot_hw/bench/networks/models.py",
-    "hw/nhot_hw/bench/networks/reference_model.py",
+    "hw/nhot_hw/bench/networks/reference_model.py", "hw/nhot_hw/bench/networks/accuracy.py",
 )
 # Elsewhere nothing of this comes with a module.
 HEAVY = (

@@ -35,6 +35,10 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="networks: the folder of the reference weights (ic01_float.tflite, "
                         "...; default, and for a file that is missing: random weights, which "
                         "give the same cycles)")
+    parser.add_argument("--data", type=Path, metavar="DIR",
+                        help="networks: the folder of CIFAR-10, on whose test images the "
+                        "reference model of --models is judged in float, int8 and the engines' "
+                        "formats")
     parser.add_argument("--config", type=Path, action="append", metavar="FILE",
                         help="networks: sizes of an engine of your own, as JSON, to measure too; "
                         "may be given again")
@@ -103,12 +107,14 @@ def _networks(args: Namespace) -> int:
     if (args.fmax is not None or args.board) and not args.config:
         raise NhotError("--config must be given with --fmax and --board, which are about its "
                         "engine")
+    if args.data is not None and args.models is None:
+        raise NhotError("--models must be given with --data, on which its model is judged")
     if args.board:
         board(args.board)
-    measured = engines.committed() + [
-        engines.own(path, board=args.board or "", fmax_mhz=args.fmax)
-        for path in args.config or ()
-    ]
+    own = [engines.own(path, board=args.board or "", fmax_mhz=args.fmax)
+           for path in args.config or ()]
+    measured = engines.committed() + own
+    judged = _judged(args, [engine.config.format for engine in measured])
     rows = measure.measure(
         chosen, measured, folder=args.models, requant_terms=args.requant_terms,
         simulate=simulate if args.simulate else None,
@@ -116,12 +122,25 @@ def _networks(args: Namespace) -> int:
     if args.markdown is not None:
         write_atomically(args.markdown, measure.to_markdown(rows).encode())
     legend = [*measure.reasons(rows), *measure.legend(rows)]
-    return _print(args, measure.COLUMNS, measure.NUMERIC, rows, legend)
+    if judged:
+        text = ", ".join(f"{name} {value:.2%}" for name, value in judged.items())
+        legend.append(f"ic, rounded without training, on test images of CIFAR-10: {text}.")
+    return _print(args, measure.COLUMNS, measure.NUMERIC, rows, legend,
+                  **{"accuracy": judged} if judged else {})
 
 
-def _print(args: Namespace, columns, numeric, rows, legend) -> int:
+def _judged(args: Namespace, formats: list[str]) -> dict[str, float]:
+    """The accuracy on the data that the arguments name, by format; empty without data."""
+    if args.data is None:
+        return {}
+    from nhot_hw.bench.networks.accuracy import accuracies
+
+    return accuracies(args.models, args.data, formats)
+
+
+def _print(args: Namespace, columns, numeric, rows, legend, **more) -> int:
     if args.json:
-        print_json({"legend": legend, "rows": [row.to_dict() for row in rows]})
+        print_json({"legend": legend, "rows": [row.to_dict() for row in rows], **more})
         return 0
     print_table(columns, [row.cells() for row in rows], numeric)
     for line in legend:
@@ -138,7 +157,7 @@ _OPTIONS = {
     "family": ("lanes",), "cells": ("lanes",), "markdown": ("lanes", "networks"),
     "quick": ("lanes", "reference", "quantisation"),
     **dict.fromkeys(
-        ("networks", "models", "config", "board", "fmax", "requant-terms", "simulate"),
+        ("networks", "models", "data", "config", "board", "fmax", "requant-terms", "simulate"),
         ("networks",),
     ),
 }
