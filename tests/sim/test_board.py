@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from nhot.compiler import EngineConfig, compile_network
+from nhot.compiler.profile import profile
 from nhot.device import Board
 from nhot.errors import DeviceError
 from nhot.network.reference import run
 from nhot.testing.engine_networks import extreme_inputs, sample_network
+from nhot_hw.bench.networks.simulated import simulate
 from nhot_sim.runner import require
 from nhot_sim.virtual_board import VirtualBoard
 
@@ -29,13 +31,31 @@ def test_outputs_equal_the_reference_for_two_networks(board):
     for seed in (1, 2):
         network = sample_network("2hot", seed=seed)
         x = extreme_inputs(network, seed=seed)
-        board.load(compile_network(network, CONFIG))
+        image = compile_network(network, CONFIG)
+        board.load(image)
         result = board.run(x)
         np.testing.assert_array_equal(result.outputs, run(network, x))
         assert len(set(result.cycles)) == 1
-        ends = [time.end for time in board.layer_cycles()]
-        assert ends == sorted(ends)
-        assert ends[-1] <= result.cycles[0]
+        assert_layers_are_predicted(board.layer_cycles(), image)
+        assert result.cycles[0] == profile(image).cycles
+
+
+def assert_layers_are_predicted(times, image):
+    """Cycles and stalls of every layer."""
+    layers = profile(image).layers
+    assert [time.name for time in times] == [layer.name for layer in layers]
+    for what, wanted in (
+        ("end", [layer.cycles for layer in layers]),
+        ("stalls", [layer.parts.stalls for layer in layers]),
+    ):
+        assert np.diff([0, *(getattr(time, what) for time in times)]).tolist() == wanted
+
+
+def test_a_bench_finds_its_own_virtual_board():
+    for tool in ("verilator", "g++"):
+        require(tool)
+    network = sample_network("2hot")
+    simulate(network, compile_network(network, CONFIG))
 
 
 def test_an_image_for_another_engine_is_refused(board):
