@@ -70,7 +70,7 @@ class EngineSimulation:
                 await self._write(ctx, engine, region, 0, data)
             if self.direct:
                 for address, word in enumerate(self._weight_words()):
-                    ctx.set(engine.weights.contents[address], word)
+                    ctx.set(engine.weights.row(address), word)
             else:
                 await self._write(ctx, engine, Region.WEIGHTS, 0, self.image.weights)
             place = self.image.meta.input

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from nhot.compiler import EngineConfig, compile_network
 from nhot.errors import MismatchError
+from nhot.testing.depthwise import depthwise_network
 from nhot.testing.engine_networks import extreme_inputs, sample_network
 from nhot_sim.chain import check_verilog
 from nhot_sim.runner import require
@@ -68,3 +70,17 @@ def test_a_difference_is_named(tmp_path):
     message = r"Layer 'scores' of input 0 at \(y, x, channel\) \(0, 0, 3\) must be -?\d+, not -?\d+"
     with pytest.raises(MismatchError, match=message):
         check_verilog(other, image, extreme_inputs(network)[:1], build_dir=tmp_path)
+
+
+def test_depthwise_layer_with_random_stalls(tmp_path):
+    config = EngineConfig(
+        format="ternary", filters=9, inputs=9, requantisers=9, requant_terms=4, depthwise=True,
+        pixels=2, weight_words=64, activation_words=1024,
+    )
+    rng = np.random.default_rng(2)
+    network = depthwise_network(rng, config, stride=(1, 2))
+    x = rng.integers(network.input.low, network.input.high + 1, (1, *network.input.shape))
+    check_verilog(
+        network, compile_network(network, config), x, simulator="verilator", pause=0.3,
+        seed=2, testcase=None, build_dir=tmp_path,
+    )

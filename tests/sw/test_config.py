@@ -56,6 +56,9 @@ def test_the_longest_weight_word_fits_a_frame(filters, inputs):
         ({"filters": 8, "inputs": 4, "requantisers": 8}, r"filters \(8\) and inputs \(4\), not 8"),
         ({"requantisers": 3}, "requantisers must divide"),
         ({"requant_terms": 3}, "requant_terms must be 1, 2 or 4, not 3"),
+        ({"depthwise": 1}, "depthwise must be true or false, not 1"),
+        ({"depthwise": True}, "as many filters as inputs, at least 9, .* not 4 filters, 4 inputs"),
+        ({"depthwise": True, "filters": 9, "inputs": 9, "lane": "serial"}, "and serial lanes"),
         ({"requant_terms": True}, "requant_terms must be 1, 2 or 4, not True"),
         ({"filters": 64, "inputs": 8, "requantisers": 1},
          "weight word of 64 filters and 8 inputs must fit a frame of 256 bytes, not 512"),
@@ -113,10 +116,11 @@ def test_sizes_have_their_limits(size, low, high):
 
 
 def test_target_id_tells_engines_apart():
-    base = EngineConfig(pixels=2, filters=8, inputs=8)
+    base = EngineConfig(pixels=2, filters=16, inputs=16)
     changes = {
-        "pixels": 1, "filters": 16, "inputs": 4, "requantisers": 2, "requant_terms": 2,
-        "format": "1hot", "lane": "serial", "accumulator_bits": 32, "product_bits": 64,
+        "pixels": 1, "filters": 8, "inputs": 8, "depthwise": True, "requantisers": 2,
+        "requant_terms": 2, "format": "1hot", "lane": "serial", "accumulator_bits": 32,
+        "product_bits": 64,
         "activation_words": 2048, "weight_words": 1024, "requant_words": 512, "program_words": 512,
     }
     assert set(changes) == set(asdict(base))

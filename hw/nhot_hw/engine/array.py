@@ -20,20 +20,25 @@ class LaneArray(wiring.Component):
     lane : LaneSpec
     pixels, filters : int
         T and P.
+    apart : bool
+        Whether lanes of a pixel have inputs of their own, rather than share its word.
 
     Members
     -------
-    i_x : In(T words of S activations)
+    i_x : In(T words of S activations), or In(T x P words) where lanes are apart
     i_w : In(P x S weight fields), filter by filter, each with the sign that they may share
     i_en, i_first, i_phase : as for a lane
     i_bias : In(P accumulators), only where the lane has one
     o_sum : Out(T x P signed accumulators), valid ``latency`` cycles after the last step
     """
 
-    def __init__(self, lane: LaneSpec, *, pixels: int, filters: int):
+    def __init__(self, lane: LaneSpec, *, pixels: int, filters: int, apart: bool = False):
         self.lane = lane
+        self.apart = apart
         self.pixels, self.filters = pixels, filters
         word = data.ArrayLayout(lane.activation_shape, lane.inputs)
+        if apart:
+            word = data.ArrayLayout(word, filters)
         sums = data.ArrayLayout(signed(lane.accumulator_bits), filters)
         super().__init__({
             "i_x": In(data.ArrayLayout(word, pixels)),
@@ -57,7 +62,7 @@ class LaneArray(wiring.Component):
             for p in range(self.filters):
                 lane = m.submodules[f"lane_{t}_{p}"] = self.lane.create()
                 m.d.comb += [
-                    lane.i_x.eq(self.i_x[t]),
+                    lane.i_x.eq(self.i_x[t][p] if self.apart else self.i_x[t]),
                     lane.i_w.eq(self.i_w[p * width : (p + 1) * width]),
                     lane.i_en.eq(self.i_en),
                     lane.i_first.eq(self.i_first),
@@ -71,4 +76,6 @@ class LaneArray(wiring.Component):
 
 def array_for(config: EngineConfig) -> LaneArray:
     """The array of an engine."""
-    return LaneArray(for_config(config), pixels=config.pixels, filters=config.filters)
+    return LaneArray(
+        for_config(config), pixels=config.pixels, filters=config.filters, apart=config.depthwise
+    )

@@ -11,7 +11,10 @@ from nhot.contract.config import EngineConfig
 from nhot.contract.program import DESCRIPTOR_WORDS, WORDS, Operation
 from nhot.network.requant import MAX_TERMS
 
-__all__ = ["DescriptorLayout", "excess", "illegal", "kept"]
+__all__ = [
+    "DescriptorLayout", "excess", "illegal", "is_depthwise", "kept", "on_lanes",
+    "pixel_step",
+]
 
 _SIGNED = {"pad_value", "zero_point", "low", "high"}
 
@@ -75,12 +78,31 @@ def excess(index: int, word, config: EngineConfig):
     return result
 
 
+def on_lanes(layer, config: EngineConfig):
+    """Whether lanes work on the layer, in one of the roles that they have."""
+    array = layer.operation == Operation.ARRAY
+    return array | is_depthwise(layer) if config.depthwise else array
+
+
+def is_depthwise(layer):
+    """Whether lanes take the taps of their own channel, in an engine where they can."""
+    return layer.operation == Operation.DEPTHWISE
+
+
+def pixel_step(layer, config: EngineConfig):
+    """From one pixel of a group that gives outputs to the next; the number 1 where it always is."""
+    if not config.depthwise or config.pixels == 1:
+        return 1
+    return Mux(is_depthwise(layer) & (layer.step_x == 2), 2, 1)
+
+
 def illegal(layer, config: EngineConfig):
     """Whether a field is beyond what walker and drain come to an end with, in its kept bits."""
-    array = layer.operation == Operation.ARRAY
+    array = on_lanes(layer, config)
+    operations = set(Operation) - (set() if config.depthwise else {Operation.DEPTHWISE})
     groups = Mux(array, config.filters, config.inputs) // config.requantisers
-    return (
-        ~layer.operation.matches(*Operation)
+    wrong = (
+        ~layer.operation.matches(*sorted(operations))
         | ~layer.terms.matches(*range(1, MAX_TERMS + 1))
         | ~layer.last_pixels.matches(*range(1, config.pixels + 1))
         | (layer.last_groups == 0) | (layer.last_groups > groups)
@@ -89,3 +111,13 @@ def illegal(layer, config: EngineConfig):
         | (layer.output_address >= config.activation_words)
         | (layer.pixel_words >= config.activation_words)
     )
+    return wrong | _illegal_depthwise(layer, config) if config.depthwise else wrong
+
+
+def _illegal_depthwise(layer, config: EngineConfig):
+    """Whether its last column gives no output, so that its end would never come."""
+    columns = layer.columns[: config.loop_bits]
+    wrong = ~layer.step_x.matches(1, 2) | (columns < config.preloads)
+    if config.pixels == 1:
+        wrong |= (layer.step_x == 2) & (columns[0] != config.preloads % 2)
+    return is_depthwise(layer) & wrong

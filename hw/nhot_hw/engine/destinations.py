@@ -5,8 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot.contract.config import EngineConfig
-from nhot.contract.program import Operation
-from nhot_hw.engine.descriptor import DescriptorLayout
+from nhot_hw.engine.descriptor import DescriptorLayout, on_lanes
 from nhot_hw.engine.slot import Ends, SlotLayout
 
 __all__ = ["DestinationCounter", "destination_layout"]
@@ -45,7 +44,7 @@ class DestinationCounter(wiring.Component):
         m = Module()
         config, layer, ends = self.config, self.i_descriptor, self.i_slot.ends
         per_word = config.inputs // config.requantisers
-        array = layer.operation == Operation.ARRAY
+        array = on_lanes(layer, config)
 
         lanes = Signal.like(self.o_destination.lanes)
         # From words of the memory, by strides below its depth: a bit more shows what is beyond.

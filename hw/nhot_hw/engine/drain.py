@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from nhot.contract.config import EngineConfig
 from nhot.contract.latency import MEMORY_LATENCY, REQUANT_LATENCY, WINDOW_LATENCY
 from nhot.contract.program import Operation
-from nhot_hw.engine.descriptor import DescriptorLayout
+from nhot_hw.engine.descriptor import DescriptorLayout, on_lanes, pixel_step
 from nhot_hw.engine.destinations import DestinationCounter, destination_layout
 from nhot_hw.engine.pacer import Pacer
 from nhot_hw.engine.records import RecordCounter
@@ -110,7 +110,7 @@ class Drain(wiring.Component):
 
     def _until_sums(self, m, slot):
         """The slots as late as the sums; those of pools and additions take less time."""
-        array = self.i_descriptor.operation == Operation.ARRAY
+        array = on_lanes(self.i_descriptor, self.config)
         window = MEMORY_LATENCY + WINDOW_LATENCY - 1  # the pacer's register is one of the cycles
         late = _line(m, slot, self.config.sum_latency - 1 - window)[-1]
         return _line(m, Mux(array, late, slot), window)[-1]
@@ -126,7 +126,8 @@ class Drain(wiring.Component):
         with m.If(at_value.ends >= Ends.GROUP):
             m.d.sync += self.o_pixel.eq(0)
         with m.Elif(at_value.ends >= Ends.PIXEL):
-            m.d.sync += self.o_pixel.eq(self.o_pixel + 1)
+            step = pixel_step(self.i_descriptor, self.config)
+            m.d.sync += self.o_pixel.eq(self.o_pixel + step)
 
 
 def _line(m, slot, length):

@@ -22,10 +22,12 @@ from nhot.contract.program import Fault, Operation, Region
 from nhot_hw.engine.access import AccessLayout
 from nhot_hw.engine.argmax import ArgMax
 from nhot_hw.engine.array import array_for
+from nhot_hw.engine.descriptor import is_depthwise, on_lanes
 from nhot_hw.engine.drain import Drain
 from nhot_hw.engine.guard import Guard
 from nhot_hw.engine.loader import Loader
 from nhot_hw.engine.memories import ActivationMemory, WordMemory, timing_words
+from nhot_hw.engine.operands import Operands
 from nhot_hw.engine.readout import Readout
 from nhot_hw.engine.records import RecordMemory
 from nhot_hw.engine.requantiser import Requantiser
@@ -50,7 +52,7 @@ class Engine(wiring.Component):
     -------
     i_access, i_data, o_data : host accesses, see :class:`Loader`; only while not busy
     i_start, i_limit : pulse: run the program, for at most so many times 65,536 cycles
-    i_reset : pulse: abort, back to idle; memories keep their contents
+    i_reset : pulse: abort, two cycles later back to idle; memories keep their contents
     o_busy : a program runs
     o_cycles, o_stalls : Out(32), of the last run
     o_fault : Out(Fault), why the last run ended before its END
@@ -89,11 +91,7 @@ class Engine(wiring.Component):
         self.timing = WordMemory(width=32, depth=timing_words(config))
         self.activations = ActivationMemory(config)
         self.guard = Guard()
-        inner = Module()
-        inner.submodules.loader = self.loader
-        inner.submodules.sequencer = self.sequencer
-        inner.submodules.walker = self.walker
-        inner.submodules.drain = self.drain
+        self.argmax = ArgMax(config)
         m.submodules.program = self.program
         m.submodules.records = self.records
         m.submodules.weights = self.weights
@@ -101,11 +99,18 @@ class Engine(wiring.Component):
         m.submodules.activations = self.activations
         m.submodules.guard = self.guard
 
-        self._control(inner)
-        self._sum(inner)
-        self._finish(inner)
-        self._host(inner)
-        m.submodules.inner = ResetInserter(self.i_reset | self.guard.o_stop)(inner)
+        # What decides is reset, for one cycle: a new run may start in the next. Sums and words on
+        # their way need not be, and are many.
+        stop = Signal()
+        m.d.sync += stop.eq((self.i_reset | self.guard.o_stop) & ~stop)
+        control = m.submodules.control = Module()
+        for name in ("loader", "sequencer", "walker", "drain", "argmax"):
+            control.submodules[name] = ResetInserter(stop)(getattr(self, name))
+
+        self._control(m)
+        self._sum(m)
+        self._finish(m)
+        self._host(m)
         return m
 
     def _control(self, m):
@@ -146,7 +151,6 @@ class Engine(wiring.Component):
         config, walker = self.config, self.walker
         m.submodules.array = array = self.array
         m.submodules.window = window = WindowUnit(config)
-        self.is_array = Signal()
         # Two cycles from a step to the lanes: the memories' own, and a register behind them.
         stage = [
             Signal(data.StructLayout({
@@ -164,27 +168,52 @@ class Engine(wiring.Component):
             array.i_w.eq(self.weights.o_word),
         ]
         pad = Cat(*[self.layer.pad_value for _ in range(config.inputs)])
-        for t in range(config.pixels):
-            word = Mux(stage[0].inside[t], self.activations.o_words[t], pad)
-            m.d.sync += array.i_x[t].as_value().eq(word)
+        words = [
+            Mux(stage[0].inside[t], self.activations.o_words[t], pad) for t in range(config.pixels)
+        ]
+        if config.depthwise:
+            self._depthwise(m, stage, words)
+        else:
+            for t, word in enumerate(words):
+                m.d.sync += array.i_x[t].as_value().eq(word)
+        self.is_array = Signal()
         m.d.comb += [
-            self.is_array.eq(self.layer.operation == Operation.ARRAY),
+            self.is_array.eq(on_lanes(self.layer, config)),
             array.i_en.eq(stage[1].valid & self.is_array),
             array.i_first.eq(stage[1].first),
             array.i_phase.eq(stage[1].phase),
             window.i_operation.eq(self.layer.operation),
-            window.i_x.eq(array.i_x[0]),
+            window.i_x.eq(self.operands.o_word if config.depthwise else array.i_x[0]),
             window.i_en.eq(stage[1].valid & (stage[1].phase == 0)),
             window.i_first.eq(stage[1].first),
         ]
+        if config.depthwise:
+            with m.If(is_depthwise(self.layer)):  # whose lanes work once, when all taps are there
+                m.d.comb += [array.i_en.eq(self.finishes), array.i_first.eq(1)]
         self.sums, self.results = array.o_sum, window.o_result
+
+    def _depthwise(self, m, stage, words):
+        """Words by way of the place where lanes find the taps of their own channels."""
+        self.operands = m.submodules.operands = operands = Operands(self.config)
+        late = Signal()
+        self.finishes = Signal()
+        m.d.sync += [
+            late.eq(self.walker.o_valid & self.walker.o_step.last),
+            self.finishes.eq(late),
+        ]
+        m.d.comb += [
+            operands.i_valid.eq(stage[0].valid),
+            *(port.as_value().eq(word) for port, word in zip(operands.i_words, words, strict=True)),
+            operands.i_depthwise.eq(is_depthwise(self.layer)),
+            self.array.i_x.eq(operands.o_x),
+        ]
 
     def _finish(self, m):
         """Readout, requantisers, argmax, and the write back."""
         config, drain, layer = self.config, self.drain, self.layer
         lanes = config.requantisers
         m.submodules.readout = readout = Readout(config)
-        m.submodules.argmax = argmax = ArgMax(config)
+        argmax = self.argmax
         m.d.comb += [
             readout.i_sums.eq(self.sums),
             readout.i_results.eq(self.results),

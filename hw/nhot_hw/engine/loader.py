@@ -62,8 +62,8 @@ class Loader(wiring.Component):
         place = Signal(range(places + 1))  # bytes, or codes, of the present word
         is_weights = region == Region.WEIGHTS
         bits = Signal(range(self.config.weight_format.code_bits))  # of the present code
-        plain = Signal(self.plain_bits)
-        fields = Signal(self.config.weight_word_bits)
+        plain = Signal(self.plain_bits, reset_less=True)
+        fields = Signal(self.config.weight_word_bits, reset_less=True)
         m.submodules.decoder = decoder = CodeDecoder(self.config.weight_format)
         code = Signal(self.config.weight_format.code_bits)
         # The fields, of which there may be thousands, move up in a cycle of their own: with the

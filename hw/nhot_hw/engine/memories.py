@@ -1,6 +1,6 @@
 """The engine's memories: program, requantisation records, weights, activations, timing."""
 
-from amaranth.hdl import Module, Mux, unsigned
+from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory, MemoryData
 from amaranth.lib.wiring import In, Out
@@ -16,8 +16,26 @@ def timing_words(config: EngineConfig) -> int:
     return 2 * (config.program_words // DESCRIPTOR_WORDS)
 
 
+_BLOCK_WORDS = 1024
+"""Words of a block memory of an ECP5 or a Gowin at its usual width."""
+
+_FEW_WORDS = 64
+"""So many words behind whole blocks are for memories made of LUTs, not for a block more."""
+
+
+def _parts(depth: int) -> list[int]:
+    """Depths of the memories that make one of ``depth`` words."""
+    rest = depth % _BLOCK_WORDS
+    if depth > _BLOCK_WORDS and 0 < rest <= _FEW_WORDS:
+        return [depth - rest, rest]
+    return [depth]
+
+
 class WordMemory(wiring.Component):
     """One write port, one read port with a cycle of latency.
+
+    A few words more than whole blocks have are a memory apart, which synthesis makes of LUTs: a
+    wide memory of 1,040 words takes the blocks of 1,024.
 
     Members
     -------
@@ -27,11 +45,13 @@ class WordMemory(wiring.Component):
 
     Attributes
     ----------
-    contents : MemoryData, for simulations that look inside
+    contents : list of MemoryData, one part behind the other
     """
 
     def __init__(self, *, width: int, depth: int):
-        self.contents = MemoryData(shape=unsigned(width), depth=depth, init=[])
+        self.contents = [
+            MemoryData(shape=unsigned(width), depth=part, init=[]) for part in _parts(depth)
+        ]
         super().__init__({
             "i_write": In(1),
             "i_write_address": In(16),
@@ -40,18 +60,42 @@ class WordMemory(wiring.Component):
             "o_word": Out(width),
         })
 
+    def row(self, address: int):
+        """The word at ``address``, for simulations that look inside."""
+        for contents in self.contents:
+            if address < contents.depth:
+                break
+            address -= contents.depth
+        return contents[address]
+
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(self.contents)
-        write, read = memory.write_port(), memory.read_port()
-        m.d.comb += [
-            write.en.eq(self.i_write & (self.i_write_address < self.contents.depth)),
-            write.addr.eq(self.i_write_address),
-            write.data.eq(self.i_write_data),
-            read.en.eq(1),
-            read.addr.eq(self.i_address),
-            self.o_word.eq(read.data),
-        ]
+        first = 0
+        words = []
+        for i, contents in enumerate(self.contents):
+            memory = m.submodules[f"part_{i}"] = Memory(contents)
+            write, read = memory.write_port(), memory.read_port()
+            last = first + contents.depth - 1
+            # Bounds that are powers of two cost no comparison.
+            mine, asked = (
+                (address >= first) & (address <= last)
+                for address in (self.i_write_address, self.i_address)
+            )
+            m.d.comb += [
+                write.en.eq(self.i_write & mine),
+                write.addr.eq(self.i_write_address - first),
+                write.data.eq(self.i_write_data),
+                read.en.eq(1),
+                read.addr.eq(self.i_address - first),
+            ]
+            words.append((asked, read.data))
+            first = last + 1
+        m.d.comb += self.o_word.eq(words[0][1])
+        for asked, word in words[1:]:
+            late = Signal()
+            m.d.sync += late.eq(asked)
+            with m.If(late):
+                m.d.comb += self.o_word.eq(word)
         return m
 
 

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from nhot.contract.config import EngineConfig
 from nhot.contract.program import Operation
-from nhot_hw.engine.descriptor import DescriptorLayout
+from nhot_hw.engine.descriptor import DescriptorLayout, on_lanes, pixel_step
 from nhot_hw.engine.slot import Ends, SlotLayout
 from nhot_hw.engine.walker import PixelLayout
 
@@ -44,7 +44,7 @@ class Pacer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config, layer = self.config, self.i_descriptor
-        array = layer.operation == Operation.ARRAY
+        array = on_lanes(layer, config)
         addition = layer.operation == Operation.ADD
         at_once = config.requant_terms
 
@@ -66,7 +66,7 @@ class Pacer(wiring.Component):
             slot_end.eq(active & (phase == (layer.terms - 1) // at_once)),
             value_end.eq(slot_end & (second == addition)),
             pixel_end.eq(value_end & (group == groups - 1)),
-            group_end.eq(pixel_end & (pixel == last_pixel)),
+            group_end.eq(pixel_end & self._is_last(pixel, last_pixel)),
             self.o_ready.eq(~active | group_end),
         ]
         with m.If(active):
@@ -76,7 +76,7 @@ class Pacer(wiring.Component):
         with m.If(value_end):
             m.d.sync += group.eq(Mux(pixel_end, 0, group + 1))
         with m.If(pixel_end):
-            m.d.sync += pixel.eq(Mux(group_end, 0, pixel + 1))
+            m.d.sync += pixel.eq(Mux(group_end, 0, pixel + pixel_step(layer, config)))
         with m.If(self.i_finish):
             m.d.sync += [active.eq(1), place.eq(self.i_pixel)]
         with m.Elif(group_end):
@@ -96,3 +96,8 @@ class Pacer(wiring.Component):
         with m.Elif(value_end):
             m.d.comb += self.o_slot.ends.eq(Ends.VALUE)
         return m
+
+    def _is_last(self, pixel, last):
+        """Whether no pixel follows among those that give outputs."""
+        step = pixel_step(self.i_descriptor, self.config)
+        return pixel == last if isinstance(step, int) else pixel + step > last

@@ -5,8 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot.contract.config import EngineConfig
-from nhot.contract.program import Operation
-from nhot_hw.engine.descriptor import DescriptorLayout
+from nhot_hw.engine.descriptor import DescriptorLayout, is_depthwise, on_lanes
 
 __all__ = ["PixelLayout", "Walker", "step_layout"]
 
@@ -84,8 +83,9 @@ class Walker(wiring.Component):
             m.d.comb += ends[i].eq(inner & loop.at_end)
         window_end, column_end, row_end, layer_end = ends[2], ends[3], ends[4], ends[5]
 
+        finishes = self._finishes(window_end, column.count)
         m.d.comb += [
-            self.o_stalled.eq(self.o_busy & window_end & (phase == 0) & ~self.i_ready),
+            self.o_stalled.eq(self.o_busy & finishes & (phase == 0) & ~self.i_ready),
             self.o_valid.eq(self.o_busy & ~self.o_stalled),
             advance.eq(self.o_valid & (phase == interval - 1)),
         ]
@@ -105,7 +105,7 @@ class Walker(wiring.Component):
         weight = self._weight(m, advance, window_end, row_end)
         m.d.comb += [
             self.o_step.first.eq((word.count == 0) & (tap_x.count == 0) & (tap_y.count == 0)),
-            self.o_step.last.eq(window_end & (phase == interval - 1)),
+            self.o_step.last.eq(finishes & (phase == interval - 1)),
             self.o_step.phase.eq(phase),
             self.o_step.weight.eq(weight),
             *(step.eq(word) for step, word in zip(self.o_step.address, address, strict=True)),
@@ -117,6 +117,17 @@ class Walker(wiring.Component):
         ]
         self._watch(m, address, inside, weight)
         return m
+
+    def _finishes(self, window_end, column):
+        """Sums end with a window, but where a column is read for later outputs alone."""
+        if not self.config.depthwise:
+            return window_end
+        preloads = self.config.preloads
+        read_alone = column < preloads
+        if self.config.pixels == 1:  # else a group of pixels has an output at stride 2, too
+            strided = self.i_descriptor.step_x == 2
+            read_alone |= strided & (column[0] != preloads % 2)
+        return window_end & ~(is_depthwise(self.i_descriptor) & read_alone)
 
     def _address(self, m, advance, ends):
         """The running address, and its copies moved by a pixel each."""
@@ -181,6 +192,8 @@ class Walker(wiring.Component):
                 weight.eq(self.i_descriptor.weight_address),
                 first.eq(self.i_descriptor.weight_address),
             ]
+        if self.config.depthwise:  # the nine taps are in one word, for a whole tile
+            advance = advance & (tile_end | ~is_depthwise(self.i_descriptor))
         with m.Elif(advance):
             m.d.sync += weight.eq(weight + 1)
             with m.If(tile_end):
@@ -194,7 +207,7 @@ class Walker(wiring.Component):
         config = self.config
         beyond = [Signal(name=f"beyond_{i}") for i in range(config.pixels + 1)]
         used = [Signal(name=f"used_{i}") for i in range(config.pixels + 1)]
-        array = self.i_descriptor.operation == Operation.ARRAY
+        array = on_lanes(self.i_descriptor, config)
         m.d.sync += [
             *(late.eq(word >= config.activation_words)
               for late, word in zip(beyond[1:], address, strict=True)),

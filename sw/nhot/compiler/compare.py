@@ -6,9 +6,10 @@ import numpy as np
 
 from nhot.compiler.compile import compile_network
 from nhot.compiler.image import Image
-from nhot.compiler.lower import Layer, by_channel, lower
+from nhot.compiler.lower import Layer, lower
 from nhot.compiler.pack import in_words, weight_levels
 from nhot.compiler.steps import grouped_steps
+from nhot.compiler.weights import by_channel, tap_steps
 from nhot.contract.program import DESCRIPTOR_WORDS, Descriptor, Operation
 from nhot.errors import MismatchError
 from nhot.network import Conv2d, Filters, Linear, Network
@@ -72,9 +73,11 @@ def _place(layer: Layer, image: Image, word: int, lane: int, source: int) -> str
     # Where each weight goes is where its number goes; what is left of a word has number 0.
     numbers = np.arange(1, node.weights.size + 1).reshape(node.weights.shape)
     groups = node.groups if isinstance(node, Conv2d) else 1
-    steps = grouped_steps(
-        by_channel(numbers, layer.inputs[0], layer.layout), groups, layer.reach, config
-    )
+    if layer.operation is Operation.DEPTHWISE:
+        steps = tap_steps(numbers, config)
+    else:
+        numbers = by_channel(numbers, layer.inputs[0], layer.layout)
+        steps = grouped_steps(numbers, groups, layer.reach, config)
     number = int(in_words(steps, config)[word, lane, source])
     if not number:
         return f"input {source} of filter {lane} of its tile, which no weight of the layer has,"
@@ -120,7 +123,7 @@ def _check_requant(layers: list[Layer], wanted: Image, image: Image) -> None:
     ][: len(layers)]
     index = max(i for i, start in enumerate(starts) if start <= word)
     layer, place = layers[index], word - starts[index]
-    channel = place // 2 * lanes + lane if layer.operation is Operation.ARRAY else 0
+    channel = place // 2 * lanes + lane if layer.operation.on_lanes else 0
     what = ("multiplier", "bias")[place % 2 == 0]
     raise MismatchError(
         f"Requantisation of layer {layer.output.name!r}, {what} of channel {channel}, must be "

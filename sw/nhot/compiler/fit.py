@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from nhot.compiler.lower import lower_weights
 from nhot.compiler.survey import survey
+from nhot.compiler.weights import lower_weights
 from nhot.contract.config import SIZES, EngineConfig
 from nhot.errors import NhotError
 from nhot.formats import NHot, Uniform, parse

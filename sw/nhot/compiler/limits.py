@@ -105,7 +105,7 @@ def _positions(layer: Layer, config: EngineConfig) -> Iterator[Demand]:
     if layer.operation in (Operation.ADD, Operation.ARGMAX):
         return  # these look at no position
     loops, window = _loops(layer, config), layer.window
-    pixels = config.pixels if layer.operation is Operation.ARRAY else 1
+    pixels = config.pixels if layer.operation.on_lanes else 1
     most = 1 << (config.position_bits - 1)
     for what, count, step, axis in (
         ("rows", loops.rows, window.stride[0], 0),

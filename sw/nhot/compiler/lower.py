@@ -7,13 +7,15 @@ the engine's format, biases with everything folded in that is known beforehand.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from nhot.compiler.layout import offset
-from nhot.compiler.steps import Reach, grouped_steps, reach
-from nhot.compiler.unfold import rest, unfold_weights, unfolded
-from nhot.contract.config import SIZES, EngineConfig
+from nhot.compiler.steps import Reach
+from nhot.compiler.unfold import rest, unfolded
+from nhot.compiler.weights import lower_taps, lower_weights, takes_taps
+from nhot.contract.config import DEPTHWISE_KERNEL, EngineConfig
 from nhot.contract.program import FIELDS, Operation
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
@@ -35,10 +37,7 @@ from nhot.network import (
 from nhot.network.requant import SHIFT
 from nhot.network.tensor import Shape
 
-__all__ = [
-    "Layer", "array_window", "by_channel", "fuse_clamps", "lower", "lower_node", "lower_weights",
-    "try_lower",
-]
+__all__ = ["Layer", "array_window", "fuse_clamps", "lower", "lower_node", "try_lower"]
 
 _UNIT = 1 << SHIFT
 
@@ -67,6 +66,8 @@ class Layer:
     requant : Requant
         Zero point and clamp as stored; one multiplier a filter, or one a record.
     pad_value : int
+    stride : int
+        From one computed column to the next that is an output, in the role of depthwise layers.
     """
 
     node: Node
@@ -81,6 +82,7 @@ class Layer:
     reach: Reach | None = None
     layout: Window | None = None
     pad_value: int = 0
+    stride: int = 1
 
     @property
     def output(self) -> Tensor:
@@ -186,12 +188,9 @@ def _array_layer(
     node: Conv2d | Linear, inputs: tuple[Tensor, ...], config: EngineConfig, layout: Window | None
 ) -> Layer:
     """Fold signs, the byte offset of the input and the lanes' missing ones into bias and scale."""
+    if layout is None and takes_taps(node, config):
+        return _depthwise_layer(node, inputs, config)
     folded, signs, words = lower_weights(node, inputs[0], config, layout)
-    shift = offset(inputs[0])
-    # A stored activation is x + shift, so a sum over it exceeds the wanted one by shift * sum(w).
-    bias = signs * node.bias - shift * folded.sum(axis=(1, 2, 3, 4))
-    multiplier = signs * node.requant.multiplier
-    requant = _stored(replace(node.requant, multiplier=multiplier), node.output)
     window = array_window(node, inputs[0])
     source, target = inputs[0].shape, node.output.shape
     if layout is not None:
@@ -200,8 +199,37 @@ def _array_layer(
         source, target = ((1, height * width, count) for height, width, count in (source, target))
     return Layer(
         node=node, operation=Operation.ARRAY, inputs=inputs, window=window, levels=folded,
-        reach=words, bias=bias, requant=requant, pad_value=inputs[0].zero_point + shift,
-        source=source, target=target, layout=layout,
+        reach=words, source=source, target=target, layout=layout,
+        **_affine(node, inputs[0], folded, signs),
+    )
+
+
+def _affine(node: Conv2d | Linear, x: Tensor, folded: Ints, signs: Ints) -> dict[str, Any]:
+    """Bias, requantisation and padding of a layer whose lanes have the weights ``folded``."""
+    shift = offset(x)
+    # A stored activation is x + shift, so a sum over it exceeds the wanted one by shift * sum(w).
+    bias = signs * node.bias - shift * folded.sum(axis=(1, 2, 3, 4))
+    multiplier = signs * node.requant.multiplier
+    requant = _stored(replace(node.requant, multiplier=multiplier), node.output)
+    return {"bias": bias, "requant": requant, "pad_value": x.zero_point + shift}
+
+
+def _depthwise_layer(node: Conv2d, inputs: tuple[Tensor, ...], config: EngineConfig) -> Layer:
+    """A walk through the columns of the input, which are words of their tile: three taps each.
+
+    The padding before a row grows by what fills up the pixel groups that only read.
+    """
+    steps, signs = lower_taps(node, config)
+    top, left, bottom, right = node.window.padding
+    ahead = config.preloads * config.pixels - (DEPTHWISE_KERNEL - 1)
+    window = Window(
+        kernel=(DEPTHWISE_KERNEL, 1), stride=(node.window.stride[0], 1),
+        padding=(top, left + ahead, bottom, right),
+    )
+    return Layer(
+        node=node, operation=Operation.DEPTHWISE, inputs=inputs, window=window, levels=steps,
+        reach=Reach(words=1, distance=1), source=inputs[0].shape, target=node.output.shape,
+        stride=node.window.stride[1], **_affine(node, inputs[0], steps, signs),
     )
 
 
@@ -220,39 +248,6 @@ def _fewer_groups(source: Shape, config: EngineConfig) -> bool:
     height, width, _ = source
     fewer = -(-height * width // config.pixels) < height * -(-width // config.pixels)
     return fewer and height * width < 1 << FIELDS["width"]
-
-
-def lower_weights(
-    node: Conv2d | Linear, x: Tensor, config: EngineConfig, layout: Window | None = None
-) -> tuple[Ints, Ints, Reach]:
-    """Levels (filters, kernel_y, kernel_x, words, S) for the lanes, a sign a filter, their words.
-
-    Weights that the lanes cannot hold are refused.
-    """
-    fmt = config.weight_format
-    levels, signs = fmt.fold_signs(by_channel(node.weights, x, layout))
-    groups = node.groups if isinstance(node, Conv2d) else 1
-    words = reach(len(levels), groups, levels.shape[3], config)
-    size = levels[..., 0].size * words.words * config.inputs
-    most = SIZES["weight_words"][1] * config.filters * config.inputs
-    if groups > 1 and size > most:  # far more than the network itself has: not to be formed
-        raise NhotError(
-            f"Weights of a grouped convolution must be at most {most} with the zeros beside them "
-            f"on this engine, not {size}"
-        )
-    steps = grouped_steps(levels, groups, words, config)
-    fmt.encode(steps)
-    return steps, signs, words
-
-
-def by_channel(weights: Ints, x: Tensor, layout: Window | None) -> Ints:
-    """Weights of a convolution or a dense layer as (filters, kernel_y, kernel_x, channels).
-
-    Over the input ``x`` as it is laid out.
-    """
-    if weights.ndim == 2:
-        weights = weights.reshape(-1, *x.shape)
-    return weights if layout is None else unfold_weights(weights, layout)
 
 
 def _copy_layer(

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from nhot.compiler.image import Image
 from nhot.compiler.layout import Placement
-from nhot.contract.config import EngineConfig
+from nhot.contract.config import DEPTHWISE_KERNEL, EngineConfig
+from nhot.contract.cycles import leading_columns
 from nhot.contract.program import Descriptor, Operation, unpack_program
 from nhot.formats.format import Ints
 from nhot.network.requant import SHIFT
@@ -71,6 +72,8 @@ class Machine:
         walk = _walk(step, self.config)
         read = self.activations[walk.address % self.config.activation_words].astype(np.int64)
         window = np.where(walk.inside[..., None], read, step.pad_value)
+        if step.operation is Operation.DEPTHWISE:
+            window = self._taps(step, window)
         rows, columns, pixels = window.shape[1:4]
         # (tile, row * column * pixel, taps * words, S)
         window = window.reshape(len(window), rows * columns * pixels, -1, self.config.inputs)
@@ -82,6 +85,16 @@ class Machine:
                 self._write_argmax(step, values, rows)
             else:
                 self._write(step, tile, values)
+
+    def _taps(self, step: Descriptor, window: Ints) -> Ints:
+        """The nine taps of each output, from columns of three. (tile, row, output, 1, tap, S)"""
+        pixels = self.config.pixels
+        x = window.reshape(*window.shape[:2], -1, DEPTHWISE_KERNEL, self.config.inputs)
+        first = leading_columns(step, self.config) * pixels
+        end = step.columns * pixels + step.last_pixels
+        column = np.arange(first, end, step.step_x)[:, None]
+        taps = x[:, :, column + np.arange(1 - DEPTHWISE_KERNEL, 1)]
+        return taps.reshape(*taps.shape[:3], 1, -1, self.config.inputs)
 
     def _sums(self, step: Descriptor, window: Ints) -> list[Ints]:
         """Per tile: (records, pixels, channels of the tile)."""
@@ -96,6 +109,12 @@ class Machine:
                 sums = np.einsum("pks,kfs->pf", read, weights) - missing
                 result.append(sums[None])
             return result
+        if step.operation is Operation.DEPTHWISE:
+            first = step.weight_address
+            weights = self.weights[first : first + step.tiles + 1, :, : window.shape[2]]
+            missing = self.inverted[first : first + step.tiles + 1, None]
+            sums = np.einsum("tpsk,tks->tpk", window, weights) - missing
+            return [tile[None] for tile in sums]
         if step.operation is Operation.ADD:
             return [np.moveaxis(tile, 1, 0) for tile in window]
         if step.operation is Operation.SUM:
@@ -106,7 +125,8 @@ class Machine:
         self, step: Descriptor, rows: int, columns: int, pixels: int
     ) -> NDArray[np.bool_]:
         valid = np.ones((rows, columns, pixels), np.bool_)
-        valid[:, -1, step.last_pixels :] = False
+        if step.operation is not Operation.DEPTHWISE:  # whose taps are those of outputs alone
+            valid[:, -1, step.last_pixels :] = False
         return valid.reshape(-1)
 
     def _requantise(self, step: Descriptor, tile: int, sums: Ints) -> Ints:
@@ -135,7 +155,7 @@ class Machine:
         return bias, np.array([_multiplier(int(w), step.terms) for w in words[1::2].reshape(-1)])
 
     def _write(self, step: Descriptor, tile: int, values: Ints) -> None:
-        array = step.operation is Operation.ARRAY
+        array = step.operation.on_lanes
         first = tile * (self.config.filters if array else self.config.inputs)
         pixel = np.arange(values.shape[0])[:, None] * step.pixel_words
         channel = first + np.arange(values.shape[1])[None]
@@ -150,7 +170,7 @@ class Machine:
 
 def _walk(step: Descriptor, config: EngineConfig) -> _Walk:
     """Undo the jumps: the address of every step, as the running address would have it."""
-    pixels = config.pixels if step.operation is Operation.ARRAY else 1
+    pixels = config.pixels if step.operation.on_lanes else 1
     counts = (
         step.tiles, step.rows, step.columns, pixels - 1, step.kernel_y, step.kernel_x, step.words
     )

@@ -6,7 +6,6 @@ import numpy as np
 
 from nhot.compiler.lower import Layer
 from nhot.contract.config import EngineConfig
-from nhot.contract.program import Operation
 from nhot.formats.format import Ints
 from nhot.formats.terms import naf_terms, naf_weight
 from nhot.network.requant import MAX_TERMS
@@ -40,7 +39,7 @@ def requant_words(layer: Layer, config: EngineConfig) -> Ints:
     """
     bias = hardware_bias(layer, config)
     terms = np.array([term_word(int(m)) for m in layer.requant.multiplier], dtype=np.int64)
-    if layer.operation is Operation.ARRAY:
+    if layer.operation.on_lanes:
         fill = -len(bias) % config.requantisers
         bias, terms = (np.pad(a, (0, fill)).reshape(-1, config.requantisers) for a in (bias, terms))
     else:
@@ -50,7 +49,7 @@ def requant_words(layer: Layer, config: EngineConfig) -> Ints:
 
 def hardware_bias(layer: Layer, config: EngineConfig) -> Ints:
     """The bias with the ones that the lanes leave out: every field counts, padding included."""
-    if layer.operation is not Operation.ARRAY:
+    if not layer.operation.on_lanes:
         return layer.bias
     return layer.bias + inverted(layer, config)
 

@@ -8,7 +8,7 @@ from typing import Any
 from nhot.compiler.image import Image
 from nhot.contract.breakdown import Breakdown, breakdown
 from nhot.contract.cycles import program_cycles
-from nhot.contract.program import Operation, unpack_program
+from nhot.contract.program import unpack_program
 
 __all__ = ["LayerProfile", "Profile", "profile"]
 
@@ -79,7 +79,7 @@ def profile(image: Image) -> Profile:
         LayerProfile(
             name=layer.name, operator=layer.operator, cycles=count, parts=breakdown(step, config),
             ideal=-(-layer.macs * config.step_cycles // config.macs)
-            if step.operation is Operation.ARRAY else None,
+            if step.operation.on_lanes else None,
         )
         for layer, step, count in zip(image.meta.layers, steps[:-1], cycles, strict=True)
     ))

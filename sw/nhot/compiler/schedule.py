@@ -8,7 +8,9 @@ from nhot.compiler.lower import Layer
 from nhot.contract.config import EngineConfig
 from nhot.contract.program import Descriptor, Operation
 
-__all__ = ["Addresses", "Loops", "descriptor", "first_input", "lane_step", "loops_of"]
+__all__ = ["Addresses", "Loops", "descriptor", "first_input", "lane_step", "loops_of",
+    "pixel_groups",
+]
 
 _MASK = 0xFFFF
 
@@ -63,8 +65,8 @@ def descriptor(layer: Layer, config: EngineConfig, addresses: Addresses) -> Desc
     top, left = layer.window.padding[:2]
     stride_y, stride_x = layer.window.stride
     in_height, in_width, in_channels = layer.source
-    _, out_width, channels = layer.target
-    array, argmax = layer.operation is Operation.ARRAY, layer.operation is Operation.ARGMAX
+    channels = layer.target[2]
+    array, argmax = layer.operation.on_lanes, layer.operation is Operation.ARGMAX
     pixels = config.pixels if array else 1
     # A window that takes two operands, or walks a tensor flat, must never look out of bounds.
     in_bounds = layer.operation in (Operation.ADD, Operation.ARGMAX)
@@ -73,6 +75,8 @@ def descriptor(layer: Layer, config: EngineConfig, addresses: Addresses) -> Desc
         "step_x": layer.window.dilation[1], "step_y": layer.window.dilation[0],
         "width": in_width, "height": in_height, "column_step": stride_x * pixels,
     }
+    if layer.operation is Operation.DEPTHWISE:
+        positions["step_x"] = layer.stride
     if in_bounds:
         positions.update(stride_x=0, stride_y=0, step_x=0, step_y=0, column_step=0)
     per_tile = (config.filters if array else config.inputs) // config.requantisers
@@ -88,7 +92,7 @@ def descriptor(layer: Layer, config: EngineConfig, addresses: Addresses) -> Desc
         weight_address=addresses.weights if array else 0, requant_address=addresses.requant,
         words=loops.words - 1, kernel_y=loops.kernel[0] - 1, kernel_x=loops.kernel[1] - 1,
         columns=loops.columns - 1, rows=loops.rows - 1, tiles=loops.tiles - 1,
-        last_pixels=out_width - (loops.columns - 1) * pixels if array else 1,
+        last_pixels=pixel_groups(layer, config)[1],
         lane_step=lane_step(layer, config),
         pixel_words=1 if argmax else -(-channels // config.inputs),
         last_groups=groups - (groups - 1) // per_tile * per_tile,
@@ -105,11 +109,11 @@ def loops_of(layer: Layer, config: EngineConfig, addresses: Addresses) -> Loops:
     stride_y, stride_x = layer.window.stride
     step_y, step_x = layer.window.dilation
     match layer.operation:
-        case Operation.ARRAY:
+        case Operation.ARRAY | Operation.DEPTHWISE:
             assert layer.reach is not None
             return Loops(
                 words=layer.reach.words, kernel=layer.window.kernel, rows=out_height,
-                columns=-(-out_width // config.pixels), tiles=-(-out_channels // config.filters),
+                columns=pixel_groups(layer, config)[0], tiles=-(-out_channels // config.filters),
                 step_word=1, step_tap=(step_y * row, step_x * words), step_row=stride_y * row,
                 step_column=stride_x * words * config.pixels, step_tile=layer.reach.distance,
             )
@@ -132,9 +136,19 @@ def loops_of(layer: Layer, config: EngineConfig, addresses: Addresses) -> Loops:
             )
 
 
+def pixel_groups(layer: Layer, config: EngineConfig) -> tuple[int, int]:
+    """Groups of T pixels in a row, and the pixels of the last one; elsewhere each is a group."""
+    columns = (layer.target[1] - 1) * layer.stride + 1
+    if not layer.operation.on_lanes:
+        return columns, 1
+    groups = -(-columns // config.pixels)
+    leading = config.preloads if layer.operation is Operation.DEPTHWISE else 0
+    return leading + groups, columns - (groups - 1) * config.pixels
+
+
 def lane_step(layer: Layer, config: EngineConfig) -> int:
     """Words between the inputs of neighbouring pixels, of which only the array has any."""
-    if layer.operation is not Operation.ARRAY:
+    if not layer.operation.on_lanes:
         return 0
     return layer.window.stride[1] * -(-layer.source[2] // config.inputs)
 

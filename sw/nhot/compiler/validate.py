@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from nhot.compiler.schedule import Loops
-from nhot.contract.config import EngineConfig
-from nhot.contract.cycles import program_cycles
+from nhot.contract.config import DEPTHWISE_KERNEL, EngineConfig
+from nhot.contract.cycles import leading_columns, program_cycles
 from nhot.contract.program import DESCRIPTOR_WORDS, Descriptor, Operation
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
@@ -94,6 +94,7 @@ class _Check:
             if not low <= value <= high:
                 allowed = f"{low} to {high}" if low < high else f"{high}"
                 raise NhotError(f"{name} must be {allowed}, not {value}")
+        self._check_columns()
         self._check_jumps()
         self._check_positions()
         self._check_records()
@@ -111,7 +112,7 @@ class _Check:
 
     @property
     def _array(self) -> bool:
-        return self.step.operation is Operation.ARRAY
+        return self.step.operation.on_lanes
 
     @property
     def _pixels(self) -> int:
@@ -154,6 +155,13 @@ class _Check:
             ranges["stride_x"] = (1, 255)
         else:
             ranges |= {"words": none, "lane_step": none}
+        if step.operation is Operation.DEPTHWISE:
+            most = 2 if config.pixels == 1 or config.pixels % 2 == 0 else 1
+            ranges |= {
+                "words": none, "kernel_x": none,
+                "kernel_y": (DEPTHWISE_KERNEL - 1, DEPTHWISE_KERNEL - 1), "stride_x": (1, 1),
+                "step_x": (1, most), "columns": (config.preloads, loop),
+            }
         if step.operation is Operation.ADD:
             columns, rows = step.columns + 1, step.rows + 1
             ranges |= {"kernel_y": (1, 1), "width": (columns, columns), "height": (rows, rows)}
@@ -164,6 +172,19 @@ class _Check:
                 "channels": (spare + 1, spare + config.inputs),
             }
         return ranges
+
+    def _check_columns(self) -> None:
+        """The last column of a depthwise layer must be an output: with it the layer ends."""
+        step, config = self.step, self.config
+        if step.operation is not Operation.DEPTHWISE:
+            return
+        if not config.depthwise:
+            raise NhotError("operation must be one of an engine without depthwise, not DEPTHWISE")
+        if config.pixels == 1 and (step.columns - config.preloads) % step.step_x:
+            raise NhotError(
+                f"columns must be {config.preloads} and a multiple of {step.step_x}, not "
+                f"{step.columns}"
+            )
 
     def _check_jumps(self) -> None:
         """Addresses move as positions do, in distances that the engine keeps."""
@@ -263,6 +284,8 @@ class _Check:
         if self._array:
             step = self.step
             window = (step.words + 1) * (step.kernel_x + 1) * (step.kernel_y + 1)
+            if step.operation is Operation.DEPTHWISE:
+                window = 1  # all taps are in a word
             last = step.weight_address + (step.tiles + 1) * window - 1
             self._within("weight_address", _Span(step.weight_address, last), self.weights)
 
@@ -288,7 +311,9 @@ class _Check:
         step = self.step
         if step.operation is Operation.ARGMAX:
             return _Span(step.output_address, step.output_address + step.rows)
-        positions = (step.rows + 1) * (step.columns * self._pixels + step.last_pixels)
+        columns = (step.columns - leading_columns(step, self.config)) * self._pixels
+        stride = step.step_x if step.operation is Operation.DEPTHWISE else 1
+        positions = (step.rows + 1) * -(-(columns + step.last_pixels) // stride)
         outputs = step.tiles * self._lanes + step.last_groups * self.config.requantisers
         last = (positions - 1) * step.pixel_words + (outputs - 1) // self.config.inputs
         return _Span(step.output_address, step.output_address + last)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 
 from nhot.contract.config import EngineConfig
-from nhot.contract.cycles import layer_cycles, program_cycles
+from nhot.contract.cycles import layer_cycles, leading_columns, program_cycles
 from nhot.contract.program import Descriptor, Operation
 
 __all__ = ["Breakdown", "breakdown"]
@@ -48,12 +48,13 @@ class Breakdown:
 def breakdown(step: Descriptor, config: EngineConfig) -> Breakdown:
     """What the cycles of the layer of ``step`` go to."""
     fetch = _fetch(config)
-    group = (step.words + 1) * (step.kernel_x + 1) * (step.kernel_y + 1) * config.step_cycles
-    groups = (step.tiles + 1) * (step.rows + 1) * (step.columns + 1)
+    column = (step.words + 1) * (step.kernel_x + 1) * (step.kernel_y + 1) * config.step_cycles
+    columns = (step.tiles + 1) * (step.rows + 1) * (step.columns + 1)
+    leading = leading_columns(step, config)
     # One pixel group waits for none: the rest is its tail.
-    single = replace(step, tiles=0, rows=0, columns=0)
-    tail = layer_cycles(single, config) - fetch - group
-    steps = groups * group
+    single = replace(step, tiles=0, rows=0, columns=leading)
+    tail = layer_cycles(single, config) - fetch - (leading + 1) * column
+    steps = columns * column
     return Breakdown(
         fetch=fetch, steps=steps, tail=tail,
         stalls=layer_cycles(step, config) - fetch - steps - tail,

@@ -20,7 +20,7 @@ from nhot.errors import NhotError
 from nhot.formats import Format, NHot, SignedBinary, Uniform, parse
 from nhot.printable import shortened
 
-__all__ = ["SIZES", "WINDOW_BITS", "EngineConfig"]
+__all__ = ["DEPTHWISE_KERNEL", "DEPTHWISE_TAPS", "SIZES", "WINDOW_BITS", "EngineConfig"]
 
 SIZES = {
     "pixels": (1, 64), "filters": (1, 256), "inputs": (1, 64), "requantisers": (1, 64),
@@ -29,6 +29,11 @@ SIZES = {
     "requant_words": (16, 65536), "program_words": (32, 4096),
 }
 """The least and the most that each size of an engine may be."""
+
+DEPTHWISE_KERNEL = 3
+"""Rows and columns of the kernels whose taps lanes can take at once."""
+
+DEPTHWISE_TAPS = DEPTHWISE_KERNEL**2
 
 WINDOW_BITS = 20
 """The most bits of the sum of a pooling window."""
@@ -54,6 +59,9 @@ class EngineConfig:
         Terms of a multiplier that a requantiser takes in a cycle: 1, 2 or 4.
     lane : {"parallel", "serial"}
         All terms of a weight in one cycle, or one term a cycle (n-hot only).
+    depthwise : bool
+        Whether lanes can take nine taps of the channel of their filter in a step, for depthwise
+        layers with kernels of 3 x 3; needs P = S of at least 9, and parallel lanes.
     accumulator_bits, product_bits : int
         Widths of an accumulator and of a requantisation product.
     activation_words, weight_words, requant_words, program_words : int
@@ -68,6 +76,7 @@ class EngineConfig:
     requant_terms: int = 1
     format: str = "2hot"
     lane: Literal["parallel", "serial"] = "parallel"
+    depthwise: bool = False
     accumulator_bits: int = 24
     product_bits: int = 48
     activation_words: int = 1024
@@ -107,6 +116,18 @@ class EngineConfig:
         terms = self.requant_terms
         if type(terms) is not int or terms not in REQUANT_LATENCY:
             raise NhotError(f"Engine requant_terms must be 1, 2 or 4, not {shortened(terms)}")
+        if type(self.depthwise) is not bool:
+            raise NhotError(
+                f"Engine depthwise must be true or false, not {shortened(self.depthwise)}"
+            )
+        if self.depthwise and (
+            self.filters != self.inputs or self.inputs < DEPTHWISE_TAPS or self.lane != "parallel"
+        ):
+            raise NhotError(
+                f"Engine with depthwise must have as many filters as inputs, at least "
+                f"{DEPTHWISE_TAPS}, and parallel lanes, not {self.filters} filters, {self.inputs} "
+                f"inputs and {self.lane} lanes"
+            )
         longest = max(self.code_bytes, self.field_bytes)
         if longest > MAX_PAYLOAD:
             raise NhotError(
@@ -128,6 +149,11 @@ class EngineConfig:
     def step_cycles(self) -> int:
         """Cycles a step takes: one, or one a term for serial lanes."""
         return interval(self.weight_format, self.lane)
+
+    @property
+    def preloads(self) -> int:
+        """Pixel groups at the start of a row whose columns a depthwise layer only reads."""
+        return -(-(DEPTHWISE_KERNEL - 1) // self.pixels)
 
     @property
     def lane_latency(self) -> int:
@@ -206,5 +232,8 @@ class EngineConfig:
         return int.from_bytes(digest[:4], "little")
 
     def to_json(self) -> str:
-        """Canonical JSON, the same bytes for the same engine."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        """Canonical JSON, the same bytes for the same engine; what it lacks is not in it."""
+        sizes = asdict(self)
+        if not self.depthwise:
+            del sizes["depthwise"]
+        return json.dumps(sizes, sort_keys=True, separators=(",", ":"))

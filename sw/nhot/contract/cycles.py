@@ -11,7 +11,7 @@ from nhot.contract.config import EngineConfig
 from nhot.contract.latency import MEMORY_LATENCY, REQUANT_LATENCY, WINDOW_LATENCY
 from nhot.contract.program import DESCRIPTOR_WORDS, LIMIT_CYCLES, Descriptor, Operation
 
-__all__ = ["layer_cycles", "program_cycles", "run_limit"]
+__all__ = ["layer_cycles", "leading_columns", "program_cycles", "run_limit"]
 
 def program_cycles(program: Sequence[Descriptor], config: EngineConfig) -> list[int]:
     """Cycles of each descriptor of a program, its END included, from the end of the one before.
@@ -34,9 +34,8 @@ def run_limit(program: Sequence[Descriptor], config: EngineConfig) -> int:
 
 def layer_cycles(step: Descriptor, config: EngineConfig) -> int:
     """Cycles of the layer of ``step``, from the end of a layer before it to its own."""
-    steps = (step.words + 1) * (step.kernel_x + 1) * (step.kernel_y + 1) * config.step_cycles
-    total = _fetch(config) + steps
-    for count, slots in _pixel_groups(step, config):
+    total = _fetch(config) + (leading_columns(step, config) + 1) * _steps(step, config)
+    for count, slots, steps in _pixel_groups(step, config):
         # From the last step of a group to that of the next: its steps, or the slots of the first.
         gap = max(steps, slots + config.step_cycles - 1)
         total += count * gap
@@ -44,11 +43,22 @@ def layer_cycles(step: Descriptor, config: EngineConfig) -> int:
     return total - gap + _sum_latency(step, config) + slots + _TAIL[config.requant_terms]
 
 
+def leading_columns(step: Descriptor, config: EngineConfig) -> int:
+    """Columns of each row that are only read for the outputs of those behind them."""
+    return config.preloads if step.operation is Operation.DEPTHWISE else 0
+
+
+def _steps(step: Descriptor, config: EngineConfig) -> int:
+    """Cycles of the steps of a column."""
+    taps = (step.kernel_x + 1) * (step.kernel_y + 1)
+    return (step.words + 1) * taps * config.step_cycles
+
+
 _TAIL = {terms: latency.byte for terms, latency in REQUANT_LATENCY.items()}
 
 
 def _sum_latency(step: Descriptor, config: EngineConfig) -> int:
-    if step.operation is Operation.ARRAY:
+    if step.operation.on_lanes:
         return config.sum_latency
     return MEMORY_LATENCY + WINDOW_LATENCY
 
@@ -58,16 +68,24 @@ def _fetch(config: EngineConfig) -> int:
     return DESCRIPTOR_WORDS + 4 + config.pixels
 
 
-def _pixel_groups(step: Descriptor, config: EngineConfig) -> Iterator[tuple[int, int]]:
+def _pixel_groups(step: Descriptor, config: EngineConfig) -> Iterator[tuple[int, int, int]]:
     """How many pixel groups there are of each kind, the last one in the last kind.
 
-    With each, the cycles of its requantisation.
+    With each, the cycles of its requantisation, and those of the steps of the group after it.
     """
-    array = step.operation is Operation.ARRAY
-    pixels = config.pixels if array else 1
-    full = (config.filters if array else config.inputs) // config.requantisers
+    pixels = config.pixels if step.operation.on_lanes else 1
+    full = (config.filters if step.operation.on_lanes else config.inputs) // config.requantisers
     slot = -(-step.terms // config.requant_terms)
+    depthwise = step.operation is Operation.DEPTHWISE
+    stride = step.step_x if depthwise else 1
+    turns = stride if pixels == 1 else 1  # columns from one that gives outputs to the next
+    leading, steps = leading_columns(step, config), _steps(step, config)
+    inner = (step.columns - leading) // turns
     rows = step.rows + 1
     for tiles, groups in ((step.tiles, full), (1, step.last_groups)):
-        for columns, width in ((step.columns, pixels), (1, step.last_pixels if array else 1)):
-            yield tiles * rows * columns, width * groups * step.records * slot
+        for columns, width, following in (
+            (inner, pixels, turns), (1, step.last_pixels if pixels > 1 else 1, leading + 1),
+        ):
+            outputs = -(-width // stride)
+            slots = outputs * groups * step.records * slot
+            yield tiles * rows * columns, slots, following * steps

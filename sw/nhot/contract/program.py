@@ -49,6 +49,12 @@ class Operation(IntEnum):
     SUM = 3  # sum of the window, S channels a tile
     ADD = 4  # two taps, requantised apart and added, S channels a tile
     ARGMAX = 5  # index of the largest channel, one position a row
+    DEPTHWISE = 6  # nine taps of a channel for the lanes of its filter, P filters a tile
+
+    @property
+    def on_lanes(self) -> bool:
+        """Whether lanes add up with weights, rather than the window unit without."""
+        return self in (Operation.ARRAY, Operation.DEPTHWISE)
 
 
 class Fault(IntEnum):
@@ -111,7 +117,8 @@ class Descriptor:
     last_pixels : int
         Valid pixels in the last column, 1 to T.
     step_x, step_y : int
-        Dilation: how far a tap moves the input position.
+        Dilation: how far a tap moves the input position. Of a DEPTHWISE layer ``step_x`` is the
+        stride of its outputs, 1 or 2; columns of its input are all read.
     pad_x, pad_y : int
         Left and top padding.
     stride_x, stride_y, column_step : int

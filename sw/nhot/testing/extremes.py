@@ -45,7 +45,7 @@ _FORMATS = (
     "1hot", "2hot", "3hot", "ternary", "signed-binary", "signed-binary/{region}", "int8", "int4",
     "2hot@6",
 )
-_ARRAYS = ((1, 1), (1, 2), (2, 1), (2, 2), (1, 4), (4, 2), (3, 3), (2, 6), (4, 4), (8, 2))
+_ARRAYS = ((1, 1), (1, 2), (2, 1), (2, 2), (1, 4), (4, 2), (3, 3), (2, 6), (4, 4), (8, 2), (9, 9))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +83,7 @@ def _array(rng: np.random.Generator) -> EngineConfig:
         pixels=pixels, filters=filters, inputs=inputs, format=name,
         requantisers=int(rng.choice(shared)), requant_terms=int(rng.choice([1, 2, 4])),
         lane="serial" if serial else "parallel",
+        depthwise=(filters, inputs) == (9, 9) and not serial,
     )
 
 

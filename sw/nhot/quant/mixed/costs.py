@@ -9,7 +9,6 @@ from nhot.compiler.schedule import Addresses, descriptor
 from nhot.compiler.source import input_layout
 from nhot.contract.config import EngineConfig
 from nhot.contract.cycles import layer_cycles
-from nhot.contract.program import Operation
 from nhot.errors import NhotError
 from nhot.network import Network
 from nhot.network.counts import count
@@ -45,5 +44,5 @@ def _cycles(network: Network, format: str, engine: EngineConfig | None) -> list[
     return [
         layer_cycles(descriptor(layer, config, nowhere), config)
         for layer in lower(network, config, input_layout(network, config))
-        if layer.operation is Operation.ARRAY
+        if layer.operation.on_lanes
     ]

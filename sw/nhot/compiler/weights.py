@@ -1,0 +1,76 @@
+"""Weights of a layer as lanes take them: levels of the engine's format, in steps of S inputs."""
+
+from __future__ import annotations
+
+from typing import TypeGuard
+
+import numpy as np
+
+from nhot.compiler.steps import Reach, grouped_steps, reach
+from nhot.compiler.unfold import unfold_weights
+from nhot.contract.config import DEPTHWISE_KERNEL, DEPTHWISE_TAPS, SIZES, EngineConfig
+from nhot.errors import NhotError
+from nhot.formats.format import Ints
+from nhot.network import Conv2d, Linear, Tensor, Window
+
+__all__ = ["by_channel", "lower_taps", "lower_weights", "takes_taps", "tap_steps"]
+
+
+def lower_weights(
+    node: Conv2d | Linear, x: Tensor, config: EngineConfig, layout: Window | None = None
+) -> tuple[Ints, Ints, Reach]:
+    """Levels (filters, kernel_y, kernel_x, words, S) for the lanes, a sign a filter, their words.
+
+    Weights that the lanes cannot hold are refused.
+    """
+    fmt = config.weight_format
+    levels, signs = fmt.fold_signs(by_channel(node.weights, x, layout))
+    groups = node.groups if isinstance(node, Conv2d) else 1
+    words = reach(len(levels), groups, levels.shape[3], config)
+    size = levels[..., 0].size * words.words * config.inputs
+    most = SIZES["weight_words"][1] * config.filters * config.inputs
+    if groups > 1 and size > most:  # far more than the network itself has: not to be formed
+        raise NhotError(
+            f"Weights of a grouped convolution must be at most {most} with the zeros beside them "
+            f"on this engine, not {size}"
+        )
+    steps = grouped_steps(levels, groups, words, config)
+    fmt.encode(steps)
+    return steps, signs, words
+
+
+def by_channel(weights: Ints, x: Tensor, layout: Window | None) -> Ints:
+    """Weights of a convolution or a dense layer as (filters, kernel_y, kernel_x, channels).
+
+    Over the input ``x`` as it is laid out.
+    """
+    if weights.ndim == 2:
+        weights = weights.reshape(-1, *x.shape)
+    return weights if layout is None else unfold_weights(weights, layout)
+
+
+def takes_taps(node: Conv2d | Linear, config: EngineConfig) -> TypeGuard[Conv2d]:
+    """Whether lanes can take the taps of the layer's channels, each those of its filter."""
+    if not config.depthwise or not isinstance(node, Conv2d):
+        return False
+    filters, *kernel, depth = node.weights.shape
+    stride = node.window.stride[1]
+    return (
+        depth == 1 and filters == node.groups and kernel == [DEPTHWISE_KERNEL] * 2
+        and node.window.dilation == (1, 1)
+        and (stride == 1 or (stride == 2 and (config.pixels == 1 or config.pixels % 2 == 0)))
+    )
+
+
+def lower_taps(node: Conv2d, config: EngineConfig) -> tuple[Ints, Ints]:
+    """The taps of each filter as one step (filters, 1, 1, 1, S), and a sign a filter."""
+    levels, signs = config.weight_format.fold_signs(node.weights)
+    steps = tap_steps(levels, config)
+    config.weight_format.encode(steps)
+    return steps, signs
+
+
+def tap_steps(weights: Ints, config: EngineConfig) -> Ints:
+    """Kernels (filters, 3, 3, 1) column by column, as the lanes find the words of the input."""
+    taps = weights[..., 0].transpose(0, 2, 1).reshape(len(weights), -1)
+    return np.pad(taps, ((0, 0), (0, config.inputs - DEPTHWISE_TAPS)))[:, None, None, None]

@@ -1,0 +1,34 @@
+"""Lanes in the role of depthwise layers, in Amaranth's simulator."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nhot.compiler import EngineConfig, compile_network
+from nhot.contract.cycles import program_cycles
+from nhot.contract.program import Operation, unpack_program
+from nhot.network.reference import run
+from nhot.testing.depthwise import depthwise_network
+from nhot_sim.engine import EngineSimulation
+
+CONFIG = EngineConfig(
+    filters=9, inputs=9, requantisers=3, depthwise=True, activation_words=1024, weight_words=64,
+)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(("pixels", "requant_terms"), [(1, 4), (1, 1), (2, 2), (3, 4), (4, 1)])
+def test_equals_the_reference_in_the_cycles_that_are_predicted(pixels, requant_terms, stride):
+    config = replace(CONFIG, pixels=pixels, requant_terms=requant_terms)
+    rng = np.random.default_rng(10 * pixels + stride)
+    network = depthwise_network(rng, config, stride=(int(rng.integers(1, 3)), stride))
+    image = compile_network(network, config)
+    taken = unpack_program(image.program)[0].operation is Operation.DEPTHWISE
+    assert taken == (stride == 1 or pixels in (1, 2, 4))
+    x = rng.integers(network.input.low, network.input.high + 1, (2, *network.input.shape))
+    simulation = EngineSimulation(image, direct=True)
+    for outputs, want in zip(simulation.run(list(x)), run(network, x), strict=True):
+        np.testing.assert_array_equal(outputs["y"], want)
+    predicted = program_cycles(unpack_program(image.program), config)
+    assert np.diff([0, *simulation.layer_ends, simulation.cycles]).tolist() == predicted
