@@ -14,21 +14,13 @@ def encode(data: bytes) -> bytes:
 
     A run of 254 has the code 255 and stands for no zero. The last run's zero is not meant.
     """
-    out = bytearray([0])
-    code = 0  # where the open run's code is
-    for byte in data:
-        if len(out) - code > _LONGEST_RUN:
-            out[code] = len(out) - code
-            code = len(out)
-            out.append(0)
-        if byte:
-            out.append(byte)
-        else:
-            out[code] = len(out) - code
-            code = len(out)
-            out.append(0)
-    out[code] = len(out) - code
-    return bytes(out)
+    runs = data.split(b"\0")
+    parts = [
+        run[i : i + _LONGEST_RUN] for run in runs for i in range(0, len(run) + 1, _LONGEST_RUN)
+    ]
+    if runs[-1] and not parts[-1]:  # no zero is left to stand for
+        parts.pop()
+    return b"".join(bytes([len(part) + 1]) + part for part in parts)
 
 
 def decode(data: bytes) -> bytes:
