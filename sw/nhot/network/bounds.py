@@ -78,4 +78,4 @@ def accumulator_bits(node: Node, tensor: Tensor) -> int:
     low, high = int(lows.min()), int(highs.max())
     if low >= 0:
         return max(1, high.bit_length())
-    return max((~low).bit_length(), high.bit_length() if high > 0 else 0) + 1
+    return max(~low, high).bit_length() + 1

@@ -77,11 +77,10 @@ class _Builder(GraphBuilder):
     def node(self, node: Node, tensors: tuple[Tensor, ...]) -> None:
         tensor = node.output
         if isinstance(node, ArgMax):
-            self.add(
-                "ArgMax", [self.values[tensors[0].name]], output=tensor.name, axis=1, keepdims=1
-            )
+            (x,) = tensors
+            self.add("ArgMax", [self.values[x.name]], output=tensor.name, axis=1, keepdims=1)
             self.values[tensor.name] = tensor.name
-            if tensors[0].name in self.flat:
+            if x.name in self.flat:
                 self.flat.add(tensor.name)
             return
         real, (low, high) = self.operator(node, tensors)
@@ -90,7 +89,7 @@ class _Builder(GraphBuilder):
 
     def operator(self, node: Node, tensors: tuple[Tensor, ...]) -> tuple[str, tuple[int, int]]:
         """The real value of ``node`` and the integers it is limited to."""
-        x = tensors[0]
+        x, *_ = tensors  # only sums and concatenations have more
         match node:
             case Conv2d():
                 return self.convolution(node, x), _limits(node.requant)
@@ -159,8 +158,7 @@ class _Builder(GraphBuilder):
 
     def average(self, node: AvgPool, x: Tensor) -> str:
         window = node.window
-        whole = window.kernel == x.shape[:2] and not any(window.padding)
-        if whole and window.dilation == (1, 1):
+        if window.kernel == x.shape[:2] and not any(window.padding):
             real = self.add("GlobalAveragePool", [self.square(x)], f"{node.name}/mean")
         else:
             value, attributes = self.padded(window, x, 0.0)

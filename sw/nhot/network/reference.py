@@ -88,17 +88,16 @@ def _run_chunk(network: Network, x: Ints, wanted: set[str]) -> dict[str, Ints]:
 
 def run_node(node: Node, tensors: tuple[Tensor, ...], values: list[Ints]) -> Ints:
     """What one layer makes of ``values``, one (batch, height, width, channels) array an input."""
-    x = values[0]
+    (x, *_), (tensor, *_) = values, tensors  # only sums and concatenations have more
     match node:
         case Conv2d() | ConvTranspose2d() | Linear():
-            sums = window_sums(node, tensors[0], x)
+            sums = window_sums(node, tensor, x)
             sums += node.bias
             return node.requant.compute(sums)
         case AvgPool():
-            zero_point = tensors[0].zero_point
-            return node.requant.compute(_sum_pool(x, node.window, zero_point))
+            return node.requant.compute(_sum_pool(x, node.window, tensor.zero_point))
         case MaxPool():
-            return _max_pool(x, node.window, tensors[0].low)
+            return _max_pool(x, node.window, tensor.low)
         case Add():
             left, right = _products(node, tensors, values)
             return node.requant.finish(left + right)

@@ -66,12 +66,13 @@ class Filters(Node):
 
     def check(self, *inputs: Tensor) -> None:
         super().check(*inputs)
+        (x,) = inputs
         if isinstance(self.format, SignedBinary):
             try:
-                self.format.check_regions(self._by_channel(inputs[0]))
+                self.format.check_regions(self._by_channel(x))
             except NhotError as error:
                 raise self.error(str(error)) from None
-        magnitude = max(abs(inputs[0].low), abs(inputs[0].high))
+        magnitude = max(abs(x.low), abs(x.high))
         sums = magnitude * np.abs(self.weights).reshape(self.filters, -1).sum(axis=1)
         largest = int((sums + np.abs(self.bias)).max())
         # Products are formed in 64 bits; this leaves room for rounding.

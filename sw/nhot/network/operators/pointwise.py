@@ -24,7 +24,8 @@ class Elementwise(Node):
 
     def check(self, *inputs: Tensor) -> None:
         super().check(*inputs)
-        self._check_same_type(inputs[0])
+        (x,) = inputs
+        self._check_same_type(x)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -28,7 +28,8 @@ class MaxPool(Node):
 
     def check(self, *inputs: Tensor) -> None:
         super().check(*inputs)
-        self._check_same_type(inputs[0])
+        (x,) = inputs
+        self._check_same_type(x)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,9 +65,11 @@ class Upsample(Node):
             raise self.error(f"factors must be 2 numbers, each at least 1, not {self.factors}")
 
     def infer_shape(self, *inputs: Tensor) -> Shape:
-        height, width, channels = inputs[0].shape
+        (x,) = inputs
+        height, width, channels = x.shape
         return height * self.factors[0], width * self.factors[1], channels
 
     def check(self, *inputs: Tensor) -> None:
         super().check(*inputs)
-        self._check_same_type(inputs[0])
+        (x,) = inputs
+        self._check_same_type(x)

@@ -23,10 +23,12 @@ class QuantClamp(QuantLayer):
         self.limits = limits
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        return inputs[0].clamp(*self.limits)
+        (x,) = inputs
+        return x.clamp(*self.limits)
 
     def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
-        return values[0].clamp(*self._limits(grid))
+        (x,) = values
+        return x.clamp(*self._limits(grid))
 
     def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
         low, high = self._limits(grid)

@@ -108,21 +108,24 @@ class QuantFilters(RoundingLayer):
         self.weights = self._weight_quant()
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        total = self._convolve(inputs[0], self.weights(self.weight), 0.0)
+        (x,) = inputs
+        total = self._convolve(x, self.weights(self.weight), 0.0)
         if self.short is not None and self.short.chosen:
             return self.finish(self._kept(total, self.short))
         total = total + self.bias.reshape(1, -1, 1, 1)
         return self.finish(total if self.norm is None else self._normalise(total))
 
     def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
-        levels, bias, requant = self.parameters_for(grids[0], grid)
-        number = exact_type(levels, grids[0])
-        total = self._convolve(values[0].to(number), levels.to(number), grids[0].zero_point).long()
+        (x,), (source,) = values, grids
+        levels, bias, requant = self.parameters_for(source, grid)
+        number = exact_type(levels, source)
+        total = self._convolve(x.to(number), levels.to(number), source.zero_point).long()
         offset = torch.from_numpy(bias * requant.multiplier).reshape(1, -1, 1, 1)
         return finish(total.mul_(channels(requant)), requant, offset)
 
     def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
-        levels, bias, requant = self.parameters_for(grids[0], grid)
+        (source,) = grids
+        levels, bias, requant = self.parameters_for(source, grid)
         weights = levels.permute(0, 2, 3, 1).contiguous().numpy()
         if self.dense:
             return network.Linear(

@@ -45,7 +45,7 @@ class QuantLayer(nn.Module):
 
     def grid(self, *inputs: Grid) -> Grid:
         """The integer tensor that the layer makes; that of its input unless it rounds anew."""
-        source = inputs[0]
+        (source,) = inputs
         return Grid(
             name=self.name, shape=self.shape, bits=source.bits, signed=source.signed,
             scale=source.scale, zero_point=source.zero_point,
@@ -103,10 +103,12 @@ class QuantInput(RoundingLayer):
     """The input, rounded half up to its grid."""
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        return self.finish(inputs[0])
+        (x,) = inputs
+        return self.finish(x)
 
     def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
-        rounded = (values[0].double() / grid.scale + 0.5).floor().long() + grid.zero_point
+        (x,) = values
+        rounded = (x.double() / grid.scale + 0.5).floor().long() + grid.zero_point
         return rounded.clamp(grid.low, grid.high)
 
     def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:

@@ -26,15 +26,18 @@ class QuantAvgPool(RoundingLayer):
         self.window = window
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        return self.finish(self._sum(inputs[0]) / self.window.taps)
+        (x,) = inputs
+        return self.finish(self._sum(x) / self.window.taps)
 
     def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
-        requant = self._requant(grids[0], grid)
-        total = self._sum((values[0] - grids[0].zero_point).double()).long()
+        (x,), (source,) = values, grids
+        requant = self._requant(source, grid)
+        total = self._sum((x - source.zero_point).double()).long()
         return finish(total * channels(requant), requant)
 
     def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
-        requant = self._requant(grids[0], grid)
+        (source,) = grids
+        requant = self._requant(source, grid)
         return network.AvgPool(
             inputs=self.sources, output=grid, window=self.window, requant=requant
         )
@@ -55,13 +58,15 @@ class QuantMaxPool(QuantLayer):
         self.window = window
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        x = _padded(inputs[0], self.window, -math.inf)
+        (x,) = inputs
         return F.max_pool2d(
-            x, self.window.kernel, self.window.stride, dilation=self.window.dilation
+            _padded(x, self.window, -math.inf), self.window.kernel, self.window.stride,
+            dilation=self.window.dilation,
         )
 
     def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
-        return self.forward(values[0].double()).long()
+        (x,) = values
+        return self.forward(x.double()).long()
 
     def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
         return network.MaxPool(inputs=self.sources, output=grid, window=self.window)
@@ -75,10 +80,11 @@ class QuantUpsample(QuantLayer):
         self.factors = factors
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        return inputs[0].repeat_interleave(self.factors[0], 2).repeat_interleave(self.factors[1], 3)
+        (x,) = inputs
+        return x.repeat_interleave(self.factors[0], 2).repeat_interleave(self.factors[1], 3)
 
     def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
-        return self.forward(values[0])
+        return self.forward(*values)
 
     def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
         return network.Upsample(inputs=self.sources, output=grid, factors=self.factors)

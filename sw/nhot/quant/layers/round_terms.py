@@ -45,7 +45,8 @@ class QuantRoundTerms(QuantLayer):
         return x + ((rounded * grid.scale).to(x.dtype) - x).detach()
 
     def integers(self, values: list[Tensor], grids: tuple[Grid, ...], grid: Grid) -> Tensor:
-        return self._look_up(values[0], grid)
+        (x,) = values
+        return self._look_up(x, grid)
 
     def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
         return network.RoundTerms(inputs=self.sources, output=grid, n=self.n)

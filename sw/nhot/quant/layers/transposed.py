@@ -35,7 +35,8 @@ class QuantConvTranspose(QuantFilters):
             )
 
     def node(self, grids: tuple[Grid, ...], grid: Grid) -> network.Node:
-        levels, bias, requant = self.parameters_for(grids[0], grid)
+        (source,) = grids
+        levels, bias, requant = self.parameters_for(source, grid)
         return network.ConvTranspose2d(
             inputs=self.sources, output=grid, bias=bias, format=self.format, requant=requant,
             weights=levels.permute(0, 2, 3, 1).contiguous().numpy(), window=self.window,

@@ -29,7 +29,6 @@ class FrozenNorm(nn.BatchNorm2d):
 
     def reset_parameters(self) -> None:
         """Keep what the model computes."""
-        self.reset_running_stats()
 
 
 def gain_and_offset(norm: Any) -> tuple[Tensor, Tensor]:
