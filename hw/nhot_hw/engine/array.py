@@ -63,7 +63,7 @@ class LaneArray(wiring.Component):
                 lane = m.submodules[f"lane_{t}_{p}"] = self.lane.create()
                 m.d.comb += [
                     lane.i_x.eq(self.i_x[t][p] if self.apart else self.i_x[t]),
-                    lane.i_w.eq(self.i_w[p * width : (p + 1) * width]),
+                    lane.i_w.eq(self.i_w.word_select(p, width)),
                     lane.i_en.eq(self.i_en),
                     lane.i_first.eq(self.i_first),
                     lane.i_phase.eq(self.i_phase),

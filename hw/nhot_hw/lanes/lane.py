@@ -104,7 +104,7 @@ class Lane(wiring.Component):
         bits = self.spec.format.field_bits
         activations = (Value.cast(self.i_x[i]) for i in range(self.spec.inputs))
         return [
-            (x if x.shape().signed else Cat(x, 0).as_signed(), self.i_w[i * bits:(i + 1) * bits])
+            (x if x.shape().signed else Cat(x, 0).as_signed(), self.i_w.word_select(i, bits))
             for i, x in enumerate(activations)
         ]
 
