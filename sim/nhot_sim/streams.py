@@ -102,12 +102,12 @@ def simulate(
     trace : path
         A VCD file to write.
     """
-    from amaranth.hdl import Module, Signal
+    from amaranth.hdl import ClockDomain, Module
     from amaranth.sim import Simulator
 
     top = Module()
     top.submodules.dut = component
-    top.d.sync += Signal(name="clocked").eq(1)  # there is a clock even if the component has none
+    top.domains.sync = ClockDomain()  # there is a clock even if the component has none
     simulator = Simulator(top)
     simulator.add_clock(1e-6)
 

@@ -11,6 +11,7 @@ from nhot.testing.networks import random_input, random_network
 from nhot_hw.engine.array import array_for
 from nhot_hw.engine.requantiser import Requantiser
 from nhot_hw.io import Top
+from nhot_sim.benches.tb_requantiser import _cases
 from nhot_sim.runner import run_bench
 
 SIMULATORS = ["icarus", pytest.param("verilator", marks=pytest.mark.slow)]
@@ -42,6 +43,13 @@ def test_requantiser(simulator, at_once, tmp_path):
             "accumulator_bits": config.accumulator_bits, "requant_terms": at_once, "seed": 4,
         },
     )
+
+
+def test_a_requantiser_is_given_the_extremes_and_no_more():
+    limit = 1 << 21
+    cases = _cases(22, np.random.default_rng(4))
+    for values in ([value for _, value, _ in cases], [value + bias for _, value, bias in cases]):
+        assert (min(values), max(values)) == (-limit, limit - 1)
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)

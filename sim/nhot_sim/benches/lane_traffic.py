@@ -67,8 +67,7 @@ def expected(spec: LaneSpec, cycles: list[Cycle]) -> list[int | None]:
 
 def biases(spec: LaneSpec, cycles: list[Cycle]) -> list[int]:
     """``i_bias`` in each cycle and ``latency`` cycles on."""
-    delay = spec.latency - 1
-    return [0] * delay + [cycle.bias for cycle in cycles] + [0] * (spec.latency - delay)
+    return [0] * (spec.latency - 1) + [cycle.bias for cycle in cycles] + [0]
 
 
 def random_sums(

@@ -36,7 +36,7 @@ class LinkedMemory(wiring.Component):
         self._link = HostLink(
             clock_hz=divisor * self.BAUD, baud=self.BAUD, target_id=self.TARGET_ID
         )
-        self._memory = MemoryData(shape=8, depth=8 * _REGION_BYTES, init=[])
+        self._memory = MemoryData(shape=8, depth=len(Region) * _REGION_BYTES, init=[])
         super().__init__()
 
     @classmethod

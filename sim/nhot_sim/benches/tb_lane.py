@@ -6,12 +6,12 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 
 from nhot.formats import parse
 from nhot_hw.lanes import LaneSpec
 from nhot_sim.benches.lane_traffic import Cycle, Sum, expected, random_sums, traffic
+from nhot_sim.benches.stream_ports import start
 from nhot_sim.runner import bench_parameters
 
 MAX_PAIRS = 1 << 16
@@ -43,10 +43,8 @@ class Bench:
 
     async def _reset(self) -> None:
         self._drive(_idle(self.spec))
-        self.dut.rst.value = 1
-        Clock(self.dut.clk, 10, "ns").start()
+        await start(self.dut)
         await FallingEdge(self.dut.clk)
-        self.dut.rst.value = 0
 
     def _drive(self, cycle: Cycle) -> None:
         bits = self.spec.activation_bits
