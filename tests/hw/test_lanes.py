@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from amaranth.hdl import Fragment
+from amaranth.hdl import Fragment, Module, ResetInserter, Signal
 from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +14,7 @@ from nhot.errors import NhotError
 from nhot.formats import Format, NHot, parse
 from nhot_hw.lanes import STYLES, Lane, LaneSpec, for_config
 from nhot_hw.lanes.ccu2c import SIMULATED
+from nhot_hw.lanes.register import register
 from nhot_sim.benches.lane_traffic import Cycle, biases, expected, random_sums, traffic
 
 PARALLEL = ("1hot", "2hot", "3hot", "4hot@8", "2hot@5", "ternary", "signed-binary", "int8", "int4")
@@ -203,6 +204,26 @@ def test_engines_and_their_lanes_take_as_many_cycles(name, inputs, style, ii, la
     assert (config.step_cycles, config.lane_latency) == (ii, latency)
     spec = for_config(config)
     assert (spec.ii, spec.latency) == (ii, latency)
+
+
+def test_a_register_goes_on_through_a_reset():
+    """Enables guard what it holds, so that none of thousands needs the net of the reset."""
+    m, value, reset = Module(), Signal(8), Signal()
+    stage = register(m, value)
+    seen = []
+
+    async def bench(ctx):
+        ctx.set(reset, 1)
+        for number in (1, 255, 0):
+            ctx.set(value, number)
+            await ctx.tick()
+            seen.append(ctx.get(stage))
+
+    simulator = Simulator(ResetInserter(reset)(m))
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert seen == [1, 255, 0]
 
 
 @pytest.mark.parametrize(("name", "style"), [("3hot", "parallel"), ("2hot", "serial")])

@@ -11,7 +11,8 @@ from nhot_hw.engine.memories import timing_words
 from nhot_sim.board_model import EngineMemory
 from nhot_sim.streams import get_all, monitor, put, put_all, simulate
 
-# Codes of 1, 2, 4, 7 and 8 bits; words of one byte and of many; depths of all kinds.
+# Codes of 1, 2, 4, 7 and 8 bits; fields of one byte and of three; words of one byte and of many;
+# depths of all kinds.
 CONFIGS = [
     EngineConfig(format="signed-binary", filters=3, inputs=1, activation_words=40, weight_words=16),
     EngineConfig(format="signed-binary/6", filters=4, inputs=2, weight_words=18),
@@ -19,6 +20,7 @@ CONFIGS = [
     EngineConfig(format="1hot", filters=1, inputs=3, requant_words=33, weight_words=19),
     EngineConfig(format="2hot", filters=4, inputs=4, requantisers=4, weight_words=16),
     EngineConfig(format="int8", pixels=2, filters=1, inputs=2, program_words=32, weight_words=16),
+    EngineConfig(format="5hot", filters=1, inputs=2, weight_words=16),
 ]
 
 

@@ -140,6 +140,16 @@ def test_the_strongest_are_the_largest_of_those_that_count():
     assert strongest(magnitude[:1], active[:1], 1).tolist() == [[False, False, True, False, False]]
 
 
+def test_of_equals_the_first_are_the_strongest():
+    """On every machine: a sort that is not stable takes any of them, in rows of more than 16."""
+    magnitude = torch.tensor([1.0, 2.0, 2.0, 1.0] * 25)
+    active = torch.ones(2, 100, dtype=torch.bool)
+    kept = strongest(magnitude.expand(2, 100), active, 60)
+    places = [i for i in range(100) if i % 4 in (1, 2)] + [0, 3, 4, 7, 8, 11, 12, 15, 16, 19]
+    assert kept[0].nonzero().flatten().tolist() == sorted(places)
+    assert torch.equal(kept[0], kept[1])
+
+
 def test_scales_do_not_depend_on_how_many_are_searched_at_a_time(monkeypatch):
     torch.manual_seed(5)
     rows = torch.randn(7, 20)

@@ -8,9 +8,10 @@ import pytest
 
 from nhot.compiler import EngineConfig, Image, ImageError, compile_network
 from nhot.compiler.schedule import Loops
-from nhot.compiler.validate import MOST_CYCLES
+from nhot.compiler.validate import MOST_CYCLES, check_program
 from nhot.contract.cycles import program_cycles
 from nhot.contract.program import FIELDS, WORDS, Descriptor, Operation, unpack_program
+from nhot.errors import NhotError
 from nhot.testing.engine_networks import sample_network
 
 CONFIG = EngineConfig(pixels=2, filters=4, inputs=4, requantisers=2, activation_words=250,
@@ -150,6 +151,42 @@ def longest(config, **fields):
         step_column=0, step_tile=1,
     )
     return replace(step, **loops.jumps())
+
+
+def checked(config, **fields):
+    """Check a layer that reads word 0 alone, and writes word 1, whatever its loops are."""
+    fields = {"operation": Operation.MAX, "output_address": 1, "pixel_words": 0} | fields
+    step = Descriptor(**fields)
+    array = step.operation is Operation.ARRAY
+    pixels = config.pixels if array else 1
+    loops = Loops(
+        words=1, kernel=(step.kernel_y + 1, step.kernel_x + 1), rows=step.rows + 1,
+        columns=step.columns + 1, tiles=1, step_word=int(array),
+        step_tap=(step.step_y * step.width, step.step_x), step_row=step.stride_y * step.width,
+        step_column=step.stride_x * pixels, step_tile=int(not array),
+    )
+    step = replace(
+        step, column_step=step.stride_x * pixels, lane_step=step.stride_x * array,
+        per_channel=int(array), **{name: jump & 0xFFFF for name, jump in loops.jumps().items()},
+    )
+    program = step.pack() + Descriptor(operation=Operation.END).pack()
+    check_program(program, config, weights=1, records=np.array([[0], [0x98]]))
+
+
+@pytest.mark.parametrize(("name", "fits", "beyond", "text"), [
+    ("rows", {"rows": 255, "stride_y": 2, "kernel_y": 1}, {"step_y": 2}, "511, not 512"),
+    ("columns", {"columns": 255, "stride_x": 2, "kernel_x": 1}, {"step_x": 2}, "511, not 512"),
+    ("height", {"height": 512}, {"height": 513}, "511, not 512"),
+    ("width", {"width": 512}, {"width": 513}, "511, not 512"),
+    ("stride_x", {"operation": Operation.ARRAY, "stride_x": 146}, {"stride_x": 147},
+     "1023, not 1029"),
+])
+def test_positions_at_their_limits(name, fits, beyond, text):
+    """Of 10 bits, sign included; pixels side by side may be twice as far apart."""
+    config = EngineConfig(pixels=8, activation_words=250)
+    checked(config, **fits)
+    with pytest.raises(NhotError, match=rf"^descriptor 0 {name} must lead to .* at most {text}$"):
+        checked(config, **fits | beyond)
 
 
 def test_cycles_are_those_of_the_program():
