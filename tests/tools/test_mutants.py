@@ -43,6 +43,7 @@ def planted(source, rule=None):
      {"x = (a <= b == c)", "x = (a > b == c)", "x = (a < b != c)"}),
     ("x = 7", "constant", {"x = (8)", "x = (6)"}),
     ("x = True", "constant", {"x = (False)"}),
+    ("x = y.reshape(7, -1)", "constant", {"x = y.reshape((8), -1)", "x = y.reshape((6), -1)"}),
     ("if a:\n    pass", "condition", {"if (not (a)):\n    pass"}),
     ("x = b if a else c", "condition", {"x = b if (not (a)) else c"}),
     ("x = [b for b in c if b]", "condition", {"x = [b for b in c if (not (b))]"}),

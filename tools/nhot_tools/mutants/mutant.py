@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import unified_diff
 
-from nhot_tools.mutants.rules import Change, changes, is_left_alone
+from nhot_tools.mutants.rules import Change, changes, is_left_alone, is_open_size
 
 __all__ = ["Mutant", "find_mutants"]
 
@@ -145,5 +145,6 @@ def _children(node: ast.AST) -> Iterator[ast.AST]:
     """Child nodes in which a fault could change a number."""
     for name, value in ast.iter_fields(node):
         for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST) and name not in _NO_CODE:
-                yield child
+            if not isinstance(child, ast.AST) or name in _NO_CODE or is_open_size(node, child):
+                continue
+            yield child

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Change", "changes", "is_left_alone"]
+__all__ = ["Change", "changes", "is_left_alone", "is_open_size"]
 
 _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.FloorDiv: ast.Mult,
@@ -75,6 +75,11 @@ def is_left_alone(node: ast.AST) -> bool:
             # that an error is raised is worth a fault, what it says is not
             return _name(call) in _PRINTED or _name(call).endswith("Error")
     return False
+
+
+def is_open_size(node: ast.AST, child: ast.AST) -> bool:
+    """Whether ``child`` is the -1 of a ``reshape``: numpy takes any other negative number, too."""
+    return isinstance(node, ast.Call) and _name(node) == "reshape" and ast.unparse(child) == "-1"
 
 
 def _conditions(node: ast.AST) -> Iterator[ast.expr]:
