@@ -136,7 +136,7 @@ def _array(change):
 
 def _requantiser(folder):
     return Damaged(Requantiser(SMALL), "o_y"), {
-        "accumulator_bits": SMALL.accumulator_bits, "seed": 4,
+        "accumulator_bits": SMALL.accumulator_bits, "requant_terms": SMALL.requant_terms, "seed": 4,
     }
 
 
