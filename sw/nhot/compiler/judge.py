@@ -1,0 +1,277 @@
+"""Whether an engine may be let to run a descriptor: each field, and the words that it touches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from nhot.compiler.schedule import Loops
+from nhot.contract.config import DEPTHWISE_KERNEL, EngineConfig
+from nhot.contract.cycles import leading_columns
+from nhot.contract.program import Descriptor, Operation
+from nhot.errors import NhotError
+from nhot.formats.format import Ints
+from nhot.network.requant import MAX_TERMS
+
+__all__ = ["Check"]
+
+_STILL = (
+    "step_x", "step_y", "stride_x", "stride_y", "column_step", "pad_x", "pad_y", "kernel_x",
+)
+"""What additions and argmax, which walk tensors flat, leave at 0."""
+
+
+class _Span(NamedTuple):
+    """Words of a memory, from the first to the last."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Check:
+    """A descriptor, its engine, and how many words of weights and which records an image has."""
+
+    step: Descriptor
+    config: EngineConfig
+    weights: int
+    records: Ints
+
+    def run(self) -> None:
+        """Refuse what is wrong; fields first, since all else counts on them."""
+        for name, (low, high) in self._ranges().items():
+            value = int(getattr(self.step, name))
+            if not low <= value <= high:
+                allowed = f"{low} to {high}" if low < high else f"{high}"
+                raise NhotError(f"{name} must be {allowed}, not {value}")
+        self._check_columns()
+        self._check_jumps()
+        self._check_positions()
+        self._check_records()
+        self._check_weights()
+        written = self._written()
+        self._within("output_address", written, self.config.activation_words)
+        for read in self._read():
+            self._within("input_address", read, self.config.activation_words)
+            if read.first <= written.last and written.first <= read.last:
+                raise NhotError(
+                    f"output_address must keep what the layer writes apart from the words "
+                    f"{read.first} to {read.last} that it reads, not {written.first} to "
+                    f"{written.last}"
+                )
+
+    @property
+    def _array(self) -> bool:
+        return self.step.operation.on_lanes
+
+    @property
+    def _pixels(self) -> int:
+        return self.config.pixels if self._array else 1
+
+    @property
+    def _lanes(self) -> int:
+        """Outputs of a tile."""
+        return self.config.filters if self._array else self.config.inputs
+
+    @property
+    def _position_words(self) -> int:
+        """Words of an input position."""
+        step = self.step
+        if self._array:  # neighbouring pixels are a stride apart
+            return step.lane_step // step.stride_x
+        return (step.columns if step.operation is Operation.ARGMAX else step.tiles) + 1
+
+    def _ranges(self) -> dict[str, tuple[int, int]]:
+        """The least and the most of each field, where its bits alone do not say so."""
+        step, config, array = self.step, self.config, self._array
+        loop, words = (1 << config.loop_bits) - 1, config.activation_words - 1
+        groups = self._lanes // config.requantisers
+        none = (0, 0)
+        ranges = {
+            "terms": (1, MAX_TERMS), "per_channel": (int(array), int(array)),
+            **dict.fromkeys(("words", "tiles", "columns", "rows"), (0, loop)),
+            "last_pixels": (1, self._pixels), "last_groups": (1, groups),
+            "output_address": (0, words), "pixel_words": (0, words),
+            "weight_address": (0, self.weights - 1) if array else none,
+            "requant_address": (0, len(self.records) - 1),
+            "channels": none,
+        }
+        if step.operation in (Operation.ADD, Operation.ARGMAX):
+            ranges |= dict.fromkeys(_STILL, none)
+        else:
+            moved = step.stride_x * self._pixels
+            ranges["column_step"] = (moved, moved)
+        if array:
+            ranges["stride_x"] = (1, 255)
+        else:
+            ranges |= {"words": none, "lane_step": none}
+        if step.operation is Operation.DEPTHWISE:
+            most = 2 if config.pixels == 1 or config.pixels % 2 == 0 else 1
+            ranges |= {
+                "words": none, "kernel_x": none,
+                "kernel_y": (DEPTHWISE_KERNEL - 1, DEPTHWISE_KERNEL - 1), "stride_x": (1, 1),
+                "step_x": (1, most), "columns": (config.preloads, loop),
+            }
+        if step.operation is Operation.ADD:
+            columns, rows = step.columns + 1, step.rows + 1
+            ranges |= {"kernel_y": (1, 1), "width": (columns, columns), "height": (rows, rows)}
+        if step.operation is Operation.ARGMAX:
+            spare = step.columns * config.inputs
+            ranges |= {
+                "kernel_y": none, "tiles": none, "last_groups": (groups, groups),
+                "channels": (spare + 1, spare + config.inputs),
+            }
+        return ranges
+
+    def _check_columns(self) -> None:
+        """The last column of a depthwise layer must be an output: with it the layer ends."""
+        step, config = self.step, self.config
+        if step.operation is not Operation.DEPTHWISE:
+            return
+        if not config.depthwise:
+            raise NhotError("operation must be one of an engine without depthwise, not DEPTHWISE")
+        if config.pixels == 1 and (step.columns - config.preloads) % step.step_x:
+            raise NhotError(
+                f"columns must be {config.preloads} and a multiple of {step.step_x}, not "
+                f"{step.columns}"
+            )
+
+    def _check_jumps(self) -> None:
+        """Addresses move as positions do, in distances that the engine keeps."""
+        step, bits = self.step, self.config.distance_bits
+        wanted = self._loops().jumps()
+        if self._array:
+            wanted["lane_step"] = step.stride_x * self._position_words
+        same_words = wanted.pop("jump_tile") if self._array and step.tiles else None
+        if step.operation is Operation.ADD:
+            del wanted["jump_y"]  # from one operand to the other: wherever that lies
+        for name, value in wanted.items():
+            value &= 0xFFFF
+            if getattr(step, name) != value:
+                raise NhotError(f"{name} must be {value}, not {getattr(step, name)}")
+        if same_words is not None:
+            self._check_tiles(same_words)
+        most = 1 << (bits - 1)
+        for name in ("input_address", "jump_x", "jump_y", "jump_column", "jump_row", "jump_tile"):
+            value = getattr(step, name)
+            value -= value >> 15 << 16
+            if not -most <= value < most:
+                raise NhotError(f"{name} must be a distance of {-most} to {most - 1}, not {value}")
+
+    def _check_tiles(self, same_words: int) -> None:
+        """Every tile of the array reads words of a position, at a constant distance.
+
+        ``same_words`` is the jump to a tile that reads the same words as the one before.
+        """
+        step, words = self.step, self._position_words
+        distance = (step.jump_tile - same_words) & 0xFFFF
+        last = step.tiles * distance + step.words
+        if last >= words:
+            raise NhotError(
+                f"jump_tile must keep tiles within the {words} words of a position, not lead to "
+                f"word {last}"
+            )
+
+    def _loops(self) -> Loops:
+        """The walk that the other fields ask for."""
+        step, words = self.step, self._position_words
+        row = step.width * words
+        tap, rows, columns = (
+            (step.step_y * row, step.step_x * words), step.stride_y * row,
+            step.column_step * words,
+        )
+        if step.operation is Operation.ADD:
+            tap, rows, columns = (step.jump_y, 0), row, words
+        if step.operation is Operation.ARGMAX:
+            tap, rows, columns = (0, 0), words, 1
+        return Loops(
+            words=step.words + 1, kernel=(step.kernel_y + 1, step.kernel_x + 1),
+            rows=step.rows + 1, columns=step.columns + 1, tiles=step.tiles + 1,
+            step_word=int(self._array), step_tap=tap, step_row=rows, step_column=columns,
+            step_tile=int(not self._array),
+        )
+
+    def _last_position(self) -> tuple[int, int]:
+        """Row and column of the last tap of the last column's first pixel."""
+        step = self.step
+        return (
+            step.rows * step.stride_y + step.kernel_y * step.step_y - step.pad_y,
+            step.columns * step.column_step + step.kernel_x * step.step_x - step.pad_x,
+        )
+
+    def _check_positions(self) -> None:
+        """A position that wraps would be in the input where it should be in the padding."""
+        most = (1 << (self.config.position_bits - 1)) - 1
+        y, x = self._last_position()
+        for name, last, limit in (
+            ("rows", y, most), ("columns", x, most),
+            ("height", self.step.height - 1, most), ("width", self.step.width - 1, most),
+            ("stride_x", (self._pixels - 1) * self.step.stride_x, 2 * most + 1),
+        ):
+            if last > limit:
+                raise NhotError(f"{name} must lead to a position of at most {limit}, not {last}")
+
+    def _check_records(self) -> None:
+        step = self.step
+        groups = self._lanes // self.config.requantisers
+        count = step.tiles * groups + step.last_groups if self._array else step.records
+        if step.requant_address % 2:
+            raise NhotError(
+                f"requant_address must be even, a record being two words, not "
+                f"{step.requant_address}"
+            )
+        used = _Span(step.requant_address, step.requant_address + 2 * count - 1)
+        self._within("requant_address", used, len(self.records))
+        terms = self.records[used.first + 1 : used.last + 1 : 2]
+        bad = (terms >> (8 * step.terms) != 0) | (terms & 0x2020_2020 != 0)
+        if bad.any():
+            raise NhotError(
+                f"terms must be as many as its records have, bits 5 of them 0, not {step.terms} "
+                f"for {int(terms[bad][0]):#010x}"
+            )
+
+    def _check_weights(self) -> None:
+        if self._array:
+            step = self.step
+            window = (step.words + 1) * (step.kernel_x + 1) * (step.kernel_y + 1)
+            if step.operation is Operation.DEPTHWISE:
+                window = 1  # all taps are in a word
+            last = step.weight_address + (step.tiles + 1) * window - 1
+            self._within("weight_address", _Span(step.weight_address, last), self.weights)
+
+    def _read(self) -> Iterator[_Span]:
+        """Words from the first to the last that a tap inside the input may read."""
+        step, words = self.step, self._position_words
+        mask = (1 << self.config.distance_bits) - 1
+        if step.operation in (Operation.ADD, Operation.ARGMAX):
+            size = (step.rows + 1) * self._loops().step_row
+            for tap in (0, step.jump_y)[: step.records]:
+                first = (step.input_address + tap) & mask
+                yield _Span(first, first + size - 1)
+            return
+        y, x = self._last_position()
+        x += (self._pixels - 1) * step.stride_x
+        if x >= 0 and y >= 0:  # else all taps are in the padding
+            padding = (step.pad_y * step.width + step.pad_x) * words
+            first = (step.input_address + padding) & mask
+            position = min(y, step.height - 1) * step.width + min(x, step.width - 1)
+            yield _Span(first, first + position * words + words - 1)
+
+    def _written(self) -> _Span:
+        step = self.step
+        if step.operation is Operation.ARGMAX:
+            return _Span(step.output_address, step.output_address + step.rows)
+        columns = (step.columns - leading_columns(step, self.config)) * self._pixels
+        stride = step.step_x if step.operation is Operation.DEPTHWISE else 1
+        positions = (step.rows + 1) * -(-(columns + step.last_pixels) // stride)
+        outputs = step.tiles * self._lanes + step.last_groups * self.config.requantisers
+        last = (positions - 1) * step.pixel_words + (outputs - 1) // self.config.inputs
+        return _Span(step.output_address, step.output_address + last)
+
+    def _within(self, name: str, span: _Span, words: int) -> None:
+        if span.last >= words:
+            raise NhotError(
+                f"{name} must be such that words {span.first} to {span.last} are within 0 to "
+                f"{words - 1}"
+            )
