@@ -47,7 +47,7 @@ def refused(make, text):
 
 
 def test_what_was_compiled_is_accepted():
-    assert set(INDEX) == set(Operation)
+    assert set(INDEX) == set(Operation) - {Operation.DEPTHWISE}
     assert with_program(PROGRAM).program == IMAGE.program
 
 
@@ -116,12 +116,12 @@ def test_the_program_ends_once_and_last():
             "descriptor 0 operation must be no END, with descriptors behind it, not END")
 
 
-@pytest.mark.parametrize("operation", range(6, 16))
+@pytest.mark.parametrize("operation", range(max(Operation) + 1, 16))
 def test_operations_are_known(operation):
     program = bytearray(IMAGE.program)
     program[0] = program[0] & 0xF0 | operation
     refused(lambda: replace(IMAGE, program=bytes(program)),
-            f"descriptor 0 operation must be 0 to 5, not {operation}")
+            f"descriptor 0 operation must be 0 to {max(Operation):d}, not {operation}")
 
 
 @pytest.mark.parametrize("bit", [5, 13, 21, 29])

@@ -40,6 +40,8 @@ class Check:
 
     def run(self) -> None:
         """Refuse what is wrong; fields first, since all else counts on them."""
+        if self.step.operation is Operation.DEPTHWISE and not self.config.depthwise:
+            raise NhotError("operation must be one of an engine without depthwise, not DEPTHWISE")
         for name, (low, high) in self._ranges().items():
             value = int(getattr(self.step, name))
             if not low <= value <= high:
@@ -129,8 +131,6 @@ class Check:
         step, config = self.step, self.config
         if step.operation is not Operation.DEPTHWISE:
             return
-        if not config.depthwise:
-            raise NhotError("operation must be one of an engine without depthwise, not DEPTHWISE")
         if config.pixels == 1 and (step.columns - config.preloads) % step.step_x:
             raise NhotError(
                 f"columns must be {config.preloads} and a multiple of {step.step_x}, not "
