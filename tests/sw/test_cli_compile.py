@@ -78,6 +78,7 @@ def test_boards_compile_for_their_engine(files, board, capsys):
         (["--config", "engine.json", "--configuration", "2hot"], "not allowed with"),
         (["--config", "engine.json", "--board", "x"], "Board must be one of"),
         (["--config", "small.json"], "must have at least"),
+        (["--config", "small.json"], "; icebreaker with --configuration 2hot holds it"),
         ([], "--board or --config must be given; boards are icebreaker"),
     ],
 )

@@ -47,6 +47,7 @@ def run(args: Namespace) -> int:
     """Compile and write the image."""
     from nhot.cli.info import image_facts
     from nhot.compiler import compile_network
+    from nhot.errors import NhotError
     from nhot.files import check_files, write_atomically
     from nhot.network.file import load
 
@@ -57,7 +58,10 @@ def run(args: Namespace) -> int:
     network = load(args.network)
     if args.fit is not None:
         config, changed = _fitted(network, config)
-    image = compile_network(network, config)
+    try:
+        image = compile_network(network, config)
+    except NhotError as error:
+        raise NhotError(f"{error}; {_who_holds(network)}") from None
     if args.fit is not None:
         write_atomically(args.fit, f"{config.to_json()}\n".encode())
     write_atomically(output, image.to_bytes())
@@ -80,6 +84,16 @@ def run(args: Namespace) -> int:
         _LOG.info("input    laid out in windows of %d x %d", *layout["kernel"])
     _LOG.info("%s cycles an inference", f"{facts['cycles']:,}")
     return 0
+
+
+def _who_holds(network: Network) -> str:
+    """Where a refused network would fit."""
+    from nhot.compiler.holders import smallest_holder
+
+    engine = smallest_holder(network)
+    if engine is None:
+        return "no engine that comes with a board holds it (--fit FILE makes one)"
+    return f"{engine.board} with --configuration {engine.configuration} holds it"
 
 
 def _fitted(

@@ -228,12 +228,16 @@ class EngineConfig:
     @property
     def target_id(self) -> int:
         """32 bits that differ between engines whose images are not interchangeable."""
-        digest = hashlib.sha256(self.to_json().encode()).digest()
+        sizes = asdict(self)
+        if not self.depthwise:  # an engine without is the one that it was before there was any
+            del sizes["depthwise"]
+        digest = hashlib.sha256(_canonical(sizes).encode()).digest()
         return int.from_bytes(digest[:4], "little")
 
     def to_json(self) -> str:
-        """Canonical JSON, the same bytes for the same engine; what it lacks is not in it."""
-        sizes = asdict(self)
-        if not self.depthwise:
-            del sizes["depthwise"]
-        return json.dumps(sizes, sort_keys=True, separators=(",", ":"))
+        """Canonical JSON, the same bytes for the same engine."""
+        return _canonical(asdict(self))
+
+
+def _canonical(sizes: dict[str, int | str]) -> str:
+    return json.dumps(sizes, sort_keys=True, separators=(",", ":"))
