@@ -10,6 +10,7 @@ from nhot.cli import main
 from nhot.compiler import EngineConfig, compile_network
 from nhot.compiler.compare import check_contents
 from nhot.contract.codes import pack_codes, unpack_codes
+from nhot.contract.program import unpack_program
 from nhot.errors import MismatchError
 from nhot.network.file import save
 from nhot.report import read_report
@@ -57,7 +58,8 @@ def test_whole_chain(network, image):
 def test_a_corrupted_weight_is_named(network, image):
     # Word 13 of conv2 is its first tile's y 2, x 0, word 1: channels 4 to 7; lane 6 is filter 1's
     # third input.
-    start = 9 * 2  # conv1: nine taps, two tiles of filters
+    conv1 = unpack_program(image.program)[0]
+    start = (conv1.tiles + 1) * (conv1.words + 1) * (conv1.kernel_y + 1) * (conv1.kernel_x + 1)
     bad = _with_weight(image, start + 13, 6 - 2, 1)
     strided = network.node("strided").weights
     want = int(strided[1, 2, 0, 4])
@@ -112,8 +114,8 @@ def test_other_damage_is_named(network, image):
     with pytest.raises(MismatchError, match="Requantisation of layer 'conv', bias of channel 1"):
         check_contents(network, replace(image, requant=bytes(requant)))
     program = bytearray(image.program)
-    program[8] ^= 1
-    message = "Descriptor of layer 'conv', field input_address, must be [0-9]+, not [0-9]+"
+    program[1] ^= 1
+    message = "Descriptor of layer 'conv', field pad_value, must be -?[0-9]+, not -?[0-9]+"
     with pytest.raises(MismatchError, match=message):
         check_contents(network, replace(image, program=bytes(program)))
     with pytest.raises(MismatchError, match=r"Image must hold \d+ weight words, not \d+"):
