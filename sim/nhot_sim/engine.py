@@ -208,11 +208,17 @@ def accesses(
 
 
 def surviving_layers(image: Image, part: slice = slice(None)) -> list[LayerMeta]:
-    """The layers of a part of the program whose outputs nothing has overwritten at its end."""
+    """The layers of a part of the program whose outputs nothing has overwritten at its end.
+
+    Of a layer that goes in parts, the last.
+    """
     kept: list[LayerMeta] = []
     written: set[int] = set()
+    later = ""
     for layer in reversed(image.meta.layers[part]):
-        place = layer.output
+        if layer.name == later:
+            continue
+        later, place = layer.name, layer.output
         words = set(range(place.address, place.address + place.words))
         if not words & written:
             kept.append(layer)

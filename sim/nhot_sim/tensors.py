@@ -57,12 +57,16 @@ def check_tensors(
 def segments(image: Image) -> list[slice]:
     """The program in as few parts, one after another, as leave every tensor to the end of its own.
     """
-    found, start = [], 0
-    for end in range(1, len(image.meta.layers) + 1):
-        if len(surviving_layers(image, slice(start, end))) < end - start:
-            found.append(slice(start, end - 1))
-            start = end - 1
-    return [*found, slice(start, len(image.meta.layers))]
+    names = [layer.name for layer in image.meta.layers]
+    # Where a layer ends that may go in several descriptors, one after the other.
+    ends = [end for end in range(1, len(names) + 1) if names[end - 1 : end] != names[end : end + 1]]
+    found, start, last = [], 0, 0
+    for end in ends:
+        if len(surviving_layers(image, slice(start, end))) < len(set(names[start:end])):
+            found.append(slice(start, last))
+            start = last
+        last = end
+    return [*found, slice(start, len(names))]
 
 
 def _run(engine: VerilatedEngine, image: Image, part: slice) -> None:

@@ -95,7 +95,7 @@ def test_padding_never_wins_a_max_pool():
 
 
 @pytest.mark.parametrize(("array", "groups", "depth", "each"), [
-    ((1, 4, 4), 10, 1, 1), ((3, 4, 2), 6, 1, 1), ((2, 2, 4), 8, 1, 1), ((2, 6, 3), 3, 3, 4),
+    ((1, 4, 4), 10, 1, 1), ((3, 4, 2), 7, 1, 1), ((2, 2, 4), 8, 1, 1), ((2, 6, 3), 3, 3, 4),
     ((1, 2, 2), 3, 3, 2),
 ])
 def test_grouped_layers_read_the_words_of_their_groups(array, groups, depth, each):
@@ -113,7 +113,8 @@ def test_grouped_layers_read_the_words_of_their_groups(array, groups, depth, eac
     )
     base = EngineConfig(pixels=pixels, filters=filters, inputs=inputs)
     values = rng.integers(0, 256, source.shape)
-    assert check_case(one_layer(node, source, base, values, 255)) == "equal"
+    case = one_layer(node, source, base, values, 255, program_words=512)  # room for parts
+    assert check_case(case) == "equal"
 
 
 @pytest.mark.parametrize(("pixels", "channels", "kernel", "shape"), [

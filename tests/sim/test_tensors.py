@@ -12,7 +12,7 @@ from nhot.compiler.fit import fit
 from nhot.contract.program import Descriptor, Operation, Region, unpack_program
 from nhot.errors import DeviceError, MismatchError, NhotError
 from nhot.testing.engine_networks import extreme_inputs, sample_network
-from nhot.testing.networks import random_input
+from nhot.testing.networks import random_input, random_network
 from nhot_hw.bench.networks import NAMES
 from nhot_sim.engine import surviving_layers
 from nhot_sim.runner import require
@@ -59,6 +59,21 @@ def test_parts_leave_every_tensor():
         assert part is parts[-1] or len(surviving_layers(IMAGE, longer)) == part.stop - part.start
     assert {layer.name for layer in surviving_layers(IMAGE)} < {
         layer.name for layer in IMAGE.meta.layers}
+
+
+def test_a_layer_in_parts_is_one_tensor():
+    """A depthwise layer in four parts, with what it reads, and what it makes whole at the end."""
+    config = EngineConfig(filters=2, inputs=4, program_words=512, weight_words=4096)
+    network = random_network(
+        2, layers=2, shape=(3, 3, 16), widest=16, operators=("depthwise",),
+    )
+    image = compile_network(network, config)
+    names = [layer.name for layer in image.meta.layers]
+    assert len(names) > len(set(names)) == 2
+    for part in segments(image):
+        assert [layer.name for layer in surviving_layers(image, part)] == sorted(
+            set(names[part]), key=names.index)
+        assert part.start == 0 or names[part.start - 1] != names[part.start]
 
 
 def test_a_tensor_that_is_overwritten_later_is_named(engine):

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from nhot.compiler import EngineConfig, Image, Machine, compile_network
 from nhot.compiler.compare import check_contents
+from nhot.compiler.fit import fit
 from nhot.compiler.image import ImageError
 from nhot.compiler.steps import reach
+from nhot.contract.config import SIZES
 from nhot.contract.program import unpack_program
-from nhot.errors import MismatchError
+from nhot.errors import MismatchError, NhotError
 from nhot.formats import parse
 from nhot.network import Conv2d, Network, Requant, Tensor, Window
 from nhot.network.reference import run
@@ -81,8 +83,7 @@ def test_tiles_read_the_words_of_their_groups(array, shape, words, distance):
     groups, depth, each = shape
     found = reach(groups * each, groups, depth, config)
     assert (found.words, found.distance) == (words, distance)
-    step = check(grouped(*shape), config)[0]
-    assert step.words == words - 1
+    check(grouped(*shape), config)
 
 
 @given(
@@ -138,3 +139,49 @@ def test_the_weight_that_differs_is_named_by_its_channel():
     with pytest.raises(MismatchError, match=r"Weight of layer 'y' at filter 13, y 2, x 1, "
                                             r"channel 13 must be"):
         check_contents(network, other)
+
+
+@pytest.mark.parametrize(("array", "shape", "parts"), [
+    ((2, 8), (40, 1, 1), [(1, 4)] * 5),  # four tiles a word
+    ((4, 8), (20, 1, 1), [(1, 2)] * 2 + [(1, 1)]),
+    ((16, 4), (40, 1, 1), [(4, 2), (2, 1)]),  # the last tile is half a one
+    ((8, 8), (40, 1, 1), [(1, 5)]),  # at a constant distance
+    ((4, 4), (3, 4, 8), [(1, 2)] * 3),  # two tiles a group
+    ((4, 4), (1, 24, 30), [(6, 8)]),  # one group
+])
+def test_tiles_of_no_constant_distance_go_in_parts(array, shape, parts):
+    """Each with as many words as it needs, and as many tiles."""
+    config = replace(ROOMY, filters=array[0], inputs=array[1])
+    steps = check(grouped(*shape), config)[:-1]
+    assert [(step.words + 1, step.tiles + 1) for step in steps] == parts
+
+
+def test_parts_take_the_fewest_cycles_that_the_program_has_room_for():
+    """Twenty parts are 21 descriptors with END, 294 words; without room for them there is one."""
+    network = grouped(80, 1, 1)
+    config = replace(ROOMY, filters=2, inputs=4)
+    fast, slow = (
+        compile_network(network, replace(config, program_words=words)) for words in (294, 293)
+    )
+    cycles = [sum(layer.cycles for layer in image.meta.layers) for image in (fast, slow)]
+    assert len(fast.meta.layers) == 20
+    assert len(slow.meta.layers) == 1
+    assert cycles[0] * 8 < cycles[1]
+    assert {layer.name for layer in fast.meta.layers} == {"y"}
+    whole = slow.meta.layers[0]
+    for what in ("weights", "terms", "macs"):
+        assert sum(getattr(layer, what) for layer in fast.meta.layers) == getattr(whole, what)
+    check(network, config)
+
+
+@pytest.mark.parametrize("groups", [8, 80])
+def test_the_smallest_engine_goes_in_parts_where_that_saves_memory(groups):
+    """A descriptor is 448 bits, a weight word of 2 x 4 lanes 64."""
+    network = grouped(groups, 1, 1)
+    config = fit(network, replace(ROOMY, filters=2, inputs=4))
+    check(network, config)
+    for size in ("weight_words", "program_words", "requant_words", "activation_words"):
+        least = getattr(config, size)
+        if least > SIZES[size][0]:
+            with pytest.raises(NhotError):
+                compile_network(network, replace(config, **{size: least - 1}))

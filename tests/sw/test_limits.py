@@ -10,8 +10,8 @@ import pytest
 
 from nhot.compiler import EngineConfig, Machine, compile_network
 from nhot.compiler.fit import fit
-from nhot.compiler.lower import lower
 from nhot.compiler.pack import hardware_bias, inverted
+from nhot.compiler.parts import lower
 from nhot.contract.config import SIZES
 from nhot.errors import NhotError
 from nhot.formats import NHot, parse
@@ -374,7 +374,9 @@ def test_a_grouped_layer_too_large_as_a_dense_one_is_not_formed():
         requant=Requant.from_scale([0.5] * channels, zero_point=0, low=0, high=255),
     ))
     config = replace(ROOMY, filters=2)  # two tiles read each word, which no constant distance does
-    refused(made, config, "Layer 'y': Weights of a grouped convolution .* not 400000000")
+    with pytest.raises(NhotError, match=r"Layer 'y': Weights of a grouped conv.* not 400000000"):
+        lower(made, config, divide=False)
+    refused(made, config, "Program memory must have at least 17514 words for this network, not")
 
 
 def test_everything_beyond_is_said_at_once():

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from nhot.compiler import EngineConfig, Image, Machine, compile_network
 from nhot.compiler.fit import fit
 from nhot.compiler.image import ImageError
-from nhot.compiler.lower import lower
 from nhot.compiler.pack import hardware_bias, inverted
+from nhot.compiler.parts import lower
 from nhot.compiler.widths import layer_widths
 from nhot.contract.codes import pack_codes, unpack_codes
 from nhot.errors import NhotError

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from nhot.compiler.compile import compile_network
 from nhot.compiler.image import Image
-from nhot.compiler.lower import Layer, lower
+from nhot.compiler.lower import Layer
 from nhot.compiler.pack import in_words, weight_levels
 from nhot.compiler.steps import grouped_steps
+from nhot.compiler.survey import survey
 from nhot.compiler.weights import by_channel, tap_steps
 from nhot.contract.program import DESCRIPTOR_WORDS, Descriptor, Operation
 from nhot.errors import MismatchError
@@ -24,7 +27,7 @@ def check_contents(network: Network, image: Image) -> int:
     difference: layer, index, expected and got.
     """
     wanted = compile_network(network, image.config)
-    layers = lower(network, image.config, wanted.meta.input.window)
+    layers = survey(network, image.config).layers
     count = _check_weights(layers, image)
     _check_program(layers, wanted, image)
     _check_requant(layers, wanted, image)
@@ -35,12 +38,12 @@ def check_contents(network: Network, image: Image) -> int:
     return count
 
 
-def _check_weights(layers: list[Layer], image: Image) -> int:
+def _check_weights(layers: Sequence[Layer], image: Image) -> int:
     config = image.config
     held = image.weight_levels()
     start = count = 0
     for layer in layers:
-        if layer.levels is None:
+        if not isinstance(layer.node, Filters):
             continue
         order = weight_levels(layer, config)
         got = held[start : start + len(order)]
@@ -59,7 +62,7 @@ def _check_weights(layers: list[Layer], image: Image) -> int:
                 f"(word {start + word} of the image, {len(bad)} weights differ)"
             )
         start += len(order)
-        count += layer.node.weights.size if isinstance(layer.node, Filters) else 0
+        count += layer.node.weights[0].size * len(layer.filters)
     if start != len(held):
         raise MismatchError(f"Image must hold {start} weight words, not {len(held)}")
     return count
@@ -87,7 +90,7 @@ def _place(layer: Layer, image: Image, word: int, lane: int, source: int) -> str
     return f"filter {filter_index}, y {y}, x {x}, channel {channel}"
 
 
-def _check_program(layers: list[Layer], wanted: Image, image: Image) -> None:
+def _check_program(layers: Sequence[Layer], wanted: Image, image: Image) -> None:
     size = 4 * DESCRIPTOR_WORDS
     names = [layer.output.name for layer in layers] + ["end"]
     if len(image.program) != len(wanted.program):
@@ -106,7 +109,7 @@ def _check_program(layers: list[Layer], wanted: Image, image: Image) -> None:
             )
 
 
-def _check_requant(layers: list[Layer], wanted: Image, image: Image) -> None:
+def _check_requant(layers: Sequence[Layer], wanted: Image, image: Image) -> None:
     lanes = image.config.requantisers
     if len(wanted.requant) != len(image.requant):
         raise MismatchError(
@@ -123,7 +126,8 @@ def _check_requant(layers: list[Layer], wanted: Image, image: Image) -> None:
     ][: len(layers)]
     index = max(i for i, start in enumerate(starts) if start <= word)
     layer, place = layers[index], word - starts[index]
-    channel = place // 2 * lanes + lane if layer.operation.on_lanes else 0
+    first = layer.filters.start
+    channel = first + place // 2 * lanes + lane if layer.operation.on_lanes else 0
     what = ("multiplier", "bias")[place % 2 == 0]
     raise MismatchError(
         f"Requantisation of layer {layer.output.name!r}, {what} of channel {channel}, must be "

@@ -33,8 +33,7 @@ def compile_network(network: Network, config: EngineConfig) -> Image:
     if beyond:
         raise NhotError("; ".join(dict.fromkeys(beyond)))
     descriptors = _descriptors(plan, config)
-    levels = np.zeros((0, config.filters, config.inputs), np.int64)
-    codes = config.weight_format.encode(np.concatenate([levels, *plan.weights.values()]))
+    codes = config.weight_format.encode(np.concatenate(plan.weights))
     return Image(
         config=config,
         program=b"".join(step.pack() for step in descriptors),
@@ -49,14 +48,14 @@ def compile_network(network: Network, config: EngineConfig) -> Image:
 def _descriptors(plan: Survey, config: EngineConfig) -> list[Descriptor]:
     weights = requant = 0
     result = []
-    for layer, records in zip(plan.layers, plan.records, strict=True):
+    for layer, levels, records in zip(plan.layers, plan.weights, plan.records, strict=True):
         places = Addresses(
             inputs=tuple(plan.addresses[tensor.name] for tensor in layer.inputs),
             output=plan.addresses[layer.output.name], weights=weights, requant=requant,
         )
         result.append(descriptor(layer, config, places))
         requant += len(records)
-        weights += len(plan.weights.get(layer.output.name, ()))
+        weights += len(levels)
     return [*result, Descriptor(operation=Operation.END)]
 
 
@@ -88,7 +87,8 @@ def _work(layer: Layer, config: EngineConfig) -> dict[str, int]:
     """What a layer costs: weights, their terms and multiply-accumulates."""
     work = {"weights": 0, "terms": 0, "macs": 0}
     if layer.levels is not None and isinstance(layer.node, Filters):
-        work["weights"] = int(layer.node.weights.size)
+        node, filters = layer.node, len(layer.filters)
+        work["weights"] = int(node.weights[0].size) * filters
         work["terms"] = int(config.weight_format.cost(layer.levels).sum())
-        work["macs"] = layer.node.macs(layer.inputs[0])
+        work["macs"] = node.macs(layer.inputs[0]) // node.filters * filters
     return work

@@ -143,15 +143,15 @@ class Check:
         wanted = self._loops().jumps()
         if self._array:
             wanted["lane_step"] = step.stride_x * self._position_words
-        same_words = wanted.pop("jump_tile") if self._array and step.tiles else None
+        if self._array and step.tiles:
+            del wanted["jump_tile"]  # what a tile reads may lie behind what the one before does
         if step.operation is Operation.ADD:
             del wanted["jump_y"]  # from one operand to the other: wherever that lies
         for name, value in wanted.items():
             value &= 0xFFFF
             if getattr(step, name) != value:
                 raise NhotError(f"{name} must be {value}, not {getattr(step, name)}")
-        if same_words is not None:
-            self._check_tiles(same_words)
+        self._check_tiles()
         most = 1 << (bits - 1)
         for name in ("input_address", "jump_x", "jump_y", "jump_column", "jump_row", "jump_tile"):
             value = getattr(step, name)
@@ -159,19 +159,24 @@ class Check:
             if not -most <= value < most:
                 raise NhotError(f"{name} must be a distance of {-most} to {most - 1}, not {value}")
 
-    def _check_tiles(self, same_words: int) -> None:
-        """Every tile of the array reads words of a position, at a constant distance.
-
-        ``same_words`` is the jump to a tile that reads the same words as the one before.
-        """
-        step, words = self.step, self._position_words
-        distance = (step.jump_tile - same_words) & 0xFFFF
-        last = step.tiles * distance + step.words
+    def _check_tiles(self) -> None:
+        """Every tile of the array reads words of a position, at a constant distance."""
+        words, last = self._position_words, self._last_word
         if last >= words:
             raise NhotError(
                 f"jump_tile must keep tiles within the {words} words of a position, not lead to "
                 f"word {last}"
             )
+
+    @property
+    def _last_word(self) -> int:
+        """Words from the first that the first tile reads of a position to the last of the last."""
+        step = self.step
+        if not self._array:
+            return self._position_words - 1
+        # The loops are those of tiles that all read the same.
+        distance = (step.jump_tile - self._loops().jumps()["jump_tile"]) & 0xFFFF
+        return step.tiles * distance + step.words
 
     def _loops(self) -> Loops:
         """The walk that the other fields ask for."""
@@ -256,7 +261,7 @@ class Check:
             padding = (step.pad_y * step.width + step.pad_x) * words
             first = (step.input_address + padding) & mask
             position = min(y, step.height - 1) * step.width + min(x, step.width - 1)
-            yield _Span(first, first + position * words + words - 1)
+            yield _Span(first, first + position * words + self._last_word)
 
     def _written(self) -> _Span:
         step = self.step

@@ -37,14 +37,14 @@ from nhot.network import (
 from nhot.network.requant import SHIFT
 from nhot.network.tensor import Shape
 
-__all__ = ["Layer", "array_window", "fuse_clamps", "lower", "lower_node", "try_lower"]
+__all__ = ["Layer", "array_window", "fuse_clamps", "lower_node"]
 
 _UNIT = 1 << SHIFT
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Layer:
-    """One pass of the engine over its input.
+    """One pass of the engine over its input: a node, or some of the filters of one.
 
     Parameters
     ----------
@@ -90,37 +90,14 @@ class Layer:
         return self.node.output
 
     @property
+    def filters(self) -> range:
+        """The channels of the output that this layer makes."""
+        return range(self.target[2]) if self.reach is None else self.reach.filters
+
+    @property
     def terms(self) -> int:
         """Most terms a multiplier of this layer has."""
         return max([1, *(naf_weight(int(m)) for m in self.requant.multiplier)])
-
-
-def lower(
-    network: Network, config: EngineConfig, layout: Window | None = None
-) -> list[Layer]:
-    """The layers of ``network`` for an engine; what it cannot run is refused by name.
-
-    ``layout`` is that of the network's input.
-    """
-    layers, refused = try_lower(network, config, layout)
-    if refused:
-        raise NhotError("; ".join(refused))
-    return layers
-
-
-def try_lower(
-    network: Network, config: EngineConfig, layout: Window | None = None
-) -> tuple[list[Layer], list[str]]:
-    """The layers that an engine can run, and of each of the others why not."""
-    layers: list[Layer] = []
-    refused: list[str] = []
-    for node in fuse_clamps(network):
-        laid_out = layout if network.input.name in node.inputs else None
-        try:
-            layers.append(lower_node(node, network.inputs(node), config, laid_out))
-        except NhotError as error:
-            refused.append(f"Layer {node.name!r}: {error}")
-    return layers, refused
 
 
 def fuse_clamps(network: Network) -> list[Node]:
@@ -144,13 +121,17 @@ def fuse_clamps(network: Network) -> list[Node]:
 
 
 def lower_node(
-    node: Node, inputs: tuple[Tensor, ...], config: EngineConfig, layout: Window | None = None
+    node: Node, inputs: tuple[Tensor, ...], config: EngineConfig, layout: Window | None = None,
+    part: range | None = None,
 ) -> Layer:
-    """The layer of one node, whose first input is laid out by ``layout``."""
+    """The layer of one node, whose first input is laid out by ``layout``.
+
+    All of it, or a ``part`` of its filters.
+    """
     source, target = inputs[0].shape, node.output.shape
     match node:
         case Conv2d() | Linear():
-            return _array_layer(node, inputs, config, layout)
+            return _array_layer(node, inputs, config, layout, part)
         case MaxPool():
             return _copy_layer(node, Operation.MAX, node.window, inputs, pad_value=-128)
         case Clamp():
@@ -185,12 +166,13 @@ def lower_node(
 
 
 def _array_layer(
-    node: Conv2d | Linear, inputs: tuple[Tensor, ...], config: EngineConfig, layout: Window | None
+    node: Conv2d | Linear, inputs: tuple[Tensor, ...], config: EngineConfig, layout: Window | None,
+    part: range | None,
 ) -> Layer:
     """Fold signs, the byte offset of the input and the lanes' missing ones into bias and scale."""
     if layout is None and takes_taps(node, config):
         return _depthwise_layer(node, inputs, config)
-    folded, signs, words = lower_weights(node, inputs[0], config, layout)
+    folded, signs, words = lower_weights(node, inputs[0], config, layout, part)
     window = array_window(node, inputs[0])
     source, target = inputs[0].shape, node.output.shape
     if layout is not None:
@@ -200,16 +182,18 @@ def _array_layer(
     return Layer(
         node=node, operation=Operation.ARRAY, inputs=inputs, window=window, levels=folded,
         reach=words, source=source, target=target, layout=layout,
-        **_affine(node, inputs[0], folded, signs),
+        **_affine(node, inputs[0], folded, signs, words.filters),
     )
 
 
-def _affine(node: Conv2d | Linear, x: Tensor, folded: Ints, signs: Ints) -> dict[str, Any]:
+def _affine(
+    node: Conv2d | Linear, x: Tensor, folded: Ints, signs: Ints, filters: range
+) -> dict[str, Any]:
     """Bias, requantisation and padding of a layer whose lanes have the weights ``folded``."""
-    shift = offset(x)
+    own, shift = slice(filters.start, filters.stop), offset(x)
     # A stored activation is x + shift, so a sum over it exceeds the wanted one by shift * sum(w).
-    bias = signs * node.bias - shift * folded.sum(axis=(1, 2, 3, 4))
-    multiplier = signs * node.requant.multiplier
+    bias = signs * node.bias[own] - shift * folded.sum(axis=(1, 2, 3, 4))
+    multiplier = signs * node.requant.multiplier[own]
     requant = _stored(replace(node.requant, multiplier=multiplier), node.output)
     return {"bias": bias, "requant": requant, "pad_value": x.zero_point + shift}
 
@@ -220,6 +204,7 @@ def _depthwise_layer(node: Conv2d, inputs: tuple[Tensor, ...], config: EngineCon
     The padding before a row grows by what fills up the pixel groups that only read.
     """
     steps, signs = lower_taps(node, config)
+    reach = Reach(filters=range(node.filters), first=0, words=1, distance=1)
     top, left, bottom, right = node.window.padding
     ahead = config.preloads * config.pixels - (DEPTHWISE_KERNEL - 1)
     window = Window(
@@ -228,8 +213,8 @@ def _depthwise_layer(node: Conv2d, inputs: tuple[Tensor, ...], config: EngineCon
     )
     return Layer(
         node=node, operation=Operation.DEPTHWISE, inputs=inputs, window=window, levels=steps,
-        reach=Reach(words=1, distance=1), source=inputs[0].shape, target=node.output.shape,
-        stride=node.window.stride[1], **_affine(node, inputs[0], steps, signs),
+        reach=reach, source=inputs[0].shape, target=node.output.shape,
+        stride=node.window.stride[1], **_affine(node, inputs[0], steps, signs, reach.filters),
     )
 
 

@@ -15,7 +15,7 @@ __all__ = ["LayerMeta", "Meta"]
 
 @dataclass(frozen=True, kw_only=True)
 class LayerMeta:
-    """One layer of a program.
+    """One layer of a program, or a part of one, under the same name.
 
     Parameters
     ----------

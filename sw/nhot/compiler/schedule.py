@@ -80,7 +80,7 @@ def descriptor(layer: Layer, config: EngineConfig, addresses: Addresses) -> Desc
     if in_bounds:
         positions.update(stride_x=0, stride_y=0, step_x=0, step_y=0, column_step=0)
     per_tile = (config.filters if array else config.inputs) // config.requantisers
-    groups = -(-channels // config.requantisers)
+    groups = -(-len(layer.filters) // config.requantisers)
     if argmax:  # reads whole words, counts channels itself
         channels, groups = in_channels, per_tile
     return Descriptor(
@@ -88,7 +88,7 @@ def descriptor(layer: Layer, config: EngineConfig, addresses: Addresses) -> Desc
         zero_point=layer.requant.zero_point, low=layer.requant.low, high=layer.requant.high,
         per_channel=int(array), channels=channels if argmax else 0,
         input_address=first_input(layer, config, addresses) & _MASK,
-        output_address=addresses.output,
+        output_address=addresses.output + layer.filters.start // config.inputs,
         weight_address=addresses.weights if array else 0, requant_address=addresses.requant,
         words=loops.words - 1, kernel_y=loops.kernel[0] - 1, kernel_x=loops.kernel[1] - 1,
         columns=loops.columns - 1, rows=loops.rows - 1, tiles=loops.tiles - 1,
@@ -103,7 +103,7 @@ def descriptor(layer: Layer, config: EngineConfig, addresses: Addresses) -> Desc
 def loops_of(layer: Layer, config: EngineConfig, addresses: Addresses) -> Loops:
     """The loops of ``layer``; only those of an addition depend on where its inputs lie."""
     in_height, in_width, in_channels = layer.source
-    out_height, out_width, out_channels = layer.target
+    out_height, out_width, _ = layer.target
     words = -(-in_channels // config.inputs)
     row = in_width * words
     stride_y, stride_x = layer.window.stride
@@ -113,7 +113,8 @@ def loops_of(layer: Layer, config: EngineConfig, addresses: Addresses) -> Loops:
             assert layer.reach is not None
             return Loops(
                 words=layer.reach.words, kernel=layer.window.kernel, rows=out_height,
-                columns=pixel_groups(layer, config)[0], tiles=-(-out_channels // config.filters),
+                columns=pixel_groups(layer, config)[0],
+                tiles=-(-len(layer.filters) // config.filters),
                 step_word=1, step_tap=(step_y * row, step_x * words), step_row=stride_y * row,
                 step_column=stride_x * words * config.pixels, step_tile=layer.reach.distance,
             )
@@ -158,4 +159,5 @@ def first_input(layer: Layer, config: EngineConfig, addresses: Addresses) -> int
     _, in_width, in_channels = layer.source
     words = -(-in_channels // config.inputs)
     top, left = layer.window.padding[:2]
-    return addresses.inputs[0] - (top * in_width + left) * words
+    first = 0 if layer.reach is None else layer.reach.first
+    return addresses.inputs[0] + first - (top * in_width + left) * words

@@ -3,7 +3,7 @@
 A filter of a grouped convolution sees the channels of its group alone, and a tile of P filters the
 words in which these lie. Where every tile needs as many words, each so far behind the one before,
 no other words are read: a depthwise layer with P = S has one word a tile, and its weights lie on a
-diagonal.
+diagonal. Where they are not, as with several tiles a word, a layer may go in parts (``parts.py``).
 """
 
 from __future__ import annotations
@@ -24,42 +24,57 @@ class Reach:
 
     Parameters
     ----------
+    filters : range
+        Of the layer; those that the tiles are made of.
+    first : int
+        First word of the first tile.
     words : int
         That each tile reads, one after the other.
     distance : int
         Words from the first one of a tile to that of the next.
     """
 
+    filters: range
+    first: int
     words: int
     distance: int
 
 
-def reach(filters: int, groups: int, depth: int, config: EngineConfig) -> Reach:
+def reach(
+    filters: int, groups: int, depth: int, config: EngineConfig, part: range | None = None
+) -> Reach:
     """The fewest words that hold what each tile reads, at a constant distance.
 
-    ``depth`` is the channels of a group. No tile reads beyond the words of a position.
+    Of all filters, or of a ``part`` that begins with a tile; ``depth`` is the channels of a group.
+    No tile reads beyond the words of a position.
     """
-    tile = np.arange(-(-filters // config.filters))
-    last_filter = np.minimum((tile + 1) * config.filters, filters) - 1
-    first = tile * config.filters * groups // filters * depth // config.inputs
+    part = part or range(filters)
+    tile = np.arange(-(-len(part) // config.filters))
+    start = part.start + tile * config.filters
+    last_filter = np.minimum(start + config.filters, part.stop) - 1
+    first = start * groups // filters * depth // config.inputs
     last = ((last_filter * groups // filters + 1) * depth - 1) // config.inputs
-    distance = int((first[1:] // tile[1:]).min()) if len(tile) > 1 else 0
+    base, left = int(first[0]), -(-groups * depth // config.inputs) - int(first[0])
+    distance = int(((first - base)[1:] // tile[1:]).min()) if len(tile) > 1 else 0
     while True:  # a distance of 0 always holds
-        words = int((last - tile * distance).max()) + 1
-        if int(tile[-1]) * distance + words <= last[-1] + 1:
-            return Reach(words=words, distance=distance)
+        words = int((last - base - tile * distance).max()) + 1
+        if int(tile[-1]) * distance + words <= left:
+            return Reach(filters=part, first=base, words=words, distance=distance)
         distance -= 1
 
 
 def grouped_steps(levels: Ints, groups: int, reach: Reach, config: EngineConfig) -> Ints:
-    """Weights (filters, y, x, depth) in the words of their tiles. (filters, y, x, words, S) int64
+    """Weights (filters, y, x, depth) of a layer in the words of the tiles of ``reach``.
 
-    Inputs of a word that a filter does not see have a weight of zero.
+    (filters of ``reach``, y, x, words, S) int64. Inputs of a word that a filter does not see have a
+    weight of zero.
     """
     filters, height, width, depth = levels.shape
-    index = np.arange(filters)
-    first = index // config.filters * reach.distance * config.inputs
-    channels = (index * groups // filters * depth - first)[:, None] + np.arange(depth)
-    steps = np.zeros((filters, height, width, reach.words * config.inputs), np.int64)
-    np.put_along_axis(steps, channels[:, None, None], levels, axis=3)
-    return steps.reshape(filters, height, width, reach.words, config.inputs)
+    part = reach.filters
+    index = np.arange(len(part))
+    first = (reach.first + index // config.filters * reach.distance) * config.inputs
+    group = (part.start + index) * groups // filters
+    channels = (group * depth - first)[:, None] + np.arange(depth)
+    steps = np.zeros((len(part), height, width, reach.words * config.inputs), np.int64)
+    np.put_along_axis(steps, channels[:, None, None], levels[part.start : part.stop], axis=3)
+    return steps.reshape(len(part), height, width, reach.words, config.inputs)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from nhot.compiler.first_fit import Lifetime, place
 from nhot.compiler.lifetimes import lifetimes
 from nhot.compiler.limits import Demand, layer_demands
-from nhot.compiler.lower import Layer, try_lower
+from nhot.compiler.lower import Layer
 from nhot.compiler.pack import requant_words, weight_levels
+from nhot.compiler.parts import try_lower
 from nhot.compiler.source import input_layout
 from nhot.contract.config import EngineConfig
 from nhot.contract.program import DESCRIPTOR_WORDS
@@ -27,8 +30,8 @@ class Survey:
     ----------
     layers : sequence of Layer
         Those whose operator and weights the engine has.
-    weights : mapping
-        Of the layers that have any, by name: levels (words, P, S) int64.
+    weights : sequence of (words, P, S) int64
+        Levels of each layer, no words of those without.
     records : sequence of (words, R) int64
         Of each layer.
     layout : Window, optional
@@ -40,11 +43,23 @@ class Survey:
     """
 
     layers: Sequence[Layer]
-    weights: Mapping[str, Ints]
+    weights: Sequence[Ints]
     records: Sequence[Ints]
     layout: Window | None
     addresses: Mapping[str, int]
     demands: Sequence[Demand]
+
+    def fits(self, config: EngineConfig) -> bool:
+        """Whether an engine holds it all."""
+        return not any(demand.exceeds(config) for demand in self.demands)
+
+    def bits(self, config: EngineConfig) -> int:
+        """Of program, weights and records."""
+        return (
+            32 * DESCRIPTOR_WORDS * len(self.layers)
+            + config.weight_word_bits * sum(map(len, self.weights))
+            + 32 * config.requantisers * sum(map(len, self.records))
+        )
 
 
 def survey(network: Network, config: EngineConfig, *, smallest: bool = False) -> Survey:
@@ -53,18 +68,28 @@ def survey(network: Network, config: EngineConfig, *, smallest: bool = False) ->
     ``smallest`` is for an engine with as little memory as it takes, not for ``config`` as it is.
     """
     layout = input_layout(network, config, smallest=smallest)
-    layers, refused = try_lower(network, config, layout)
-    weights = {
-        layer.output.name: weight_levels(layer, config)
-        for layer in layers if layer.levels is not None
-    }
+    parts = _survey(network, config, layout, divide=True)
+    if len({layer.output.name for layer in parts.layers}) == len(parts.layers):
+        return parts  # in which no layer goes
+    whole = _survey(network, config, layout, divide=False)
+    if smallest:  # parts have more descriptors, and fewer weights
+        return min(parts, whole, key=lambda plan: plan.bits(config))
+    return whole if whole.fits(config) and not parts.fits(config) else parts
+
+
+def _survey(
+    network: Network, config: EngineConfig, layout: Window | None, *, divide: bool
+) -> Survey:
+    layers, refused = try_lower(network, config, layout, divide=divide)
+    none = np.zeros((0, config.filters, config.inputs), np.int64)
+    weights = [none if layer.levels is None else weight_levels(layer, config) for layer in layers]
     records = [requant_words(layer, config) for layer in layers]
     tensors = lifetimes(network, config, layout)
     addresses = place(tensors)
     words = {
         "program": DESCRIPTOR_WORDS * (len(layers) + 1),
         "requant": sum(map(len, records)),
-        "weight": sum(map(len, weights.values())),
+        "weight": sum(map(len, weights)),
     }
     demands = [
         *(Demand(text=text) for text in refused),

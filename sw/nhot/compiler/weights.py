@@ -17,17 +17,18 @@ __all__ = ["by_channel", "lower_taps", "lower_weights", "takes_taps", "tap_steps
 
 
 def lower_weights(
-    node: Conv2d | Linear, x: Tensor, config: EngineConfig, layout: Window | None = None
+    node: Conv2d | Linear, x: Tensor, config: EngineConfig, layout: Window | None = None,
+    part: range | None = None,
 ) -> tuple[Ints, Ints, Reach]:
     """Levels (filters, kernel_y, kernel_x, words, S) for the lanes, a sign a filter, their words.
 
-    Weights that the lanes cannot hold are refused.
+    Of all filters or a ``part``. Weights that the lanes cannot hold are refused.
     """
     fmt = config.weight_format
     levels, signs = fmt.fold_signs(by_channel(node.weights, x, layout))
     groups = node.groups if isinstance(node, Conv2d) else 1
-    words = reach(len(levels), groups, levels.shape[3], config)
-    size = levels[..., 0].size * words.words * config.inputs
+    words = reach(len(levels), groups, levels.shape[3], config, part)
+    size = len(words.filters) * levels[0, ..., 0].size * words.words * config.inputs
     most = SIZES["weight_words"][1] * config.filters * config.inputs
     if groups > 1 and size > most:  # far more than the network itself has: not to be formed
         raise NhotError(
@@ -36,7 +37,7 @@ def lower_weights(
         )
     steps = grouped_steps(levels, groups, words, config)
     fmt.encode(steps)
-    return steps, signs, words
+    return steps, signs[words.filters.start : words.filters.stop], words
 
 
 def by_channel(weights: Ints, x: Tensor, layout: Window | None) -> Ints:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nhot.compiler.lower import lower
+from nhot.compiler.parts import lower
 from nhot.compiler.schedule import Addresses, descriptor
 from nhot.compiler.source import input_layout
 from nhot.contract.config import EngineConfig
@@ -41,8 +41,9 @@ def _cycles(network: Network, format: str, engine: EngineConfig | None) -> list[
         )
     config = replace(engine, format=format)
     nowhere = Addresses(inputs=(0, 0), output=0)  # of no influence
-    return [
-        layer_cycles(descriptor(layer, config, nowhere), config)
-        for layer in lower(network, config, input_layout(network, config))
-        if layer.operation.on_lanes
-    ]
+    cycles: dict[str, int] = {}  # a layer may go in parts
+    for layer in lower(network, config, input_layout(network, config)):
+        if layer.operation.on_lanes:
+            taken = layer_cycles(descriptor(layer, config, nowhere), config)
+            cycles[layer.output.name] = cycles.get(layer.output.name, 0) + taken
+    return list(cycles.values())

@@ -1,0 +1,111 @@
+"""Grouped layers in parts, where tiles that lie apart would read words that they do not need.
+
+The words that a tile reads may move at a constant distance from one tile to the next, and at no
+other: where several tiles share a word, or groups and words have no common measure, all of them
+would read more than each needs. In parts of so many tiles, each with loops of its own, they do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from math import inf
+
+from nhot.compiler.lower import Layer, fuse_clamps, lower_node
+from nhot.compiler.schedule import Addresses, descriptor
+from nhot.compiler.steps import reach
+from nhot.compiler.weights import takes_taps
+from nhot.contract.config import EngineConfig
+from nhot.contract.cycles import layer_cycles
+from nhot.errors import NhotError
+from nhot.network import Conv2d, Network, Tensor, Window
+
+__all__ = ["lower", "try_lower"]
+
+_NOWHERE = Addresses(inputs=(0,), output=0)  # of no influence
+
+
+def lower(
+    network: Network, config: EngineConfig, layout: Window | None = None, *, divide: bool = True
+) -> list[Layer]:
+    """The layers of ``network`` for an engine; what it cannot run is refused by name.
+
+    ``layout`` is that of the network's input; ``divide`` allows layers to go in parts.
+    """
+    layers, refused = try_lower(network, config, layout, divide=divide)
+    if refused:
+        raise NhotError("; ".join(refused))
+    return layers
+
+
+def try_lower(
+    network: Network, config: EngineConfig, layout: Window | None = None, *, divide: bool = True
+) -> tuple[list[Layer], list[str]]:
+    """The layers that an engine can run, and of each of the others why not."""
+    layers: list[Layer] = []
+    refused: list[str] = []
+    for node in fuse_clamps(network):
+        inputs = network.inputs(node)
+        laid_out = layout if network.input.name in node.inputs else None
+        try:
+            parts: list[range | None] = [None]
+            if divide and isinstance(node, Conv2d) and _by_groups(node, config):
+                parts = _parts(node, inputs, config)
+            layers += [lower_node(node, inputs, config, laid_out, part) for part in parts]
+        except NhotError as error:
+            refused.append(f"Layer {node.name!r}: {error}")
+    return layers, refused
+
+
+def _by_groups(node: Conv2d, config: EngineConfig) -> bool:
+    """Whether lanes read the words of a tile's groups, and not the taps of a channel each."""
+    return node.groups > 1 and not takes_taps(node, config)
+
+
+def _parts(node: Conv2d, inputs: tuple[Tensor, ...], config: EngineConfig) -> list[range | None]:
+    """The filters of each part, so that all together take the fewest cycles."""
+    # A part begins with a tile and with a word of the output.
+    unit = max(config.filters, config.inputs)
+    if node.filters <= unit:
+        return [None]
+    try:
+        cycles = _part_cycles(node, inputs, config)
+    except NhotError:  # beyond a descriptor, whatever its filters: what judges the layer says so
+        return [None]
+
+    def cost(size: int) -> tuple[float, int]:
+        parts = _in_parts(node.filters, size)
+        return sum(cycles(part) for part in parts), len(parts)
+
+    best = min(range(unit, node.filters + unit, unit), key=cost)
+    return [None] if best >= node.filters else list(_in_parts(node.filters, best))
+
+
+def _in_parts(filters: int, size: int) -> list[range]:
+    return [range(start, min(start + size, filters)) for start in range(0, filters, size)]
+
+
+def _part_cycles(
+    node: Conv2d, inputs: tuple[Tensor, ...], config: EngineConfig
+) -> Callable[[range], float]:
+    """Cycles that a part takes, without its weights in their words."""
+    first = range(max(config.filters, config.inputs))
+    model = descriptor(lower_node(node, inputs, config, None, first), config, _NOWHERE)
+    depth = node.weights.shape[3]
+
+    @cache
+    def take(words: int, tiles: int, last_groups: int) -> float:
+        try:
+            step = replace(model, words=words - 1, tiles=tiles - 1, last_groups=last_groups)
+        except NhotError:
+            return inf  # more than a descriptor can say
+        return layer_cycles(step, config)
+
+    def cycles(part: range) -> float:
+        tiles = -(-len(part) // config.filters)
+        last = len(part) - (tiles - 1) * config.filters
+        words = reach(node.filters, node.groups, depth, config, part).words
+        return take(words, tiles, -(-last // config.requantisers))
+
+    return cycles
