@@ -104,11 +104,6 @@ _ULX3S = Board(
             pixels=1, filters=16, inputs=4, requantisers=4, format="2hot", accumulator_bits=24,
             activation_words=8192, weight_words=2048, requant_words=1024, program_words=512,
         )),
-        "2hot-256": (45_000_000, EngineConfig(
-            pixels=1, filters=16, inputs=16, requantisers=16, requant_terms=2, format="2hot",
-            depthwise=True, accumulator_bits=24, product_bits=44, activation_words=7168,
-            weight_words=1040, requant_words=512, program_words=512,
-        )),
         "signed-binary": (50_000_000, EngineConfig(
             pixels=1, filters=16, inputs=8, requantisers=4, format="signed-binary",
             accumulator_bits=24, activation_words=8192, weight_words=4096, requant_words=1024,
