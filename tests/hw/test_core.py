@@ -154,6 +154,13 @@ def test_modules_that_differ_stay():
     assert text.count("two_a a (") == text.count("two_a b (") == text.count("two_c c (") == 1
 
 
+def test_array_of_two_words_has_the_timing_of_others():
+    """Its memory is too small for the steps that are drawn."""
+    small, large = (ArrayProduct(spec_of(), pixels=2, filters=2, words=words) for words in (2, 8))
+    assert small.files()
+    assert small.facts()["timing"] == large.facts()["timing"]
+
+
 def test_array_timing_is_that_of_the_core():
     product = ArrayProduct(spec_of(format="3hot", style="serial"), pixels=1, filters=2, words=4)
     rows = {line[:16].strip(): line[16:] for line in product.facts()["timing"].splitlines()}

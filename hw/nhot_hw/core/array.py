@@ -12,7 +12,7 @@ from nhot_hw.core.golden import array_vectors
 from nhot_hw.core.lane import default_name, describe, sum_facts
 from nhot_hw.core.product import Family, Product, to_json
 from nhot_hw.core.stimulus import array_stimulus
-from nhot_hw.core.timing import array_timing
+from nhot_hw.core.timing import TIMING_STEPS, array_timing
 from nhot_hw.core.widths import check_step
 from nhot_hw.engine.array import LaneArray
 from nhot_hw.engine.memories import WordMemory
@@ -195,10 +195,16 @@ class ArrayProduct(Product):
 
     def facts(self) -> dict[str, Any]:
         """What the templates say of it."""
+        # What is drawn has a word of weights a step, which a small memory has no room for.
+        drawn = self.component
+        if self.words < TIMING_STEPS:
+            drawn = ArrayCore(
+                self.spec, pixels=self.pixels, filters=self.filters, words=TIMING_STEPS
+            )
         return {
             **sum_facts(self.spec, self.proved), "latency": self.latency, "pixels": self.pixels,
             "filters": self.filters, "words": self.words,
             "covers": "random weights and traffic", "sums": len(self._vectors[1]),
             "cycles": self._stimulus.count("\n"),
-            "timing": array_timing(self.spec, self.component),
+            "timing": array_timing(self.spec, drawn),
         }

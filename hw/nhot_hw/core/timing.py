@@ -13,7 +13,10 @@ from nhot.testing.networks import random_steps
 from nhot_hw.core.golden import wrapped_sum
 from nhot_hw.lanes import LaneSpec
 
-__all__ = ["array_timing", "draw", "lane_timing"]
+__all__ = ["TIMING_STEPS", "array_timing", "draw", "lane_timing"]
+
+TIMING_STEPS = 3
+"""Steps that are drawn: two of sum A, one of B."""
 
 _WIDTH = 4  # characters a cycle
 
@@ -138,7 +141,7 @@ def _operands(
 ) -> tuple[list[tuple[Ints, Ints]], dict[str, int]]:
     """Activations and weights of the steps A0, A1 and B0, and the sums by name."""
     low, high = spec.activation_range
-    x = rng.integers(low, high + 1, (3, spec.inputs))
-    w = random_steps(rng, spec.format, (3, spec.inputs))
+    x = rng.integers(low, high + 1, (TIMING_STEPS, spec.inputs))
+    w = random_steps(rng, spec.format, (TIMING_STEPS, spec.inputs))
     sums = {"A": wrapped_sum(spec, x[:2], w[:2]), "B": wrapped_sum(spec, x[2:], w[2:])}
     return list(zip(x, w, strict=True)), sums
