@@ -19,7 +19,7 @@ class Guard(wiring.Component):
     i_illegal : the sequencer has a descriptor that must not be run
     i_beyond : an address beyond its memory was used
     o_fault : Out(Fault), of the run or of the last run
-    o_stop : Out(1), the engine goes back to idle in the next cycle
+    o_stop : Out(1), the engine goes back to idle two cycles later
     """
 
     def __init__(self):

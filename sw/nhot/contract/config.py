@@ -115,7 +115,11 @@ class EngineConfig:
             raise NhotError(f"Engine format of serial lanes must be n-hot, not {self.format!r}")
         terms = self.requant_terms
         if type(terms) is not int or terms not in REQUANT_LATENCY:
-            raise NhotError(f"Engine requant_terms must be 1, 2 or 4, not {shortened(terms)}")
+            *others, last = REQUANT_LATENCY
+            raise NhotError(
+                f"Engine requant_terms must be {', '.join(map(str, others))} or {last}, "
+                f"not {shortened(terms)}"
+            )
         if type(self.depthwise) is not bool:
             raise NhotError(
                 f"Engine depthwise must be true or false, not {shortened(self.depthwise)}"

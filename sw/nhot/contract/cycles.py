@@ -40,7 +40,8 @@ def layer_cycles(step: Descriptor, config: EngineConfig) -> int:
         gap = max(steps, slots + config.step_cycles - 1)
         total += count * gap
     # The last group has none after it, but a tail.
-    return total - gap + _sum_latency(step, config) + slots + _TAIL[config.requant_terms]
+    byte = REQUANT_LATENCY[config.requant_terms].byte
+    return total - gap + _sum_latency(step, config) + slots + byte
 
 
 def leading_columns(step: Descriptor, config: EngineConfig) -> int:
@@ -52,9 +53,6 @@ def _steps(step: Descriptor, config: EngineConfig) -> int:
     """Cycles of the steps of a column."""
     taps = (step.kernel_x + 1) * (step.kernel_y + 1)
     return (step.words + 1) * taps * config.step_cycles
-
-
-_TAIL = {terms: latency.byte for terms, latency in REQUANT_LATENCY.items()}
 
 
 def _sum_latency(step: Descriptor, config: EngineConfig) -> int:
