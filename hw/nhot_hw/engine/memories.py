@@ -31,6 +31,11 @@ def _parts(depth: int) -> list[int]:
     return [depth]
 
 
+def _within(address, first: int, end: int):
+    """Whether an address is one of a part; from the first part on, nothing is below."""
+    return (address < end) & (address >= first) if first else address < end
+
+
 class WordMemory(wiring.Component):
     """One write port, one read port with a cycle of latency.
 
@@ -75,11 +80,9 @@ class WordMemory(wiring.Component):
         for i, contents in enumerate(self.contents):
             memory = m.submodules[f"part_{i}"] = Memory(contents)
             write, read = memory.write_port(), memory.read_port()
-            last = first + contents.depth - 1
-            # Bounds that are powers of two cost no comparison.
+            end = first + contents.depth
             mine, asked = (
-                (address >= first) & (address <= last)
-                for address in (self.i_write_address, self.i_address)
+                _within(address, first, end) for address in (self.i_write_address, self.i_address)
             )
             m.d.comb += [
                 write.en.eq(self.i_write & mine),
@@ -89,7 +92,7 @@ class WordMemory(wiring.Component):
                 read.addr.eq(self.i_address - first),
             ]
             words.append((asked, read.data))
-            first = last + 1
+            first = end
         m.d.comb += self.o_word.eq(words[0][1])
         for asked, word in words[1:]:
             late = Signal()
