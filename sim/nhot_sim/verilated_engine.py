@@ -10,9 +10,8 @@ import struct
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from nhot.closing import Closing
 from nhot.contract.config import EngineConfig
 from nhot.contract.program import Fault, Region
 from nhot.errors import DeviceError
@@ -37,7 +36,7 @@ class EngineRun:
     layers: int
 
 
-class VerilatedEngine:
+class VerilatedEngine(Closing):
     """The engine of ``config``, as a context manager. It is compiled once and kept in the cache."""
 
     def __init__(self, config: EngineConfig) -> None:
@@ -101,15 +100,6 @@ class VerilatedEngine:
         if len(data) < count:
             raise _gone()
         return data
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _payload(write: bool, region: Region, address: int, length: int) -> int:

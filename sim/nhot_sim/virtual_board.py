@@ -11,12 +11,12 @@ import sys
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import nhot
 import nhot_hw
 import nhot_sim
+from nhot.closing import Closing
 from nhot.contract.config import EngineConfig
 from nhot.errors import DeviceError, MissingToolError, NhotError
 from nhot.files import write_atomically
@@ -103,7 +103,7 @@ def _wrapper(ports: Sequence[str]) -> str:
     )
 
 
-class VirtualBoard:
+class VirtualBoard(Closing):
     """The engine of ``config`` with its host link, as a context manager.
 
     The board runs as fast as the machine allows while anything happens, and sleeps when nothing
@@ -197,15 +197,6 @@ class VirtualBoard:
         if match := re.search(rb"cycles (\d+) seconds ([\d.]+)", report):
             self.cycles = int(match[1])
             self.seconds = float(match[2])
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _check_divisor(divisor: int) -> None:

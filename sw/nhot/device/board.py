@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nhot.closing import Closing
 from nhot.compiler.image import Image
 from nhot.contract.config import EngineConfig
 from nhot.contract.cycles import run_limit
@@ -67,7 +67,7 @@ class LayerTime:
     stalls: int
 
 
-class Board:
+class Board(Closing):
     """An engine behind a transport, as a context manager.
 
     Parameters
@@ -102,15 +102,6 @@ class Board:
     def open(cls, port: str, *, baud: int = 1_000_000, timeout: float = 0.5) -> Self:
         """The board on a serial port, a pseudo-terminal or a URL that pyserial knows."""
         return cls(SerialTransport(port, baud=baud), timeout=timeout)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Give the port back."""
