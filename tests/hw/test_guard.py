@@ -91,7 +91,7 @@ def most(config: EngineConfig) -> dict[str, int]:
         "terms": 4, "last_groups": config.filters // config.requantisers,
         "last_pixels": config.pixels, "weight_address": config.weight_words - 1,
         "requant_address": config.requant_words - 2, "output_address": config.activation_words - 1,
-        "pixel_words": config.activation_words - 1,
+        "pixel_words": config.activation_words - 1, "row_words": config.activation_words - 1,
     }
 
 

@@ -17,7 +17,7 @@ CONFIG = EngineConfig(
 )
 FREE = ("pad_value", "zero_point", "low", "high", "terms", "last_groups", "last_pixels", "pad_x",
         "pad_y", "width", "height", "input_address", "output_address", "requant_address",
-        "weight_address", "pixel_words", "rows", "tiles")
+        "weight_address", "pixel_words", "row_words", "rows", "tiles")
 
 
 def images(seed, count):

@@ -56,6 +56,7 @@ def test_what_was_compiled_is_accepted():
     ("terms", (0, 5, 15)), ("last_groups", (0, 3, 65535)), ("last_pixels", (0, 3, 255)),
     ("words", (256, 4095)), ("tiles", (256, 4095)), ("rows", (256, 65535)),
     ("columns", (256, 65535)), ("output_address", (250, 65535)), ("pixel_words", (250, 65535)),
+    ("row_words", (250, 65535)),
     ("requant_address", (len(IMAGE.records()), 65535)), ("jump_row", (1, 30000)),
 ])
 def test_fields_beyond_what_the_engine_has(operation, field, values):
@@ -95,6 +96,8 @@ def test_fields_beyond_what_the_engine_has(operation, field, values):
     (Operation.ARGMAX, {"rows": 3, "jump_row": 1, "output_address": 5},
      "output_address must keep .* the words 8 to 19 that it reads, not 5 to 8"),
     (Operation.MAX, {"channels": 1}, "channels must be 0, not 1"),
+    (Operation.MAX, {"row_words": 249}, "output_address must be .* are within 0 to 249"),
+    (Operation.ARGMAX, {"row_words": 1}, "row_words must be 0, not 1"),
 ])
 def test_refusals_name_field_constraint_and_value(operation, fields, text):
     refused(changed(operation, **fields), f"descriptor {INDEX[operation]} {text}")

@@ -44,7 +44,9 @@ def _kept_bits(config: EngineConfig) -> dict[str, int]:
         "operation": max(Operation), "terms": MAX_TERMS,
         **dict.fromkeys(("words", "tiles", "columns", "rows"), (1 << config.loop_bits) - 1),
         "last_pixels": config.pixels, "last_groups": groups,
-        "output_address": config.activation_words - 1, "pixel_words": config.activation_words - 1,
+        **dict.fromkeys(
+            ("output_address", "pixel_words", "row_words"), config.activation_words - 1
+        ),
         "weight_address": config.weight_words,  # where no weights follow
         "requant_address": config.requant_words - 1,
     }
@@ -110,6 +112,7 @@ def illegal(layer, config: EngineConfig):
         | (layer.requant_address >= config.requant_words) | layer.requant_address[0]
         | (layer.output_address >= config.activation_words)
         | (layer.pixel_words >= config.activation_words)
+        | (layer.row_words >= config.activation_words)
     )
     return wrong | _illegal_depthwise(layer, config) if config.depthwise else wrong
 

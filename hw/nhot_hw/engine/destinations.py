@@ -20,7 +20,7 @@ def destination_layout(config: EngineConfig) -> data.StructLayout:
 
 
 class DestinationCounter(wiring.Component):
-    """Words are counted up, never computed: by R outputs, by pixel and by tile.
+    """Words are counted up, never computed: by R outputs, by pixel, by row and by tile.
 
     Members
     -------
@@ -55,7 +55,9 @@ class DestinationCounter(wiring.Component):
         tile_lanes = Signal.like(lanes)
         next_lanes = Signal.like(lanes)
 
-        m.d.comb += next_pixel.eq(pixel_word + layer.pixel_words)
+        new_row = self.i_slot.row_end & (ends >= Ends.GROUP) & layer.row_words.any()
+        step = Mux(new_row, layer.row_words, layer.pixel_words)
+        m.d.comb += next_pixel.eq(pixel_word + step)
         m.d.comb += [next_tile.eq(tile_word + 1), next_lanes.eq(0)]
         if config.filters >= config.inputs:
             with m.If(array):

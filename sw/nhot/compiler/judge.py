@@ -94,7 +94,7 @@ class Check:
             "terms": (1, MAX_TERMS), "per_channel": (int(array), int(array)),
             **dict.fromkeys(("words", "tiles", "columns", "rows"), (0, loop)),
             "last_pixels": (1, self._pixels), "last_groups": (1, groups),
-            "output_address": (0, words), "pixel_words": (0, words),
+            **dict.fromkeys(("output_address", "pixel_words", "row_words"), (0, words)),
             "weight_address": (0, self.weights - 1) if array else none,
             "requant_address": (0, len(self.records) - 1),
             "channels": none,
@@ -122,7 +122,7 @@ class Check:
             spare = step.columns * config.inputs
             ranges |= {
                 "kernel_y": none, "tiles": none, "last_groups": (groups, groups),
-                "channels": (spare + 1, spare + config.inputs),
+                "channels": (spare + 1, spare + config.inputs), "row_words": none,
             }
         return ranges
 
@@ -269,9 +269,10 @@ class Check:
             return _Span(step.output_address, step.output_address + step.rows)
         columns = (step.columns - leading_columns(step, self.config)) * self._pixels
         stride = step.step_x if step.operation is Operation.DEPTHWISE else 1
-        positions = (step.rows + 1) * -(-(columns + step.last_pixels) // stride)
+        row = (-(-(columns + step.last_pixels) // stride) - 1) * step.pixel_words
+        rows = step.rows * (row + (step.row_words or step.pixel_words))
         outputs = step.tiles * self._lanes + step.last_groups * self.config.requantisers
-        last = (positions - 1) * step.pixel_words + (outputs - 1) // self.config.inputs
+        last = rows + row + (outputs - 1) // self.config.inputs
         return _Span(step.output_address, step.output_address + last)
 
     def _within(self, name: str, span: _Span, words: int) -> None:

@@ -157,7 +157,10 @@ class Machine:
     def _write(self, step: Descriptor, tile: int, values: Ints) -> None:
         array = step.operation.on_lanes
         first = tile * (self.config.filters if array else self.config.inputs)
-        pixel = np.arange(values.shape[0])[:, None] * step.pixel_words
+        columns = len(values) // (step.rows + 1)
+        between_rows = (columns - 1) * step.pixel_words + (step.row_words or step.pixel_words)
+        row, column = np.divmod(np.arange(len(values))[:, None], columns)
+        pixel = row * between_rows + column * step.pixel_words
         channel = first + np.arange(values.shape[1])[None]
         word = step.output_address + pixel + channel // self.config.inputs
         self.activations[word, np.broadcast_to(channel % self.config.inputs, word.shape)] = values

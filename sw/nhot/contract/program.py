@@ -80,7 +80,7 @@ WORDS: tuple[dict[str, int], ...] = (
     {"jump_x": 16, "jump_y": 16},
     {"jump_column": 16, "jump_row": 16},
     {"jump_tile": 16, "pixel_words": 16},
-    {"last_groups": 16},
+    {"last_groups": 16, "row_words": 16},
 )
 """Fields of each 32-bit word of a descriptor, low bits first, with their widths."""
 
@@ -133,6 +133,9 @@ class Descriptor:
         Words between output pixels.
     last_groups : int
         Groups of R outputs in the last tile.
+    row_words : int
+        Words from the last output pixel of a row to the first of the next one; 0 for as many as
+        between pixels.
     """
 
     operation: Operation
@@ -171,6 +174,7 @@ class Descriptor:
     jump_tile: int = 0
     pixel_words: int = 1
     last_groups: int = 1
+    row_words: int = 0
 
     def __post_init__(self) -> None:
         for name, width in FIELDS.items():
