@@ -113,8 +113,7 @@ class EngineSimulation:
         size = place.word_bytes
         for word in range(place.words):
             value = int.from_bytes(packed[word * size : (word + 1) * size], "little")
-            for copy in engine.activations.contents:
-                ctx.set(copy[place.address + word], value)
+            ctx.set(engine.activations.row(place.address + word), value)
 
     async def _start(self, ctx, engine, progress):  # type: ignore[no-untyped-def]
         ctx.set(engine.i_limit, 0xFFFF)

@@ -7,6 +7,7 @@ import pytest
 
 from nhot.compiler import EngineConfig, compile_network
 from nhot.contract.cycles import program_cycles
+from nhot.contract.banks import conflicts
 from nhot.contract.program import Operation, unpack_program
 from nhot.network.reference import run
 from nhot.testing.depthwise import depthwise_network
@@ -25,7 +26,10 @@ def test_equals_the_reference_in_the_cycles_that_are_predicted(pixels, requant_t
     network = depthwise_network(rng, config, stride=(int(rng.integers(1, 3)), stride))
     image = compile_network(network, config)
     taken = unpack_program(image.program)[0].operation is Operation.DEPTHWISE
-    assert taken == (stride == 1 or pixels in (1, 2, 4))
+    words = -(-network.input.shape[2] // config.inputs)
+    assert taken == (
+        (stride == 1 or pixels in (1, 2, 4)) and not conflicts(words, config.banks)
+    )
     x = rng.integers(network.input.low, network.input.high + 1, (2, *network.input.shape))
     simulation = EngineSimulation(image, direct=True)
     for outputs, want in zip(simulation.run(list(x)), run(network, x), strict=True):

@@ -10,7 +10,8 @@ from nhot.contract.program import Region, unpack_program
 from nhot.formats.terms import naf_weight
 from nhot.network import ArgMax, AvgPool, Conv2d, MaxPool, Network, Requant, Tensor, Window
 from nhot.network.reference import run
-from nhot_hw.engine.memories import ActivationMemory, WordMemory
+from nhot_hw.engine.activations import ActivationMemory
+from nhot_hw.engine.memories import WordMemory
 from nhot_sim.engine import EngineSimulation, accesses
 from nhot_sim.requantise import requantise
 

@@ -38,9 +38,10 @@ END = Descriptor(operation=Operation.END)
 def layer(config: EngineConfig, **changes) -> Descriptor:
     """A descriptor of one pixel that ends, with some fields changed."""
     array = changes.get("operation", Operation.ARRAY) is Operation.ARRAY
-    return replace(
-        Descriptor(operation=Operation.ARRAY, last_groups=1, per_channel=int(array)), **changes
+    sound = Descriptor(
+        operation=Operation.ARRAY, last_groups=1, per_channel=int(array), lane_step=int(array)
     )
+    return replace(sound, **changes)
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,11 @@ def test_fields_at_their_ends(config):
     assert [result[2] for result in good] == [
         sum(program_cycles([step, END], config)) for step in legal
     ]
+    if config.pixels > 1:  # their words in the same bank
+        distance = 3 * config.banks
+        illegal.append(layer(config, lane_step=distance))
+        alone = layer(config, lane_step=distance, one_pixel=1)
+        assert run(config, [alone, END])[0][:2] == (Fault.NONE, 1)
     bad = run(config, *([layer(config), step, END] for step in illegal))
     assert [result[:2] for result in bad] == [(Fault.PROGRAM, 1)] * len(illegal)
 

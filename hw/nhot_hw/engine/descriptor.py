@@ -10,6 +10,7 @@ from amaranth.lib import data
 from nhot.contract.config import EngineConfig
 from nhot.contract.program import DESCRIPTOR_WORDS, WORDS, Operation
 from nhot.network.requant import MAX_TERMS
+from nhot_hw.engine.activations import residue
 
 __all__ = [
     "DescriptorLayout", "excess", "illegal", "is_depthwise", "kept", "on_lanes",
@@ -43,7 +44,7 @@ def _kept_bits(config: EngineConfig) -> dict[str, int]:
     most = {
         "operation": max(Operation), "terms": MAX_TERMS,
         **dict.fromkeys(("words", "tiles", "columns", "rows"), (1 << config.loop_bits) - 1),
-        "last_pixels": config.pixels, "last_groups": groups,
+        "one_pixel": int(config.pixels > 1), "last_pixels": config.pixels, "last_groups": groups,
         **dict.fromkeys(
             ("output_address", "pixel_words", "row_words"), config.activation_words - 1
         ),
@@ -92,9 +93,9 @@ def is_depthwise(layer):
 
 
 def pixel_step(layer, config: EngineConfig):
-    """From one pixel of a group that gives outputs to the next; the number 1 where it always is."""
+    """From one pixel of a group that gives outputs to the next."""
     if not config.depthwise or config.pixels == 1:
-        return 1
+        return Const(1)
     return Mux(is_depthwise(layer) & (layer.step_x == 2), 2, 1)
 
 
@@ -114,13 +115,15 @@ def illegal(layer, config: EngineConfig):
         | (layer.pixel_words >= config.activation_words)
         | (layer.row_words >= config.activation_words)
     )
+    if config.pixels > 1:
+        wrong |= array & ~layer.one_pixel & (residue(layer.lane_step, config.banks) == 0)
     return wrong | _illegal_depthwise(layer, config) if config.depthwise else wrong
 
 
 def _illegal_depthwise(layer, config: EngineConfig):
     """Whether its last column gives no output, so that its end would never come."""
     columns = layer.columns[: config.loop_bits]
-    wrong = ~layer.step_x.matches(1, 2) | (columns < config.preloads)
+    wrong = ~layer.step_x.matches(1, 2) | (columns < config.preloads) | layer.one_pixel
     if config.pixels == 1:
         wrong |= (layer.step_x == 2) & (columns[0] != config.preloads % 2)
     return is_depthwise(layer) & wrong

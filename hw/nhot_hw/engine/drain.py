@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot.contract.config import EngineConfig
-from nhot.contract.latency import MEMORY_LATENCY, REQUANT_LATENCY, WINDOW_LATENCY
+from nhot.contract.latency import REQUANT_LATENCY, WINDOW_LATENCY
 from nhot.contract.program import Operation
 from nhot_hw.engine.descriptor import DescriptorLayout, on_lanes, pixel_step
 from nhot_hw.engine.destinations import DestinationCounter, destination_layout
@@ -111,7 +111,8 @@ class Drain(wiring.Component):
     def _until_sums(self, m, slot):
         """The slots as late as the sums; those of pools and additions take less time."""
         array = on_lanes(self.i_descriptor, self.config)
-        window = MEMORY_LATENCY + WINDOW_LATENCY - 1  # the pacer's register is one of the cycles
+        # The pacer's register is one of the cycles.
+        window = self.config.memory_latency + WINDOW_LATENCY - 1
         late = _line(m, slot, self.config.sum_latency - 1 - window)[-1]
         return _line(m, Mux(array, late, slot), window)[-1]
 

@@ -13,20 +13,25 @@
                               activations <-- argmax <-- requantisers <------------+
 """
 
+from itertools import pairwise
+
 from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot.contract.config import EngineConfig
 from nhot.contract.program import Fault, Operation, Region
+from nhot_hw.delay import delayed
 from nhot_hw.engine.access import AccessLayout
+from nhot_hw.engine.activations import ActivationMemory
 from nhot_hw.engine.argmax import ArgMax
 from nhot_hw.engine.array import array_for
+from nhot_hw.engine.byte_register import ByteRegister
 from nhot_hw.engine.descriptor import is_depthwise, on_lanes
 from nhot_hw.engine.drain import Drain
 from nhot_hw.engine.guard import Guard
 from nhot_hw.engine.loader import Loader
-from nhot_hw.engine.memories import ActivationMemory, WordMemory, timing_words
+from nhot_hw.engine.memories import WordMemory, timing_words
 from nhot_hw.engine.operands import Operands
 from nhot_hw.engine.readout import Readout
 from nhot_hw.engine.records import RecordMemory
@@ -34,8 +39,13 @@ from nhot_hw.engine.requantiser import Requantiser
 from nhot_hw.engine.sequencer import Sequencer
 from nhot_hw.engine.walker import Walker
 from nhot_hw.engine.window import WindowUnit
+from nhot_hw.engine.write_back import WriteBack
 
 __all__ = ["Engine"]
+
+#: What decides is reset, for one cycle: a new run may start in the next. Sums and words on their
+#: way need not be, and are many.
+_DECIDING = ("loader", "incoming", "outgoing", "sequencer", "walker", "drain", "argmax")
 
 
 class Engine(wiring.Component):
@@ -92,19 +102,21 @@ class Engine(wiring.Component):
         self.activations = ActivationMemory(config)
         self.guard = Guard()
         self.argmax = ArgMax(config)
+        self.write_back = WriteBack(config)
         m.submodules.program = self.program
         m.submodules.records = self.records
         m.submodules.weights = self.weights
         m.submodules.timing = self.timing
         m.submodules.activations = self.activations
         m.submodules.guard = self.guard
+        m.submodules.write_back = self.write_back
+        # Between the host's side and the loader, whose logic in one cycle would set the clock.
+        self.incoming, self.outgoing = ByteRegister(), ByteRegister()
 
-        # What decides is reset, for one cycle: a new run may start in the next. Sums and words on
-        # their way need not be, and are many.
         stop = Signal()
         m.d.sync += stop.eq((self.i_reset | self.guard.o_stop) & ~stop)
         control = m.submodules.control = Module()
-        for name in ("loader", "sequencer", "walker", "drain", "argmax"):
+        for name in _DECIDING:
             control.submodules[name] = ResetInserter(stop)(getattr(self, name))
 
         self._control(m)
@@ -117,7 +129,6 @@ class Engine(wiring.Component):
         """The sequencer starts walker and drain, and waits for both; the guard may stop all."""
         sequencer, walker, drain, guard = self.sequencer, self.walker, self.drain, self.guard
         self.layer = sequencer.o_descriptor
-        self.index_beyond = Signal()  # an argmax result lies beyond the activations
         m.d.comb += [
             sequencer.i_start.eq(self.i_start),
             sequencer.i_word.eq(self.program.o_word),
@@ -142,7 +153,7 @@ class Engine(wiring.Component):
             guard.i_busy.eq(sequencer.o_busy),
             guard.i_cycles.eq(sequencer.o_cycles),
             guard.i_illegal.eq(sequencer.o_illegal),
-            guard.i_beyond.eq(walker.o_beyond | drain.o_beyond | self.index_beyond),
+            guard.i_beyond.eq(walker.o_beyond | drain.o_beyond | self.write_back.o_beyond),
             self.o_fault.eq(guard.o_fault),
         ]
 
@@ -151,58 +162,56 @@ class Engine(wiring.Component):
         config, walker = self.config, self.walker
         m.submodules.array = array = self.array
         m.submodules.window = window = WindowUnit(config)
-        # Two cycles from a step to the lanes: the memories' own, and a register behind them.
-        stage = [
+        # A step, as late as its words: on their way from the memories, and at the lanes.
+        line = [
             Signal(data.StructLayout({
                 "valid": 1, "first": 1, "phase": walker.o_step.phase.shape(),
                 "inside": walker.o_step.inside.shape(),
-            }), name=f"stage_{i}")
-            for i in range(2)
+            }), name=f"step_{i}")
+            for i in range(config.memory_latency)
         ]
         m.d.sync += [
-            stage[0].valid.eq(walker.o_valid),
-            stage[0].first.eq(walker.o_step.first),
-            stage[0].phase.eq(walker.o_step.phase),
-            stage[0].inside.eq(walker.o_step.inside),
-            stage[1].eq(stage[0]),
+            line[0].valid.eq(walker.o_valid),
+            line[0].first.eq(walker.o_step.first),
+            line[0].phase.eq(walker.o_step.phase),
+            line[0].inside.eq(walker.o_step.inside),
+            *(late.eq(early) for early, late in pairwise(line)),
             array.i_w.eq(self.weights.o_word),
         ]
+        arriving, arrived = line[-2:]
         pad = Cat(*[self.layer.pad_value for _ in range(config.inputs)])
         words = [
-            Mux(stage[0].inside[t], self.activations.o_words[t], pad) for t in range(config.pixels)
+            Mux(arriving.inside[t], self.activations.o_words[t], pad) for t in range(config.pixels)
         ]
         if config.depthwise:
-            self._depthwise(m, stage, words)
+            self._depthwise(m, arriving, words)
         else:
             for t, word in enumerate(words):
                 m.d.sync += array.i_x[t].as_value().eq(word)
         self.is_array = Signal()
         m.d.comb += [
             self.is_array.eq(on_lanes(self.layer, config)),
-            array.i_en.eq(stage[1].valid & self.is_array),
-            array.i_first.eq(stage[1].first),
-            array.i_phase.eq(stage[1].phase),
+            array.i_en.eq(arrived.valid & self.is_array),
+            array.i_first.eq(arrived.first),
+            array.i_phase.eq(arrived.phase),
             window.i_operation.eq(self.layer.operation),
             window.i_x.eq(self.operands.o_word if config.depthwise else array.i_x[0]),
-            window.i_en.eq(stage[1].valid & (stage[1].phase == 0)),
-            window.i_first.eq(stage[1].first),
+            window.i_en.eq(arrived.valid & (arrived.phase == 0)),
+            window.i_first.eq(arrived.first),
         ]
         if config.depthwise:
             with m.If(is_depthwise(self.layer)):  # whose lanes work once, when all taps are there
                 m.d.comb += [array.i_en.eq(self.finishes), array.i_first.eq(1)]
         self.sums, self.results = array.o_sum, window.o_result
 
-    def _depthwise(self, m, stage, words):
+    def _depthwise(self, m, arriving, words):
         """Words by way of the place where lanes find the taps of their own channels."""
         self.operands = m.submodules.operands = operands = Operands(self.config)
-        late = Signal()
-        self.finishes = Signal()
-        m.d.sync += [
-            late.eq(self.walker.o_valid & self.walker.o_step.last),
-            self.finishes.eq(late),
-        ]
+        self.finishes = delayed(
+            m, self.walker.o_valid & self.walker.o_step.last, self.config.memory_latency
+        )
         m.d.comb += [
-            operands.i_valid.eq(stage[0].valid),
+            operands.i_valid.eq(arriving.valid),
             *(port.as_value().eq(word) for port, word in zip(operands.i_words, words, strict=True)),
             operands.i_depthwise.eq(is_depthwise(self.layer)),
             self.array.i_x.eq(operands.o_x),
@@ -246,53 +255,28 @@ class Engine(wiring.Component):
             argmax.i_row_end.eq(drain.o_row_end),
             argmax.i_channels.eq(layer.channels),
         ]
-        self._write_back(m, outputs, searching, argmax)
-
-    def _write_back(self, m, outputs, searching, argmax):
-        """A register in front of the memory: R bytes of a word, or an index, or the host's word."""
-        config, drain, loader, memory = self.config, self.drain, self.loader, self.activations
-        groups = config.inputs // config.requantisers
-        enable = Signal(config.inputs)
-        address = Signal(16)
-        word = Signal(8 * config.inputs)
-        mask = (1 << config.requantisers) - 1
-        m.d.sync += [
-            enable.eq(0),
-            address.eq(drain.o_destination.address),
-            word.eq(Cat(*outputs).replicate(groups)),
-        ]
-        with m.If(drain.o_valid & ~searching):
-            m.d.sync += enable.eq(mask << (drain.o_destination.lanes * config.requantisers))
-        if config.inputs >= 2:
-            # Positions follow each other; their indices are written one word after the other.
-            result_address = Signal(config.activation_address_bits + 1)
-            with m.If(self.sequencer.o_start):
-                m.d.sync += result_address.eq(self.layer.output_address)
-            with m.If(argmax.o_valid):
-                m.d.sync += [
-                    enable.eq(0b11), address.eq(result_address), word.eq(argmax.o_index),
-                    result_address.eq(result_address + 1),
-                ]
-            m.d.comb += self.index_beyond.eq(
-                argmax.o_valid & (result_address >= config.activation_words)
-            )
-        with m.If(loader.o_write[Region.ACTIVATIONS]):
-            m.d.sync += [
-                enable.eq(-1), address.eq(loader.o_address),
-                word.eq(loader.o_word[-8 * config.inputs :]),
-            ]
+        back = self.write_back
         m.d.comb += [
-            memory.i_write.eq(enable),
-            memory.i_write_address.eq(address),
-            memory.i_write_data.eq(word),
+            back.i_descriptor.eq(layer),
+            back.i_start.eq(self.sequencer.o_start),
+            back.i_valid.eq(drain.o_valid & ~searching),
+            back.i_destination.eq(drain.o_destination),
+            back.i_bytes.as_value().eq(Cat(*outputs)),
+            back.i_index_valid.eq(argmax.o_valid),
+            back.i_index.eq(argmax.o_index),
+            self.activations.i_write.eq(back.o_write),
+            self.activations.i_write_address.eq(back.o_address),
+            self.activations.i_write_data.eq(back.o_word),
         ]
 
     def _host(self, m):
         """While idle, the host's address is every memory's read address."""
         config, loader, step = self.config, self.loader, self.walker.o_step
         wiring.connect(m, wiring.flipped(self.i_access), loader.i_access)
-        wiring.connect(m, wiring.flipped(self.i_data), loader.i_data)
-        wiring.connect(m, loader.o_data, wiring.flipped(self.o_data))
+        wiring.connect(m, wiring.flipped(self.i_data), self.incoming.i)
+        wiring.connect(m, self.incoming.o, loader.i_data)
+        wiring.connect(m, loader.o_data, self.outgoing.i)
+        wiring.connect(m, self.outgoing.o, wiring.flipped(self.o_data))
         busy, host = self.o_busy, loader.o_address
         for memory, region, word in (
             (self.program, Region.PROGRAM, loader.o_word[-32:]),
@@ -307,7 +291,12 @@ class Engine(wiring.Component):
         m.d.comb += [
             self.program.i_address.eq(Mux(busy, self.sequencer.o_address, host)),
             self.records.i_address.eq(Mux(busy, self.drain.o_record << 1, host)),
-            self.weights.i_address.eq(Mux(busy, step.weight, host)),
+            self.weights.i_address.eq(
+                delayed(m, Mux(busy, step.weight, host), config.memory_latency - 2)
+            ),
+            self.write_back.i_host.eq(loader.o_write[Region.ACTIVATIONS]),
+            self.write_back.i_host_address.eq(host),
+            self.write_back.i_host_word.eq(loader.o_word[-8 * config.inputs :]),
             self.timing.i_address.eq(host),
             loader.i_weights.eq(self.weights.o_word),
             loader.i_words[Region.PROGRAM].eq(self.program.o_word),
@@ -316,4 +305,7 @@ class Engine(wiring.Component):
             loader.i_words[Region.TIMING].eq(self.timing.o_word),
         ]
         for t in range(config.pixels):
-            m.d.comb += self.activations.i_address[t].eq(Mux(busy, step.address[t], host))
+            m.d.comb += [
+                self.activations.i_address[t].eq(Mux(busy, step.address[t], host)),
+                self.activations.i_used[t].eq(Mux(busy, step.inside[t], 1)),
+            ]

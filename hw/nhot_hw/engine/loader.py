@@ -1,5 +1,7 @@
 """The host's way into the memories: bytes to words and back."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -35,7 +37,8 @@ class Loader(wiring.Component):
     i_data, o_data : streams of bytes
     o_write : Out(one bit a region), with o_address and o_word or o_weights
     o_address : word address, for reading too
-    i_words : In(a word a region), a cycle after the address
+    i_words, i_weights : In, of each memory the word at the address, ``config.memory_latency - 1``
+        cycles later
     """
 
     def __init__(self, config: EngineConfig):
@@ -170,8 +173,11 @@ class Loader(wiring.Component):
         part_end = part == field_bytes - 1
         word_end = Mux(is_weights, (place == last_field) & part_end,
                        place == self._last_byte(region))
-        with m.State("Fetch"):  # the memory sees the address
-            m.next = "Take"
+        # The memories see the address, for as long as the slowest of them takes.
+        waits = [f"Wait-{i}" for i in range(1, self.config.memory_latency - 1)]
+        for state, following in pairwise(["Fetch", *waits, "Take"]):
+            with m.State(state):
+                m.next = following
         with m.State("Take"):
             m.d.sync += [
                 plain.eq(self.i_words[region]), fields.eq(self.i_weights), place.eq(0), part.eq(0),

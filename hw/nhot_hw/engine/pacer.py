@@ -53,12 +53,13 @@ class Pacer(wiring.Component):
         phase = Signal(2)
         second = Signal()
         group = Signal(range(max(config.filters, config.inputs) // config.requantisers + 1))
-        pixel = Signal(range(max(2, config.pixels)))
+        pixel = Signal(range(config.pixels))
 
         full = Mux(array, config.filters, config.inputs) // config.requantisers
         groups = Mux(place.last_tile, layer.last_groups, full)
-        last_pixel = Mux(array & place.last_column, layer.last_pixels - 1,
-                         Mux(array, config.pixels - 1, 0))
+        full_column = Mux(array & ~layer.one_pixel, config.pixels - 1, 0)
+        last_pixel = Mux(array & place.last_column, layer.last_pixels - 1, full_column)
+        next_pixel = pixel + pixel_step(layer, config)
         slot_end, value_end, pixel_end, group_end = (
             Signal(name=name) for name in ("slot_end", "value_end", "pixel_end", "group_end")
         )
@@ -66,7 +67,7 @@ class Pacer(wiring.Component):
             slot_end.eq(active & (phase == (layer.terms - 1) // at_once)),
             value_end.eq(slot_end & (second == addition)),
             pixel_end.eq(value_end & (group == groups - 1)),
-            group_end.eq(pixel_end & self._is_last(pixel, last_pixel)),
+            group_end.eq(pixel_end & (next_pixel > last_pixel)),
             self.o_ready.eq(~active | group_end),
         ]
         with m.If(active):
@@ -76,7 +77,7 @@ class Pacer(wiring.Component):
         with m.If(value_end):
             m.d.sync += group.eq(Mux(pixel_end, 0, group + 1))
         with m.If(pixel_end):
-            m.d.sync += pixel.eq(Mux(group_end, 0, pixel + pixel_step(layer, config)))
+            m.d.sync += pixel.eq(Mux(group_end, 0, next_pixel))
         with m.If(self.i_finish):
             m.d.sync += [active.eq(1), place.eq(self.i_pixel)]
         with m.Elif(group_end):
@@ -96,8 +97,3 @@ class Pacer(wiring.Component):
         with m.Elif(value_end):
             m.d.comb += self.o_slot.ends.eq(Ends.VALUE)
         return m
-
-    def _is_last(self, pixel, last):
-        """Whether no pixel follows among those that give outputs."""
-        step = pixel_step(self.i_descriptor, self.config)
-        return pixel == last if isinstance(step, int) else pixel + step > last

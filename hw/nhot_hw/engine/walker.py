@@ -180,8 +180,11 @@ class Walker(wiring.Component):
             m.d.sync += x.eq(x + layer.step_x)
         width, height = layer.width[: bits - 1], layer.height[: bits - 1]
         inside_y = (y >= 0) & (y < height)
-        positions = [x + offset for offset in self._multiples(m, layer.stride_x, bits)]
-        return [inside_y & (pixel >= 0) & (pixel < width) for pixel in positions]
+        first, *others = [x + offset for offset in self._multiples(m, layer.stride_x, bits)]
+        return [
+            inside_y & (first >= 0) & (first < width),
+            *(inside_y & ~layer.one_pixel & (pixel >= 0) & (pixel < width) for pixel in others),
+        ]
 
     def _weight(self, m, advance, window_end, tile_end):
         """Weight words run on through a window, start anew for each pixel, move on with a tile."""

@@ -7,11 +7,12 @@ from amaranth.lib.wiring import In, connect, flipped
 
 from nhot.contract.config import EngineConfig
 from nhot.contract.program import Region
+from nhot_hw.delay import delayed
 from nhot_hw.engine.access import AccessLayout
 from nhot_hw.engine.loader import Loader, word_bytes
 from nhot_hw.engine.readout import Readout
-from nhot_hw.formal.history import delayed, offered_stays
 from nhot_hw.formal.inside import Inside
+from nhot_hw.formal.offered import offered_stays
 
 __all__ = ["LoaderReads", "LoaderWrites", "ReadoutKeeps"]
 
@@ -148,7 +149,8 @@ class LoaderReads(wiring.Component):
         at, lane, region, length, done, size = self._follow(m, dut)
         place, here, word = AnyConst(3), AnyConst(16), AnyConst(dut.plain_bits)
         value = word.word_select(place, 8)
-        m.d.comb += Assume((delayed(m, dut.o_address, 1) != here) | (self.words == word))
+        asked = delayed(m, dut.o_address, CONFIG.memory_latency - 1)
+        m.d.comb += Assume((asked != here) | (self.words == word))
         gives = dut.o_data.valid & self.ready
         m.d.comb += [
             Assert(~dut.o_data.valid | (done != length), "no byte may be given beyond the length"),
@@ -160,7 +162,8 @@ class LoaderReads(wiring.Component):
         offered_stays(m, dut.o_data)
         giving = inside.state("Give")
         m.d.comb += [
-            Assert(inside.state("Idle", "Fetch", "Take", "Give"), "it reads alone"),
+            Assert(inside.state("Idle", "Fetch", "Wait-1", "Wait-2", "Take", "Give"),
+                   "it reads alone"),
             Assert(~inside["shift"], "no field of a weight moves"),
             Assert(dut.i_access.ready | (done != length), "a byte is to come"),
             Assert(dut.i_access.ready | (inside["left"] == (length - done)[:16]),

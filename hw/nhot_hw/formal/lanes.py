@@ -22,7 +22,7 @@ from amaranth.lib.wiring import In
 
 from nhot.formats import Uniform
 from nhot.formats.terms import sum_terms
-from nhot_hw.formal.history import delayed
+from nhot_hw.delay import delayed
 from nhot_hw.lanes import Lane, LaneSpec
 from nhot_hw.lanes.register import bits_for
 

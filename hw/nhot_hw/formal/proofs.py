@@ -44,7 +44,7 @@ _STREAMS = (
         claim="every byte written lands in its place of its word, exactly length are taken",
     ),
     Proof(
-        name="loader-read", create=LoaderReads, depth=2, reach=14,
+        name="loader-read", create=LoaderReads, depth=2, reach=20,
         claim="every byte read is that of its place of its word, exactly length are given",
     ),
     Proof(

@@ -4,8 +4,8 @@ from amaranth.hdl import Assert, Assume, Cover, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, connect, flipped
 
-from nhot_hw.formal.history import offered_stays
 from nhot_hw.formal.inside import Inside
+from nhot_hw.formal.offered import offered_stays
 from nhot_hw.io import ReplayFifo
 
 __all__ = ["ReplayKeeps"]

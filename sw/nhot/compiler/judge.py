@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from nhot.compiler.schedule import Loops
+from nhot.contract.banks import conflicts
 from nhot.contract.config import DEPTHWISE_KERNEL, EngineConfig
 from nhot.contract.cycles import leading_columns
 from nhot.contract.program import Descriptor, Operation
@@ -48,6 +49,7 @@ class Check:
                 allowed = f"{low} to {high}" if low < high else f"{high}"
                 raise NhotError(f"{name} must be {allowed}, not {value}")
         self._check_columns()
+        self._check_banks()
         self._check_jumps()
         self._check_positions()
         self._check_records()
@@ -69,7 +71,7 @@ class Check:
 
     @property
     def _pixels(self) -> int:
-        return self.config.pixels if self._array else 1
+        return self.step.pixels(self.config.pixels)
 
     @property
     def _lanes(self) -> int:
@@ -98,6 +100,7 @@ class Check:
             "weight_address": (0, self.weights - 1) if array else none,
             "requant_address": (0, len(self.records) - 1),
             "channels": none,
+            "one_pixel": (0, int(step.operation is Operation.ARRAY and config.pixels > 1)),
         }
         if step.operation in (Operation.ADD, Operation.ARGMAX):
             ranges |= dict.fromkeys(_STILL, none)
@@ -135,6 +138,15 @@ class Check:
             raise NhotError(
                 f"columns must be {config.preloads} and a multiple of {step.step_x}, not "
                 f"{step.columns}"
+            )
+
+    def _check_banks(self) -> None:
+        """Pixels of a column read their words in the same cycle, each from a bank of its own."""
+        banks, distance = self.config.banks, self.step.lane_step
+        if self._pixels > 1 and conflicts(distance, banks):
+            raise NhotError(
+                f"lane_step must be no multiple of {banks} for {self._pixels} pixels, not "
+                f"{distance}"
             )
 
     def _check_jumps(self) -> None:

@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nhot.compiler.lower import Layer
-from nhot.compiler.schedule import Addresses, Loops, first_input, lane_step, loops_of
+from nhot.compiler.schedule import (
+    Addresses,
+    Loops,
+    first_input,
+    lane_step,
+    loops_of,
+    pixels_of,
+)
 from nhot.compiler.widths import layer_widths
 from nhot.contract.config import SIZES, WINDOW_BITS, EngineConfig
 from nhot.contract.program import FIELDS, Operation
@@ -105,7 +112,7 @@ def _positions(layer: Layer, config: EngineConfig) -> Iterator[Demand]:
     if layer.operation in (Operation.ADD, Operation.ARGMAX):
         return  # these look at no position
     loops, window = _loops(layer, config), layer.window
-    pixels = config.pixels if layer.operation.on_lanes else 1
+    pixels = pixels_of(layer, config)
     most = 1 << (config.position_bits - 1)
     for what, count, step, axis in (
         ("rows", loops.rows, window.stride[0], 0),

@@ -88,7 +88,7 @@ class Machine:
 
     def _taps(self, step: Descriptor, window: Ints) -> Ints:
         """The nine taps of each output, from columns of three. (tile, row, output, 1, tap, S)"""
-        pixels = self.config.pixels
+        pixels = step.pixels(self.config.pixels)
         x = window.reshape(*window.shape[:2], -1, DEPTHWISE_KERNEL, self.config.inputs)
         first = leading_columns(step, self.config) * pixels
         end = step.columns * pixels + step.last_pixels
@@ -173,7 +173,7 @@ class Machine:
 
 def _walk(step: Descriptor, config: EngineConfig) -> _Walk:
     """Undo the jumps: the address of every step, as the running address would have it."""
-    pixels = config.pixels if step.operation.on_lanes else 1
+    pixels = step.pixels(config.pixels)
     counts = (
         step.tiles, step.rows, step.columns, pixels - 1, step.kernel_y, step.kernel_x, step.words
     )

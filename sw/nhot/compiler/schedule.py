@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nhot.compiler.lower import Layer
+from nhot.contract.banks import conflicts
 from nhot.contract.config import EngineConfig
 from nhot.contract.program import Descriptor, Operation
 
 __all__ = ["Addresses", "Loops", "descriptor", "first_input", "lane_step", "loops_of",
-    "pixel_groups",
+    "pixel_groups", "pixels_of",
 ]
 
 _MASK = 0xFFFF
@@ -67,7 +68,7 @@ def descriptor(layer: Layer, config: EngineConfig, addresses: Addresses) -> Desc
     in_height, in_width, in_channels = layer.source
     channels = layer.target[2]
     array, argmax = layer.operation.on_lanes, layer.operation is Operation.ARGMAX
-    pixels = config.pixels if array else 1
+    pixels = pixels_of(layer, config)
     # A window that takes two operands, or walks a tensor flat, must never look out of bounds.
     in_bounds = layer.operation in (Operation.ADD, Operation.ARGMAX)
     positions = {
@@ -85,6 +86,7 @@ def descriptor(layer: Layer, config: EngineConfig, addresses: Addresses) -> Desc
         channels, groups = in_channels, per_tile
     return Descriptor(
         operation=layer.operation, terms=layer.terms, pad_value=layer.pad_value,
+        one_pixel=int(array and pixels < config.pixels),
         zero_point=layer.requant.zero_point, low=layer.requant.low, high=layer.requant.high,
         per_channel=int(array), channels=channels if argmax else 0,
         input_address=first_input(layer, config, addresses) & _MASK,
@@ -116,7 +118,8 @@ def loops_of(layer: Layer, config: EngineConfig, addresses: Addresses) -> Loops:
                 columns=pixel_groups(layer, config)[0],
                 tiles=-(-len(layer.filters) // config.filters),
                 step_word=1, step_tap=(step_y * row, step_x * words), step_row=stride_y * row,
-                step_column=stride_x * words * config.pixels, step_tile=layer.reach.distance,
+                step_column=stride_x * words * pixels_of(layer, config),
+                step_tile=layer.reach.distance,
             )
         case Operation.ARGMAX:
             return Loops(
@@ -138,13 +141,21 @@ def loops_of(layer: Layer, config: EngineConfig, addresses: Addresses) -> Loops:
 
 
 def pixel_groups(layer: Layer, config: EngineConfig) -> tuple[int, int]:
-    """Groups of T pixels in a row, and the pixels of the last one; elsewhere each is a group."""
+    """Groups of pixels in a row, and the pixels of the last one; elsewhere each is a group."""
     columns = (layer.target[1] - 1) * layer.stride + 1
     if not layer.operation.on_lanes:
         return columns, 1
-    groups = -(-columns // config.pixels)
+    pixels = pixels_of(layer, config)
+    groups = -(-columns // pixels)
     leading = config.preloads if layer.operation is Operation.DEPTHWISE else 0
-    return leading + groups, columns - (groups - 1) * config.pixels
+    return leading + groups, columns - (groups - 1) * pixels
+
+
+def pixels_of(layer: Layer, config: EngineConfig) -> int:
+    """Pixels side by side: T on lanes, or one where T would ask the same bank for their words."""
+    if not layer.operation.on_lanes or conflicts(lane_step(layer, config), config.banks):
+        return 1
+    return config.pixels
 
 
 def lane_step(layer: Layer, config: EngineConfig) -> int:

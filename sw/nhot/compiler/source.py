@@ -34,7 +34,7 @@ class _Choice:
 
     def bits(self, config: EngineConfig) -> int:
         """Of the memories that depend on the layout."""
-        word = 8 * config.inputs * config.pixels
+        word = 8 * config.inputs
         return self.activation_words * word + self.weight_words * config.weight_word_bits
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from nhot.compiler.steps import Reach, grouped_steps, reach
 from nhot.compiler.unfold import unfold_weights
+from nhot.contract.banks import conflicts
 from nhot.contract.config import DEPTHWISE_KERNEL, DEPTHWISE_TAPS, SIZES, EngineConfig
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
@@ -56,9 +57,10 @@ def takes_taps(node: Conv2d | Linear, config: EngineConfig) -> TypeGuard[Conv2d]
         return False
     filters, *kernel, depth = node.weights.shape
     stride = node.window.stride[1]
+    position = -(-filters // config.inputs)
     return (
         depth == 1 and filters == node.groups and kernel == [DEPTHWISE_KERNEL] * 2
-        and node.window.dilation == (1, 1)
+        and node.window.dilation == (1, 1) and not conflicts(position, config.banks)
         and (stride == 1 or (stride == 2 and (config.pixels == 1 or config.pixels % 2 == 0)))
     )
 

@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 from math import gcd
 from typing import Literal
 
+from nhot.contract.banks import bank_words, banks
 from nhot.contract.latency import (
-    MEMORY_LATENCY,
     REQUANT_LATENCY,
     interval,
+    memory_latency,
     product_latency,
     sum_latency,
 )
@@ -46,7 +47,7 @@ class EngineConfig:
     Parameters
     ----------
     pixels : int
-        T, output pixels side by side; each has its own copy of the activation memory.
+        T, output pixels side by side.
     filters : int
         P, filters at a time.
     inputs : int
@@ -167,7 +168,22 @@ class EngineConfig:
     @property
     def sum_latency(self) -> int:
         """Cycles from the last step of an array's sum to the sum, the memories' included."""
-        return MEMORY_LATENCY + self.lane_latency
+        return self.memory_latency + self.lane_latency
+
+    @property
+    def memory_latency(self) -> int:
+        """Cycles from a step to its words at the lanes."""
+        return memory_latency(self.banks)
+
+    @property
+    def banks(self) -> int:
+        """Memories that the activations are dealt out to."""
+        return banks(self.pixels)
+
+    @property
+    def bank_words(self) -> int:
+        """Depth of a bank."""
+        return bank_words(self.activation_words, self.banks)
 
     @property
     def word_codes(self) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nhot.contract.config import EngineConfig
-from nhot.contract.latency import MEMORY_LATENCY, REQUANT_LATENCY, WINDOW_LATENCY
+from nhot.contract.latency import REQUANT_LATENCY, WINDOW_LATENCY
 from nhot.contract.program import DESCRIPTOR_WORDS, LIMIT_CYCLES, Descriptor, Operation
 
 __all__ = ["layer_cycles", "leading_columns", "program_cycles", "run_limit"]
@@ -58,7 +58,7 @@ def _steps(step: Descriptor, config: EngineConfig) -> int:
 def _sum_latency(step: Descriptor, config: EngineConfig) -> int:
     if step.operation.on_lanes:
         return config.sum_latency
-    return MEMORY_LATENCY + WINDOW_LATENCY
+    return config.memory_latency + WINDOW_LATENCY
 
 
 def _fetch(config: EngineConfig) -> int:
@@ -71,7 +71,7 @@ def _pixel_groups(step: Descriptor, config: EngineConfig) -> Iterator[tuple[int,
 
     With each, the cycles of its requantisation, and those of the steps of the group after it.
     """
-    pixels = config.pixels if step.operation.on_lanes else 1
+    pixels = step.pixels(config.pixels)
     full = (config.filters if step.operation.on_lanes else config.inputs) // config.requantisers
     slot = -(-step.terms // config.requant_terms)
     depthwise = step.operation is Operation.DEPTHWISE

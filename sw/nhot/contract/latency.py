@@ -7,12 +7,9 @@ from typing import NamedTuple
 from nhot.formats import Format, NHot
 
 __all__ = [
-    "MEMORY_LATENCY", "REQUANT_LATENCY", "WINDOW_LATENCY", "interval", "product_latency",
+    "REQUANT_LATENCY", "WINDOW_LATENCY", "interval", "memory_latency", "product_latency",
     "sum_latency",
 ]
-
-MEMORY_LATENCY = 2
-"""Cycles from a step to its words at the lanes: the memories' own, and a register behind them."""
 
 WINDOW_LATENCY = 1
 """Cycles from the last tap of a pool or an addition to its result."""
@@ -30,6 +27,14 @@ REQUANT_LATENCY = {
     for terms, levels in ((1, 0), (2, 1), (4, 2))
 }
 """By the terms that a requantiser takes in a cycle: they are added up in a tree."""
+
+
+def memory_latency(banks: int) -> int:
+    """Cycles from a step to its words at the lanes: the memories' own, and a register behind them.
+
+    With banks two more: an address has a register to itself, and one at the bank that it is in.
+    """
+    return 2 if banks == 1 else 4
 
 
 def interval(format: Format, style: str) -> int:

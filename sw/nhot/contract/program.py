@@ -67,7 +67,8 @@ class Fault(IntEnum):
 
 
 WORDS: tuple[dict[str, int], ...] = (
-    {"operation": 4, "terms": 4, "pad_value": 8, "zero_point": 8, "per_channel": 1},
+    {"operation": 4, "terms": 4, "pad_value": 8, "zero_point": 8, "per_channel": 1,
+     "one_pixel": 1},
     {"low": 8, "high": 8, "channels": 16},
     {"input_address": 16, "output_address": 16},
     {"weight_address": 16, "requant_address": 16},
@@ -108,6 +109,9 @@ class Descriptor:
         Of the output, as stored (signed 8 bits).
     per_channel : int
         1: each group of R outputs has its own requantisation record; 0: all share one.
+    one_pixel : int
+        1: columns of the array have one pixel each, whatever T, as its words lie so that T pixels
+        could not read theirs in the same cycle.
     channels : int
         Valid channels of an argmax.
     input_address, output_address, weight_address, requant_address : int
@@ -143,6 +147,7 @@ class Descriptor:
     pad_value: int = 0
     zero_point: int = 0
     per_channel: int = 0
+    one_pixel: int = 0
     low: int = -128
     high: int = 127
     channels: int = 0
@@ -190,6 +195,10 @@ class Descriptor:
     def records(self) -> int:
         """Requantisation records an output needs: two for the two operands of an addition."""
         return 2 if self.operation is Operation.ADD else 1
+
+    def pixels(self, most: int) -> int:
+        """Pixels of a column, of an engine with T = ``most``."""
+        return most if self.operation.on_lanes and not self.one_pixel else 1
 
     def pack(self) -> bytes:
         """The descriptor as :data:`DESCRIPTOR_WORDS` little-endian 32-bit words."""

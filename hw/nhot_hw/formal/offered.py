@@ -1,18 +1,9 @@
-"""Values of the past, for specifications of what takes several cycles."""
+"""What a port did in the cycle before, for specifications of streams."""
 
 from amaranth.hdl import Assert, Module, Signal, Value
 from amaranth.lib import stream
 
-__all__ = ["delayed", "offered_stays"]
-
-
-def delayed(m: Module, value: Value, cycles: int) -> Value:
-    """``value`` of so many cycles ago; before the first cycle, 0."""
-    for _ in range(cycles):
-        before = Signal(value.shape())
-        m.d.sync += before.eq(value)
-        value = before
-    return value
+__all__ = ["offered_stays"]
 
 
 def offered_stays(m: Module, port: stream.Interface, *, unless: Value | int = 0) -> None:
