@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from nhot.compiler import EngineConfig, compile_network
-from nhot.contract.cycles import program_cycles
 from nhot.contract.banks import conflicts
+from nhot.contract.cycles import program_cycles
 from nhot.contract.program import Operation, unpack_program
 from nhot.network.reference import run
 from nhot.testing.depthwise import depthwise_network
