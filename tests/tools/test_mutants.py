@@ -6,17 +6,21 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from collections import deque
+from contextlib import nullcontext
 
 import pytest
 
 from nhot.errors import NhotError
 from nhot_tools.mutants import __main__ as command
-from nhot_tools.mutants.campaign import Outcome, Results
+from nhot_tools.mutants import campaign
+from nhot_tools.mutants.campaign import Outcome, Results, _Worker
 from nhot_tools.mutants.explained import read_explained, stale
 from nhot_tools.mutants.mutant import find_mutants
 from nhot_tools.mutants.scope import mutants_in, sources
-from nhot_tools.mutants.selection import Selection
-from nhot_tools.tree import ROOT, files
+from nhot_tools.mutants.selection import Named, Selection
+from nhot_tools.tree import ROOT, Tree, files
 
 SERVE = "from nhot_tools.mutants import server; server._PRELOADED = (); server.main()"
 
@@ -169,17 +173,84 @@ def test_the_server_gives_the_tests_verdict(tmp_path):
     )
     (tmp_path / "test_broken.py").write_text("def test_it(): 1 +\n", encoding="utf-8")
     jobs = [{"test_it.py::test_good": 0}, {"test_it.py::test_good": 0, "test_it.py::test_bad": 0},
-            {"test_it.py::test_slow": -2.98}, {"test_broken.py::test_it": 0}]
+            {"test_it.py::test_slow": -2.98}, {"test_broken.py::test_it": 0},
+            {"test_it.py::test_gone": 0}, {"test_gone.py::test_it": 0}]
     done = subprocess.run(
         [sys.executable, "-c", SERVE], cwd=tmp_path, text=True, capture_output=True, check=True,
         env={**os.environ, "PYTHONPATH": str(ROOT / "tools")},
         input="".join(json.dumps({"tests": tests}) + "\n" for tests in jobs),
     )
     answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [answer["outcome"] for answer in answers] == ["passed", "killed", "timeout", "killed"]
+    assert [answer["outcome"] for answer in answers] == [
+        "passed", "killed", "timeout", "broken", "empty", "broken"
+    ]
     assert [answer["by"] for answer in answers[1:3]] == [
         "test_it.py::test_bad", "test_it.py::test_slow"
     ]
+
+
+class Scripted(_Worker):
+    """A worker whose server gives these outcomes, one after another."""
+
+    def __init__(self, folder, outcomes):
+        self.tree = Tree(folder, ["sw/nhot/errors.py"])
+        self.target = self.tree.root / "sw/nhot/errors.py"
+        self.outcomes = list(outcomes)
+        self.planted = []
+
+    def _ask(self, job):
+        self.planted.append(self.target.read_bytes() != (ROOT / "sw/nhot/errors.py").read_bytes())
+        return {"outcome": self.outcomes.pop(0), "by": "the script"}
+
+
+@pytest.mark.parametrize(("outcomes", "planted", "verdict"), [
+    (["killed"], [True], "killed"),
+    (["passed", "passed"], [True, True], "passed"),
+    (["broken", "passed"], [True, False], "broken"),
+    (["timeout", "passed"], [True, False], "timeout"),
+    (["empty", "passed", "killed"], [True, False, True], "killed"),
+])
+def test_what_no_test_says_is_tried_without_the_fault(tmp_path, outcomes, planted, verdict):
+    worker = Scripted(tmp_path, outcomes)
+    answer = worker.try_out(mutants_in(["sw/nhot/errors.py"])[0], [{"one": 0}, {"two": 0}])
+    assert answer["outcome"] == verdict
+    assert worker.planted == planted
+
+
+@pytest.mark.parametrize("outcome", ["broken", "empty", "timeout"])
+def test_nothing_counts_as_killed_in_a_broken_environment(tmp_path, outcome):
+    worker = Scripted(tmp_path, 2 * [outcome])
+    with pytest.raises(NhotError, match="must pass without a fault, not end with: the script"):
+        worker.try_out(mutants_in(["sw/nhot/errors.py"])[0], [{"one": 0}])
+
+
+def test_a_broken_environment_stops_all_workers(tmp_path, monkeypatch):
+    stopped = threading.Event()
+
+    class Faults(deque):
+        def clear(self):
+            super().clear()
+            stopped.set()
+
+    class Slow(Scripted):
+        def _ask(self, job):
+            answer = super()._ask(job)
+            if self.planted[-1]:
+                stopped.wait(60)
+            return answer
+
+    mutants = mutants_in(["sw/nhot/errors.py"])
+    workers = [Scripted(tmp_path / "0", ["passed", "broken", "broken"]),
+               Slow(tmp_path / "1", ["passed", *len(mutants) * ["killed"]])]
+    monkeypatch.setattr(campaign, "deque", Faults)
+    monkeypatch.setattr(campaign, "_worker", lambda folder, names: nullcontext(workers.pop()))
+    selection = Named.__new__(Named)
+    selection.seconds = {"one": 0}
+    results = Results(tmp_path / "results.jsonl")
+    with pytest.raises(NhotError, match="Tests must pass without a fault"):
+        campaign.run(mutants, folder=tmp_path, names=[], tree="1", selection=selection,
+                     results=results, jobs=2, patience=1)
+    assert len(results.outcomes) <= 1
 
 
 def test_the_tools_stay_out_of_the_packages():

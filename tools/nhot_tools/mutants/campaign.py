@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import compileall
 import json
-import queue
 import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,6 +27,7 @@ __all__ = ["KILLED", "Outcome", "Results", "run"]
 
 KILLED = ("killed", "timeout")
 _FIRST_TESTS, _FIRST_SECONDS = 100, 8.0
+_WHAT = {"passed": "lived", "empty": "lived", "broken": "killed"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,17 +98,27 @@ class _Worker:
             raise NhotError(f"Tests must pass without a fault, not end with: {answer['by']}")
 
     def try_out(self, mutant: Mutant, batches: list[dict[str, float]]) -> dict[str, str]:
-        """Plant, run the batches until one notices, and put the file right again."""
+        """Plant, and run the batches until one notices.
+
+        That a test failed is the fault's doing. Any other end is so only where the same tests pass
+        without it: :class:`NhotError` if they do not, as then the environment is broken.
+        """
+        answer = {"outcome": "passed", "by": ""}
+        for batch in batches:
+            answer = self._ask_of(mutant, batch)
+            if answer["outcome"] not in ("passed", "killed"):
+                self.check(batch)
+            if answer["outcome"] not in ("passed", "empty"):
+                break
+        return answer
+
+    def _ask_of(self, mutant: Mutant, batch: dict[str, float]) -> dict[str, str]:
+        """Plant, run one batch, and put the file right again."""
         data = (ROOT / mutant.path).read_bytes()
         target = self.tree.root / mutant.path
         target.write_bytes(mutant.plant(data))
         try:
-            answer = {"outcome": "passed", "by": ""}
-            for batch in batches:
-                answer = self._ask({"tests": batch})
-                if answer["outcome"] != "passed":
-                    break
-            return answer
+            return self._ask({"tests": batch})
         finally:
             target.write_bytes(data)
             self.tree.clean_home()
@@ -127,12 +138,9 @@ def run(
 ) -> None:
     """Try all ``mutants`` that ``results`` do not have for this ``tree``."""
     known = results.of(tree)
-    todo: queue.SimpleQueue[Mutant] = queue.SimpleQueue()
-    for mutant in mutants:
-        if mutant.key not in known:
-            todo.put(mutant)
+    todo = deque(mutant for mutant in mutants if mutant.key not in known)
     lived = sum(known[mutant.key].what not in KILLED for mutant in mutants if mutant.key in known)
-    progress = Progress("planting faults", todo.qsize())
+    progress = Progress("planting faults", len(todo))
     lock = threading.Lock()
 
     def work(number: int) -> None:
@@ -141,8 +149,8 @@ def run(
             worker.check(selection.sample())
             while True:
                 try:
-                    mutant = todo.get_nowait()
-                except queue.Empty:
+                    mutant = todo.popleft()
+                except IndexError:
                     return
                 outcome = _outcome(worker, mutant, selection, tree, patience)
                 with lock:
@@ -151,8 +159,14 @@ def run(
                     progress.unit = f"faults, {lived} lived"
                     progress.step()
 
+    def work_or_stop(number: int) -> None:
+        try:
+            work(number)
+        finally:
+            todo.clear()  # nothing is left, or nothing can be said: the other ones end, too
+
     with progress, ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(work, range(jobs)))
+        list(pool.map(work_or_stop, range(jobs)))
 
 
 @contextmanager
@@ -172,8 +186,7 @@ def _outcome(
     what, by = "unseen", ""
     if tests:
         answer = worker.try_out(mutant, _batches(tests, selection.seconds))
-        what = "lived" if answer["outcome"] == "passed" else answer["outcome"]
-        by = answer["by"]
+        what, by = _WHAT.get(answer["outcome"], answer["outcome"]), answer["by"]
     return Outcome(
         key=mutant.key, tree=tree, what=what, by=by, seconds=round(time.monotonic() - start, 2)
     )

@@ -2,7 +2,9 @@
 
 It runs in a copy of the tree. A job is a line of JSON on standard input, ``{"tests": {name:
 seconds}}`` in the order in which to run; the answer is a line of JSON, ``{"outcome", "by"}``:
-``passed``, ``killed`` or ``timeout``, and the test that did it.
+``passed``; ``killed`` or ``timeout``, and the test that did it; ``empty`` if none of the tests was
+there; or ``broken`` if the run ended in another way without a test that failed, as where a module
+cannot be imported: by the fault, or because something else is wrong.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ _PRELOADED = (
 _COLLECTION_SECONDS = 180
 _MEMORY = 16 << 30
 _TIMEOUT = 124
+_OUTCOMES = {
+    pytest.ExitCode.OK: "passed", pytest.ExitCode.NO_TESTS_COLLECTED: "empty", _TIMEOUT: "timeout",
+}
 
 
 class _Picker:
@@ -100,7 +105,7 @@ def _run(tests: dict[str, float]) -> dict[str, str]:
         by = ""
     os.close(receive)
     code = os.waitstatus_to_exitcode(status)
-    outcome = {0: "passed", _TIMEOUT: "timeout"}.get(code, "killed")
+    outcome = _OUTCOMES.get(code, "killed" if by else "broken")
     return {"outcome": outcome, "by": by or f"pytest ended with code {code}"}
 
 
