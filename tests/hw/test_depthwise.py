@@ -21,7 +21,8 @@ CONFIG = EngineConfig(
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize(("pixels", "requant_terms"), [(1, 4), (1, 1), (2, 2), (3, 4), (4, 1)])
 def test_equals_the_reference_in_the_cycles_that_are_predicted(pixels, requant_terms, stride):
-    config = replace(CONFIG, pixels=pixels, requant_terms=requant_terms)
+    lane = "chain" if pixels == 2 else "parallel"
+    config = replace(CONFIG, pixels=pixels, requant_terms=requant_terms, lane=lane)
     rng = np.random.default_rng(10 * pixels + stride)
     network = depthwise_network(rng, config, stride=(int(rng.integers(1, 3)), stride))
     image = compile_network(network, config)

@@ -22,7 +22,8 @@ from nhot_sim.requantise import requantise
     (EngineConfig(weight_words=128), False),
     (EngineConfig(pixels=2, filters=2, inputs=4, requantisers=2, lane="serial"), True),
     (EngineConfig(format="signed-binary/4", filters=2, inputs=2, weight_words=256), False),
-], ids=["parallel", "serial", "regions"])
+    (EngineConfig(pixels=2, inputs=8, requantisers=2, lane="chain"), True),
+], ids=["parallel", "serial", "regions", "chain"])
 def test_network_equals_reference(config, direct):
     network = sample_network(config.format, size=5)
     x = extreme_inputs(network)[:1]
@@ -44,7 +45,9 @@ def test_network_equals_reference(config, direct):
     EngineConfig(filters=8, requantisers=4, format="signed-binary/4", weight_words=1024),
     EngineConfig(pixels=2, inputs=8, requantisers=4, format="int8", weight_words=1024),
     EngineConfig(filters=16, requantisers=4, requant_terms=2, format="1hot", weight_words=1024),
+    EngineConfig(pixels=2, inputs=8, format="signed-binary", lane="chain", weight_words=1024),
     EngineConfig(pixels=2, requantisers=4, requant_terms=4, format="2hot", weight_words=1024),
+    EngineConfig(inputs=2, filters=2, format="3hot", lane="chain", weight_words=2048),
 ], ids=lambda config: config.format)
 def test_cycles_are_predicted(config):
     network = random_network(5, formats=(config.weight_format,), widest=9, argmax=True)

@@ -87,8 +87,6 @@ class Sequencer(wiring.Component):
                     m.next = "Fetch"
             with m.State("Fetch"):
                 m.d.sync += [arriving.eq(1), index.eq(index + 1)]
-                with m.If(index == 0):
-                    m.d.sync += too_much.eq(0)
                 m.d.sync += self.o_address.eq(self.o_address + 1)
                 with m.If(index == DESCRIPTOR_WORDS - 1):
                     m.d.sync += settle.eq(self.config.pixels)

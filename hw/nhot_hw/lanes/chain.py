@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from amaranth.hdl import Const, Module, Mux, Value
 
+from nhot.contract.latency import chain_weights
 from nhot.formats import NHot
 from nhot_hw.lanes.ccu2c import Fused, is_ecp5, is_ice40
 from nhot_hw.lanes.parallel import ParallelLane, max_shifts
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ChainLane", "SignedBinaryChainLane"]
 
-_TERMS = 4
-
 
 class ChainLane(ParallelLane):
     """n-hot: terms in chains of about four, of whole weights, and a tree of the chains.
@@ -26,16 +25,9 @@ class ChainLane(ParallelLane):
     and what is not yet due waits in flip-flops; activations in those of all lanes.
     """
 
-    @staticmethod
-    def product_latency(spec: "LaneSpec") -> int:
-        return _weights(spec) * _terms(spec)
-
-    @staticmethod
-    def addends(spec: "LaneSpec") -> int:
-        return -(-spec.inputs // _weights(spec))
-
     def products(self, m: Module, *, platform: object) -> list[Value | Fused | Held]:
-        operands, weights = self.operands(), _weights(self.spec)
+        operands = self.operands()
+        weights = chain_weights(self.spec.format, self.spec.inputs)
         return [
             self._chain(m, operands[k:k + weights], platform)
             for k in range(0, len(operands), weights)
@@ -95,8 +87,3 @@ class SignedBinaryChainLane(ChainLane):
 def _terms(spec: "LaneSpec") -> int:
     """Terms of a weight."""
     return spec.format.n if isinstance(spec.format, NHot) else 1
-
-
-def _weights(spec: "LaneSpec") -> int:
-    """Weights of a chain."""
-    return min(spec.inputs, max(1, _TERMS // _terms(spec)))

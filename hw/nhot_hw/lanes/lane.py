@@ -7,7 +7,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigne
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from nhot.contract.latency import product_latency
+from nhot.contract.latency import addends, product_latency
 from nhot_hw.lanes.ccu2c import Fused, fused_accumulate, fused_add, is_ecp5
 from nhot_hw.lanes.register import Held, add_tree, delay
 
@@ -68,7 +68,7 @@ class Lane(wiring.Component):
     @staticmethod
     def product_latency(spec: "LaneSpec") -> int:
         """Cycles from the inputs to the products: what the compiler counts on, for engines."""
-        return product_latency(spec.format, spec.style)
+        return product_latency(spec.format, spec.style, spec.inputs)
 
     @abstractmethod
     def product(self, m: Module, x: Value, field: Value, *, fuse: bool) -> Value | Fused:
@@ -80,7 +80,7 @@ class Lane(wiring.Component):
     @staticmethod
     def addends(spec: "LaneSpec") -> int:
         """How many numbers of a step the adder tree adds."""
-        return spec.inputs
+        return addends(spec.format, spec.style, spec.inputs)
 
     def products(self, m: Module, *, platform: object) -> list[Value | Fused | Held]:
         """What the adder tree adds; takes ``product_latency`` cycles."""

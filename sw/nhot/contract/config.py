@@ -11,6 +11,7 @@ from typing import Literal
 from nhot.contract.banks import bank_words, banks
 from nhot.contract.latency import (
     REQUANT_LATENCY,
+    addends,
     interval,
     memory_latency,
     product_latency,
@@ -21,7 +22,7 @@ from nhot.errors import NhotError
 from nhot.formats import Format, NHot, SignedBinary, Uniform, parse
 from nhot.printable import shortened
 
-__all__ = ["DEPTHWISE_KERNEL", "DEPTHWISE_TAPS", "SIZES", "WINDOW_BITS", "EngineConfig"]
+__all__ = ["DEPTHWISE_KERNEL", "DEPTHWISE_TAPS", "LANES", "SIZES", "WINDOW_BITS", "EngineConfig"]
 
 SIZES = {
     "pixels": (1, 64), "filters": (1, 256), "inputs": (1, 64), "requantisers": (1, 64),
@@ -35,6 +36,14 @@ DEPTHWISE_KERNEL = 3
 """Rows and columns of the kernels whose taps lanes can take at once."""
 
 DEPTHWISE_TAPS = DEPTHWISE_KERNEL**2
+
+LaneStyle = Literal["parallel", "chain", "serial"]
+
+LANES: dict[LaneStyle, tuple[tuple[type[Format], ...], str]] = {
+    "parallel": ((Format,), "any"), "chain": ((NHot, SignedBinary), "n-hot or signed-binary"),
+    "serial": ((NHot,), "n-hot"),
+}
+"""What ``EngineConfig.lane`` may be, and of which formats."""
 
 WINDOW_BITS = 20
 """The most bits of the sum of a pooling window."""
@@ -58,11 +67,13 @@ class EngineConfig:
         Weight format of the lanes, as :func:`nhot.formats.parse` reads it.
     requant_terms : int
         Terms of a multiplier that a requantiser takes in a cycle: 1, 2 or 4.
-    lane : {"parallel", "serial"}
-        All terms of a weight in one cycle, or one term a cycle (n-hot only).
+    lane : {"parallel", "chain", "serial"}
+        All terms of a weight in one cycle, added up in a tree or in chains of about four, which
+        take fewer cells and a cycle or two more (n-hot and signed-binary); or one term a cycle
+        (n-hot).
     depthwise : bool
         Whether lanes can take nine taps of the channel of their filter in a step, for depthwise
-        layers with kernels of 3 x 3; needs P = S of at least 9, and parallel lanes.
+        layers with kernels of 3 x 3; needs P = S of at least 9, and lanes that are not serial.
     accumulator_bits, product_bits : int
         Widths of an accumulator and of a requantisation product.
     activation_words, weight_words, requant_words, program_words : int
@@ -76,7 +87,7 @@ class EngineConfig:
     requantisers: int = 1
     requant_terms: int = 1
     format: str = "2hot"
-    lane: Literal["parallel", "serial"] = "parallel"
+    lane: LaneStyle = "parallel"
     depthwise: bool = False
     accumulator_bits: int = 24
     product_bits: int = 48
@@ -110,10 +121,16 @@ class EngineConfig:
                 f"Engine requantisers must divide filters ({self.filters}) and inputs "
                 f"({self.inputs}), not {self.requantisers}"
             )
-        if self.lane not in ("parallel", "serial"):
-            raise NhotError(f"Engine lane must be 'parallel' or 'serial', not {self.lane!r}")
-        if self.lane == "serial" and not isinstance(parse(self.format), NHot):
-            raise NhotError(f"Engine format of serial lanes must be n-hot, not {self.format!r}")
+        if self.lane not in LANES:
+            *styles, other = map(repr, LANES)
+            raise NhotError(
+                f"Engine lane must be {', '.join(styles)} or {other}, not {self.lane!r}"
+            )
+        kinds, names = LANES[self.lane]
+        if not isinstance(fmt, kinds):
+            raise NhotError(
+                f"Engine format of {self.lane} lanes must be {names}, not {self.format!r}"
+            )
         terms = self.requant_terms
         if type(terms) is not int or terms not in REQUANT_LATENCY:
             *others, last = REQUANT_LATENCY
@@ -126,12 +143,12 @@ class EngineConfig:
                 f"Engine depthwise must be true or false, not {shortened(self.depthwise)}"
             )
         if self.depthwise and (
-            self.filters != self.inputs or self.inputs < DEPTHWISE_TAPS or self.lane != "parallel"
+            self.filters != self.inputs or self.inputs < DEPTHWISE_TAPS or self.lane == "serial"
         ):
             raise NhotError(
                 f"Engine with depthwise must have as many filters as inputs, at least "
-                f"{DEPTHWISE_TAPS}, and parallel lanes, not {self.filters} filters, {self.inputs} "
-                f"inputs and {self.lane} lanes"
+                f"{DEPTHWISE_TAPS}, and lanes that are not serial, not {self.filters} filters, "
+                f"{self.inputs} inputs and {self.lane} lanes"
             )
         longest = max(self.code_bytes, self.field_bytes)
         if longest > MAX_PAYLOAD:
@@ -163,7 +180,8 @@ class EngineConfig:
     @property
     def lane_latency(self) -> int:
         """Cycles from the last step of a sum to the sum: product, adder tree, accumulator."""
-        return sum_latency(product_latency(self.weight_format, self.lane), self.inputs)
+        lane = self.weight_format, self.lane, self.inputs
+        return sum_latency(product_latency(*lane), addends(*lane))
 
     @property
     def sum_latency(self) -> int:

@@ -7,9 +7,12 @@ from typing import NamedTuple
 from nhot.formats import Format, NHot
 
 __all__ = [
-    "REQUANT_LATENCY", "WINDOW_LATENCY", "interval", "memory_latency", "product_latency",
-    "sum_latency",
+    "REQUANT_LATENCY", "WINDOW_LATENCY", "addends", "chain_weights", "interval",
+    "memory_latency", "product_latency", "sum_latency",
 ]
+
+_CHAIN_TERMS = 4
+"""About as many terms are added one after the other, in a lane of chains."""
 
 WINDOW_LATENCY = 1
 """Cycles from the last tap of a pool or an addition to its result."""
@@ -42,15 +45,33 @@ def interval(format: Format, style: str) -> int:
     return format.n if style == "serial" and isinstance(format, NHot) else 1
 
 
-def product_latency(format: Format, style: str) -> int:
-    """Cycles from a lane's inputs to its products, in a lane that an engine may have.
+def product_latency(format: Format, style: str, inputs: int) -> int:
+    """Cycles from a lane's inputs to what its adder tree adds, in a lane that an engine may have.
 
     One for the shifters, the gates or the multiplier; n terms of a weight that come in the same
-    cycle (``style`` is ``"parallel"``) are then added up in a tree.
+    cycle are then added up in a tree (``style`` is ``"parallel"``), or one after the other, those
+    of several weights together (``"chain"``).
     """
-    if style == "parallel" and isinstance(format, NHot):
-        return 1 + (format.n - 1).bit_length()
+    if style == "chain":
+        return chain_weights(format, inputs) * _terms(format)
+    if style == "parallel":
+        return 1 + (_terms(format) - 1).bit_length()
     return 1
+
+
+def addends(format: Format, style: str, inputs: int) -> int:
+    """Numbers of a step that a lane's adder tree adds."""
+    return -(-inputs // chain_weights(format, inputs)) if style == "chain" else inputs
+
+
+def chain_weights(format: Format, inputs: int) -> int:
+    """Weights of a chain, of a lane with so many inputs."""
+    return min(inputs, max(1, _CHAIN_TERMS // _terms(format)))
+
+
+def _terms(format: Format) -> int:
+    """Terms of a weight."""
+    return format.n if isinstance(format, NHot) else 1
 
 
 def sum_latency(products: int, addends: int) -> int:

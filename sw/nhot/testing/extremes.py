@@ -15,7 +15,7 @@ import numpy as np
 
 from nhot.compiler import EngineConfig, compile_network
 from nhot.compiler.fit import fit
-from nhot.contract.config import SIZES
+from nhot.contract.config import LANES, SIZES
 from nhot.contract.cycles import program_cycles
 from nhot.contract.program import unpack_program
 from nhot.errors import NhotError
@@ -78,12 +78,12 @@ def _array(rng: np.random.Generator) -> EngineConfig:
     pixels = int(rng.choice([1, 1, 1, 2, 3, 5, 64 if filters * inputs == 1 else 8]))
     name = str(rng.choice(_FORMATS)).format(region=inputs * int(rng.integers(1, 3)))
     shared = [r for r in range(1, 5) if filters % r == 0 and inputs % r == 0]
-    serial = name in ("1hot", "2hot", "3hot") and rng.random() < 0.3
+    styles = [style for style, (kinds, _) in LANES.items() if isinstance(parse(name), kinds)]
+    lane = styles[rng.integers(len(styles))]
     return EngineConfig(
         pixels=pixels, filters=filters, inputs=inputs, format=name,
         requantisers=int(rng.choice(shared)), requant_terms=int(rng.choice([1, 2, 4])),
-        lane="serial" if serial else "parallel",
-        depthwise=(filters, inputs) == (9, 9) and not serial,
+        lane=lane, depthwise=(filters, inputs) == (9, 9) and lane != "serial",
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from hypothesis import strategies as st
 
-from nhot.contract.config import EngineConfig
+from nhot.contract.config import LANES, EngineConfig
 from nhot.formats import Format, NHot, SignedBinary, Uniform, parse
 from nhot.formats.format import Ints
 from nhot.network import (
@@ -123,12 +123,12 @@ def engine_configs(draw: st.DrawFn, *, fmt: str | None = None) -> EngineConfig:
     """A small engine whose sizes divide one another as they must, wide and deep enough."""
     inputs, filters = draw(st.sampled_from([(2, 2), (2, 4), (4, 2), (4, 4), (4, 8), (8, 4)]))
     name = fmt or draw(st.sampled_from(COMMON_FORMATS))
-    serial = isinstance(parse(name), NHot) and draw(st.booleans())
+    styles = [style for style, (kinds, _) in LANES.items() if isinstance(parse(name), kinds)]
     return EngineConfig(
         pixels=draw(st.integers(1, 3)), filters=filters, inputs=inputs,
         requantisers=draw(st.sampled_from([1, 2])),
         requant_terms=draw(st.sampled_from([1, 2, 4])), format=name,
-        lane="serial" if serial else "parallel",
+        lane=draw(st.sampled_from(styles)),
         activation_words=4096, weight_words=4096, requant_words=512,
     )
 
