@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, fields
+from statistics import median
 from typing import Any
 
 from nhot.contract.config import EngineConfig
@@ -12,7 +13,7 @@ from nhot.errors import NhotError
 from nhot.printable import shortened
 from nhot.schema import read_json
 
-__all__ = ["Clock", "Manifest", "Resource"]
+__all__ = ["Clock", "Manifest", "Resource", "Sweep"]
 
 _VERSION = 1
 _FASTEST = 10_000  # MHz, beyond any FPGA; what is far beyond overflows when it is multiplied
@@ -53,6 +54,46 @@ class Clock:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """How fast the engine came out with each of several seeds, the fastest of which was kept.
+
+    Parameters
+    ----------
+    first : int
+        The first seed; the others follow it one by one.
+    fmax_mhz : tuple of float or None
+        Of the engine's clock, for each seed; None where place and route failed.
+    """
+
+    first: int
+    fmax_mhz: tuple[float | None, ...]
+
+    def __post_init__(self) -> None:
+        if not self.routed or not all(0 < value <= _FASTEST for value in self.routed):
+            raise NhotError(
+                f"Sweep fmax_mhz must have a frequency, and each above 0, at most {_FASTEST}, "
+                f"not {shortened(list(self.fmax_mhz))}"
+            )
+
+    @property
+    def routed(self) -> list[float]:
+        """The frequencies of the seeds that did not fail, in MHz."""
+        return [value for value in self.fmax_mhz if value is not None]
+
+    @property
+    def spread(self) -> dict[str, float]:
+        """Least, median and greatest frequency in MHz."""
+        values = self.routed
+        return {"min_mhz": min(values), "median_mhz": round(median(values), 2),
+                "max_mhz": max(values)}
+
+    def of(self, seed: int) -> float | None:
+        """The frequency that ``seed`` reached; None also where it is none of the sweep."""
+        at = seed - self.first
+        return self.fmax_mhz[at] if 0 <= at < len(self.fmax_mhz) else None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """One bitstream: what it is, what it was made from, what it takes and how fast it is.
 
@@ -64,6 +105,7 @@ class Manifest:
     config : EngineConfig
     clock_hz, baud : int
     seed : int
+        Of the placer; the bitstream follows from it, however it was chosen.
     tools : dict
         Version by Python package.
     inputs_sha256 : str
@@ -74,6 +116,8 @@ class Manifest:
         What the design takes of the part after packing: lut4, ff, bram, dsp, ...
     clocks : dict of Clock
         By name of the net.
+    sweep : Sweep, optional
+        What ``seed`` was chosen from.
     """
 
     board: str
@@ -90,12 +134,16 @@ class Manifest:
     sha256: str
     resources: dict[str, Resource]
     clocks: dict[str, Clock]
+    sweep: Sweep | None = None
 
     def __post_init__(self) -> None:
         for name in ("clock_hz", "baud", "bytes"):
             if getattr(self, name) < 1:
                 raise NhotError(f"Bitstream {name} must be at least 1, not {getattr(self, name)}")
-        _ = self.engine_clock  # there must be one
+        reached = self.engine_clock.fmax_mhz  # there must be one
+        if self.sweep is not None and self.sweep.of(self.seed) != reached:
+            raise NhotError(f"Manifest sweep must have {reached:g} MHz for seed {self.seed}, "
+                            f"not {self.sweep.of(self.seed)}")
 
     @property
     def engine_clock(self) -> Clock:
@@ -115,8 +163,13 @@ class Manifest:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, with what follows from others spelled out for readers."""
         engine = self.engine_clock
+        values = asdict(self)
+        if self.sweep is None:
+            del values["sweep"]
+        else:
+            values["spread"] = self.sweep.spread
         return {
-            **asdict(self), "version": _VERSION, "target_id": f"{self.config.target_id:#010x}",
+            **values, "version": _VERSION, "target_id": f"{self.config.target_id:#010x}",
             "macs_per_step": self.config.macs,
             "clock": {**asdict(engine), "margin": round(engine.margin, 3)},
         }
@@ -127,7 +180,7 @@ class Manifest:
         file = read_json(_File, path, "Manifest", version=_VERSION)
         manifest = cls(**{one.name: getattr(file, one.name) for one in fields(cls)})
         found = asdict(file)
-        for name, value in manifest.to_dict().items():
+        for name, value in {"spread": None, **manifest.to_dict()}.items():
             if found[name] != value:
                 raise NhotError(f"Manifest {str(path)!r} {name} must be {value!r}, which follows "
                                 f"from the rest, not {shortened(found[name])}")
@@ -142,6 +195,13 @@ class _EngineClock:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Spread:
+    min_mhz: float
+    median_mhz: float
+    max_mhz: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class _File(Manifest):
     """The fields of a file: those of a manifest, and what follows from them."""
 
@@ -149,3 +209,4 @@ class _File(Manifest):
     target_id: str
     macs_per_step: int
     clock: _EngineClock
+    spread: _Spread | None = None

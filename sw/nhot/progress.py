@@ -66,6 +66,7 @@ class Progress:
         self.total = total
         self.unit = unit
         self.done = 0
+        self._ahead = 0.0
         self._stream = sys.stderr if stream is None else stream
         self._clock = clock
         self._live = self._stream.isatty()
@@ -86,9 +87,9 @@ class Progress:
         """Note that ``count`` more units are done."""
         self.to(self.done + count)
 
-    def to(self, done: int) -> None:
-        """Note that ``done`` units are done in all."""
-        self.done = done
+    def to(self, done: int, ahead: float = 0.0) -> None:
+        """Note that ``done`` units are done in all, and ``ahead`` of those under way."""
+        self.done, self._ahead = done, ahead
         now = self._clock()
         due = self.REDRAW if self._live else self.REPORT
         shown = self._last > self._start
@@ -110,9 +111,9 @@ class Progress:
         unit = f" {self.unit}" if self.unit else ""
         if not self.total:
             return f"{self.what}: {self.done}{unit}, {_duration(elapsed)}"
-        part = min(self.done / self.total, 1.0)
-        left = f", {_duration(elapsed / part - elapsed)} left" if part else ""
-        text = f"{self.done}/{self.total}{unit}{left}"
+        part = min((self.done + self._ahead) / self.total, 1.0)
+        time = f"{_duration(elapsed / part - elapsed)} left" if part else _duration(elapsed)
+        text = f"{self.done}/{self.total}{unit}, {time}"
         if not self._live:
             return f"{self.what}: {part:.0%}, {text}"
         filled = round(part * self.BAR)

@@ -17,11 +17,11 @@ from amaranth.lib.wiring import In, Out
 from nhot.bitstream import Clock, Manifest, Resource
 from nhot.compiler.targets import target
 from nhot.errors import BuildError, MissingToolError, NhotError
-from nhot_hw.build import flow, tools
+from nhot_hw.build import entries, tools
 from nhot_hw.build.flow import build_plan
 from nhot_hw.build.plan import plan_build
 from nhot_hw.build.reports import read_cells, read_clocks, read_report
-from nhot_hw.build.tools import find_tool, misfit, run_tool
+from nhot_hw.build.tools import MisfitError, find_tool, misfit, run_tool
 
 REPORT = {
     "fmax": {"engine.clk": {"achieved": 31.256, "constraint": 12.0}},
@@ -71,7 +71,7 @@ def fake_tools(monkeypatch):
     """Programs that leave what the real ones would, and a list of their names."""
     calls = []
 
-    def run(name, arguments, *, folder, log, what, show=True):
+    def run(name, arguments, *, folder, log, what, watch=None):
         calls.append(name)
         log.write_text(f"{what}\n", encoding="utf-8")
         if name == "yosys":
@@ -83,7 +83,7 @@ def fake_tools(monkeypatch):
         else:
             (folder / arguments[-1]).write_bytes(b"bits")
 
-    monkeypatch.setattr(flow, "run_tool", run)
+    monkeypatch.setattr(entries, "run_tool", run)
     return calls
 
 
@@ -142,10 +142,26 @@ def test_failing_tool_says_why_and_where_its_log_is(program, tmp_path, caplog, s
     log = tmp_path / "log"
     with caplog.at_level(logging.ERROR), pytest.raises(BuildError) as caught:
         run_tool("yosys", [], folder=tmp_path, log=log, what="Synthesis")
+    assert isinstance(caught.value, MisfitError) == ("fit the part" in reason)
     assert reason in str(caught.value)
     assert str(log) in str(caught.value)
     lines = log.read_text(encoding="utf-8").splitlines()
     assert [record.message for record in caplog.records] == lines
+
+
+def test_what_is_watched_shows_no_lines_and_may_end_the_tool(program, tmp_path, monkeypatch):
+    class Enough(Exception):
+        pass
+
+    def watch(log):
+        if log.read_text(encoding="utf-8") == "a\n":
+            raise Enough
+
+    monkeypatch.setattr(tools.Progress, "to", None)
+    program("echo $$ > started; echo a; exec sleep 600")
+    with pytest.raises(Enough):
+        run_tool("yosys", [], folder=tmp_path, log=tmp_path / "log", what="Synthesis", watch=watch)
+    assert not is_running(int((tmp_path / "started").read_text(encoding="utf-8")))
 
 
 def test_a_package_that_is_not_there_is_named():
@@ -246,6 +262,7 @@ def test_seed_changes_the_build_but_not_the_synthesis():
     one, other = plan(seed=1), plan(seed=2)
     assert one.digest != other.digest
     assert one.synthesis_digest == other.synthesis_digest
+    assert one.with_seed(2) == other
 
 
 def test_netlist_and_tools_change_both():
@@ -259,8 +276,9 @@ def test_netlist_and_tools_change_both():
 
 @pytest.mark.parametrize("seed", [-1, 2**31, "1"])
 def test_bad_seed_is_refused(seed):
-    with pytest.raises(NhotError, match="Seed must be 0 to"):
-        plan(seed=seed)
+    for refused in (lambda: plan(seed=seed), lambda: plan().with_seed(seed)):
+        with pytest.raises(NhotError, match="Seed must be 0 to"):
+            refused()
 
 
 def test_build_writes_bitstream_and_manifest(tmp_path, fake_tools):
@@ -288,35 +306,35 @@ def test_second_build_comes_from_the_cache(tmp_path, fake_tools):
 
 
 def test_failed_step_is_kept_for_reading_and_done_again(tmp_path, fake_tools, monkeypatch, cache):
-    good = flow.run_tool
+    good = entries.run_tool
 
-    def fail(name, arguments, *, folder, log, what, show=True):
+    def fail(name, arguments, *, folder, log, what, watch=None):
         if name == "icepack":
             log.write_text("ERROR: no\n", encoding="utf-8")
             raise BuildError(f"Packing failed: no (log: {log})")
         good(name, arguments, folder=folder, log=log, what=what)
 
-    monkeypatch.setattr(flow, "run_tool", fail)
+    monkeypatch.setattr(entries, "run_tool", fail)
     with pytest.raises(BuildError, match="Packing failed") as caught:
         build_plan(plan(), tmp_path)
     log = Path(str(caught.value).split("log: ")[1].rstrip(")"))
     assert log.read_text(encoding="utf-8") == "ERROR: no\n"
-    monkeypatch.setattr(flow, "run_tool", good)
+    monkeypatch.setattr(entries, "run_tool", good)
     build_plan(plan(), tmp_path)
     assert fake_tools == ["yosys", "nextpnr-ice40", "nextpnr-ice40", "icepack"]
     assert not [path for path in cache.rglob("*.failed") if path.parent.name == "synthesis"]
 
 
 def test_the_faster_of_two_processes_fills_the_cache(tmp_path, fake_tools, monkeypatch, cache):
-    good = flow.run_tool
+    good = entries.run_tool
 
-    def overtaken(name, arguments, *, folder, log, what):
+    def overtaken(name, arguments, *, folder, log, what, watch=None):
         if name == "icepack":
-            monkeypatch.setattr(flow, "run_tool", good)
+            monkeypatch.setattr(entries, "run_tool", good)
             build_plan(plan(), tmp_path / "faster")
         good(name, arguments, folder=folder, log=log, what=what)
 
-    monkeypatch.setattr(flow, "run_tool", overtaken)
+    monkeypatch.setattr(entries, "run_tool", overtaken)
     slower = build_plan(plan(), tmp_path / "slower")
     assert fake_tools == ["yosys", "nextpnr-ice40", "nextpnr-ice40", "icepack", "icepack"]
     assert slower.bitstream.read_bytes() == b"bits"
@@ -324,7 +342,10 @@ def test_the_faster_of_two_processes_fills_the_cache(tmp_path, fake_tools, monke
 
 
 def test_a_cache_that_cannot_take_an_entry(tmp_path, fake_tools, monkeypatch, cache):
-    monkeypatch.setattr(flow.Path, "rename", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    def full(*_):
+        raise OSError(28, "full")
+
+    monkeypatch.setattr(entries.Path, "rename", full)
     with pytest.raises(OSError, match="full"):
         build_plan(plan(), tmp_path)
     assert not list((cache / "synthesis").iterdir())

@@ -6,11 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from nhot.errors import BuildError
 from nhot.progress import track
 from nhot_hw.bench.lanes import FAMILIES, flow, flow_script
 from nhot_hw.build.reports import read_cells, read_report
-from nhot_hw.build.tools import run_tool, tool_versions
+from nhot_hw.build.tools import MisfitError, run_tool, tool_versions
 from nhot_hw.core.ports import Port
 
 __all__ = ["GOWIN", "Cost", "legend", "measure_module"]
@@ -92,9 +91,7 @@ def _placed(folder: Path, name: str, family: str) -> Cost:
     options: dict[str, Any] = {"module": name, "seed": 1, "lanes": 1, "macs": 1}
     try:
         result = flow(folder, family, timing=True, **options)
-    except BuildError as error:
-        if "does not fit" not in str(error):
-            raise
+    except MisfitError:
         result = flow(folder, family, timing=False, **options)
     mhz = "does not fit" if result.fmax_mhz is None else f"{result.fmax_mhz:.0f}"
     return Cost(fpga=_PARTS[family], luts=result.luts, flip_flops=result.flip_flops, mhz=mhz)

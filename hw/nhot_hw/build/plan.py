@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from amaranth.build import Platform
@@ -77,6 +77,14 @@ class BuildPlan:
         sources = {name: self.files[name] for name in (f"{NAME}.il", f"{NAME}.ys")}
         return _digest([sources, self.commands[0], self.tools])
 
+    def with_seed(self, seed: int) -> "BuildPlan":
+        """The same build, placed from another seed."""
+        _check_seed(seed)
+        place = list(self.commands[1])
+        place[place.index("--seed") + 1] = str(seed)
+        return replace(self, seed=seed, commands=(self.commands[0], tuple(place),
+                                                  *self.commands[2:]))
+
 
 def plan_build(
     target: Target, *, seed: int = 1, engine: wiring.Component | None = None
@@ -91,8 +99,7 @@ def plan_build(
     engine : wiring.Component, optional
         Something else with the ports ``rx`` and ``tx`` in place of the engine.
     """
-    if not isinstance(seed, int) or not 0 <= seed < 2**31:
-        raise NhotError(f"Seed must be 0 to {2**31 - 1}, not {seed!r}")
+    _check_seed(seed)
     platform = make_platform(target.board)
     family = platform.family
     files = elaborate(
@@ -132,6 +139,11 @@ def make_engine(target: Target) -> wiring.Component:
     from nhot_hw.io.top import Top
 
     return Top(target.config, clock_hz=target.clock_hz, baud=target.baud)
+
+
+def _check_seed(seed: int) -> None:
+    if not isinstance(seed, int) or not 0 <= seed < 2**31:
+        raise NhotError(f"Seed must be 0 to {2**31 - 1}, not {seed!r}")
 
 
 def _plain(command: list[str]) -> list[str]:

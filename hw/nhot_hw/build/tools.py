@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -17,7 +17,13 @@ from pathlib import Path
 from nhot.errors import BuildError, MissingToolError
 from nhot.progress import Progress
 
-__all__ = ["PACKAGES", "find_tool", "packaged_name", "run_tool", "tool_version", "tool_versions"]
+__all__ = [
+    "PACKAGES", "MisfitError", "Watch", "find_tool", "packaged_name", "run_tool", "tool_version",
+    "tool_versions",
+]
+
+Watch = Callable[[Path], None]
+"""What looks at the log of a program that runs."""
 
 # The program names that Amaranth and sby use, and the Python package that brings each.
 PACKAGES = {
@@ -35,6 +41,10 @@ TAIL = 15  # lines of a log that are shown when a tool fails
 PATIENCE = 5  # seconds for a tool to end by itself when it is asked to
 
 _log = logging.getLogger("nhot.build")
+
+
+class MisfitError(BuildError):
+    """A design has more of something than the part."""
 
 
 def find_tool(name: str) -> Path:
@@ -74,9 +84,13 @@ def tool_versions(names: Sequence[str]) -> dict[str, str]:
 
 def run_tool(
     name: str, arguments: Sequence[str], *, folder: Path, log: Path, what: str, show: bool = True,
-    needs: Sequence[str] = (), answers: Container[int] = (0,), limit: float | None = None,
+    watch: Watch | None = None, needs: Sequence[str] = (), answers: Container[int] = (0,),
+    limit: float | None = None,
 ) -> int | None:
     """Run one program in ``folder``; all it prints goes to ``log``, progress (``show``) to stderr.
+
+    Where there is a ``watch``, that is called with ``log`` twice a second instead; what it raises
+    ends the program, as an interrupt does.
 
     It finds the programs that it ``needs`` on its PATH, under their packaged names. An exit code
     among its ``answers`` is returned; any other is a failure. After ``limit`` seconds it is ended,
@@ -87,7 +101,8 @@ def run_tool(
     MissingToolError
         The program is not installed.
     BuildError
-        It failed; the text has its error line and names the log, whose end is logged.
+        It failed; the text has its error line and names the log, whose end is logged. It is a
+        MisfitError where the part is too small.
     """
     command = [str(find_tool(name)), *arguments]
     folders = dict.fromkeys(str(find_tool(need).parent) for need in needs)
@@ -100,12 +115,12 @@ def run_tool(
             start_new_session=True,
         )
         try:
-            if not _wait(process, log, progress if show else None, limit):
+            if not _wait(process, log, watch or (_lines(progress) if show else _unseen), limit):
                 return None
         finally:
             _stop(process)
     if process.returncode not in answers:
-        raise BuildError(f"{what} failed: {_reason(log, process.returncode)} (log: {log})")
+        raise _failure(what, log, process.returncode)
     return process.returncode
 
 
@@ -121,38 +136,53 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _wait(
-    process: subprocess.Popen[bytes], log: Path, progress: Progress | None, limit: float | None
+    process: subprocess.Popen[bytes], log: Path, watch: Watch, limit: float | None
 ) -> bool:
     """Whether it came to its end; False once the limit is over."""
     end = math.inf if limit is None else time.monotonic() + limit
-    seen = lines = 0
     while True:
         try:
             process.wait(timeout=0.5)
         except subprocess.TimeoutExpired:
             if time.monotonic() >= end:
                 return False
-            if progress is None:
-                continue
-            with log.open("rb") as text:
-                text.seek(seen)
-                new = text.read()
-            seen += len(new)
-            lines += new.count(b"\n")
-            progress.to(lines)
+            watch(log)
         else:
             return True
 
 
-def _reason(log: Path, code: int) -> str:
+def _lines(progress: Progress) -> Watch:
+    """Shows how many lines the log has."""
+    seen = lines = 0
+
+    def watch(log: Path) -> None:
+        nonlocal seen, lines
+        with log.open("rb") as text:
+            text.seek(seen)
+            new = text.read()
+        seen += len(new)
+        lines += new.count(b"\n")
+        progress.to(lines)
+
+    return watch
+
+
+def _unseen(log: Path) -> None:
+    pass
+
+
+def _failure(what: str, log: Path, code: int) -> BuildError:
+    """The error of a program that failed; the end of its log is logged."""
     lines = log.read_text(errors="replace", encoding="utf-8").splitlines()
     for line in lines[-TAIL:]:
         _log.error("%s", line)
+    short = misfit(lines)
+    if short is not None:
+        return MisfitError(f"{what} failed: {short} (log: {log})")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
     errors = (re.search("ERROR: .*", line) for line in lines)
-    return misfit(lines) or next(
-        (error[0] for error in errors if error), f"exit status {code}, {last}"
-    )
+    reason = next((error[0] for error in errors if error), f"exit status {code}, {last}")
+    return BuildError(f"{what} failed: {reason} (log: {log})")
 
 
 def misfit(lines: Sequence[str]) -> str | None:

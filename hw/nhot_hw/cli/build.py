@@ -1,10 +1,14 @@
 """``nhot build``: a bitstream, what it takes, and how fast it is."""
 
+import signal
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from nhot.cli.output import OutputFolder, add_json_argument, print_json
 from nhot.cli.reporting import add, add_report_argument, check_report
+from nhot.errors import NhotError
 from nhot.printable import say
 from nhot_hw.cli.target import add_target_arguments, chosen_target, ignore_unused
 
@@ -18,6 +22,11 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="files go to DIR/BOARD/CONFIGURATION (default: build)")
     parser.add_argument("--seed", type=int, default=1, metavar="N",
                         help="start of the placer's random numbers (default: 1)")
+    parser.add_argument("--seeds", type=int, default=1, metavar="COUNT",
+                        help="place and route from so many seeds, from --seed on, and keep the "
+                        "fastest (default: 1)")
+    parser.add_argument("--jobs", type=int, metavar="N",
+                        help="seeds at a time (default: one a processor)")
     parser.add_argument("--allow-timing-failure", action="store_true",
                         help="write the bitstream even if it is too slow for its clock")
     add_report_argument(parser)
@@ -31,13 +40,18 @@ def run(args: Namespace) -> int:
     from nhot.report.schema import Entry
     from nhot_hw.build.flow import build
 
+    for option in ("seeds", "jobs"):
+        value = getattr(args, option)
+        if value is not None and value < 1:
+            raise NhotError(f"--{option} must be at least 1, not {value}")
     check_folder(args.output)
     check_report(args)
     ignore_unused()
-    built = build(
-        chosen_target(args), args.output, seed=args.seed,
-        allow_timing_failure=args.allow_timing_failure,
-    )
+    with _terminable():
+        built = build(
+            chosen_target(args), args.output, seed=args.seed, seeds=args.seeds, jobs=args.jobs,
+            allow_timing_failure=args.allow_timing_failure,
+        )
     if args.report is not None:
         add(args, Entry(build=build_part(built.manifest)))
     if args.json:
@@ -48,3 +62,13 @@ def run(args: Namespace) -> int:
     else:
         say(built.bitstream)
     return 0
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Make SIGTERM an interrupt, so that the tools end and nothing half-made is left."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

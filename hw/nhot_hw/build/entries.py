@@ -1,0 +1,112 @@
+"""What the tools make of a plan, each step once: netlists and bitstreams in the cache folder."""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nhot.bitstream import Manifest, Resource
+from nhot.errors import BuildError
+from nhot_hw.build.plan import NAME, BuildPlan
+from nhot_hw.build.reports import read_cells, read_clocks, read_report, read_resources
+from nhot_hw.build.tools import Watch, run_tool
+from nhot_hw.cache import cache_folder
+
+__all__ = ["MANIFEST", "place", "placed", "synthesise"]
+
+MANIFEST = "manifest.json"
+
+# What users call a resource, and what nextpnr calls it.
+_RESOURCES = {
+    "ecp5": {"lut4": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "dsp": "MULT18X18D",
+             "pll": "EHXPLLL"},
+    "ice40": {"lut4": "ICESTORM_LC", "bram": "ICESTORM_RAM", "spram": "ICESTORM_SPRAM",
+              "dsp": "ICESTORM_DSP", "pll": "ICESTORM_PLL"},
+}
+_NETLIST = f"{NAME}.json"
+
+
+def synthesise(plan: BuildPlan) -> Path:
+    """The entry with the netlist of ``plan``, made unless it is there."""
+    entry = cache_folder("synthesis") / plan.synthesis_digest[:32]
+    if not entry.exists():
+        with _new_entry(entry) as folder:
+            _run(plan, 0, "Synthesis", folder)
+    return entry
+
+
+def placed(plan: BuildPlan) -> Path:
+    """The entry with bitstream and manifest of ``plan``, whether or not it is there."""
+    return cache_folder("bitstreams") / plan.digest[:32]
+
+
+def place(plan: BuildPlan, synthesis: Path, watch: Watch | None = None) -> None:
+    """Place, route and pack the netlist in ``synthesis`` into a new entry.
+
+    ``watch`` is called as :func:`nhot_hw.build.tools.run_tool` does.
+    """
+    with _new_entry(placed(plan)) as folder:
+        shutil.copyfile(synthesis / _NETLIST, folder / _NETLIST)
+        _run(plan, 1, "Place and route", folder, watch)
+        _run(plan, 2, "Packing", folder, watch)
+        manifest = _manifest(plan, synthesis, folder)
+        # Large, and quickly made again.
+        for name in (_NETLIST, f"{NAME}.asc", f"{NAME}.config"):
+            (folder / name).unlink(missing_ok=True)
+        (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+
+
+@contextmanager
+def _new_entry(entry: Path) -> Iterator[Path]:
+    """A folder to work in that becomes the cache entry, or ``<entry>.failed`` where that failed."""
+    work = Path(tempfile.mkdtemp(prefix=f"{entry.name}.", dir=entry.parent))
+    failed = entry.with_suffix(".failed")
+    try:
+        yield work
+    except BuildError as error:
+        shutil.rmtree(failed, ignore_errors=True)
+        work.rename(failed)
+        raise type(error)(str(error).replace(str(work), str(failed))) from None
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    try:
+        work.rename(entry)
+    except OSError:
+        shutil.rmtree(work)
+        if not entry.exists():  # another process was faster, with the same result
+            raise
+
+
+def _run(plan: BuildPlan, step: int, what: str, folder: Path, watch: Watch | None = None) -> None:
+    for name, text in plan.files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    program, *arguments = plan.commands[step]
+    run_tool(
+        program, arguments, folder=folder, log=folder / f"{program}.log",
+        what=f"{what} for {plan.target.board}", watch=watch,
+    )
+
+
+def _manifest(plan: BuildPlan, synthesis: Path, entry: Path) -> Manifest:
+    report = read_report(entry / "report.json")
+    used = read_resources(report)
+    resources = {
+        name: used[cell] for name, cell in _RESOURCES[plan.family].items() if cell in used
+    }
+    if plan.family == "ice40":
+        # A logic cell holds a LUT and a flip-flop, and nextpnr counts the cells.
+        cells = read_cells(read_report(synthesis / "cells.json"), NAME)
+        flip_flops = sum(count for name, count in cells.items() if name.startswith("SB_DFF"))
+        resources["ff"] = Resource(used=flip_flops, available=resources["lut4"].available)
+    bitstream = (entry / plan.product).read_bytes()
+    target = plan.target
+    return Manifest(
+        board=target.board, configuration=target.configuration, part=plan.part,
+        config=target.config, clock_hz=target.clock_hz, baud=target.baud, seed=plan.seed,
+        tools=plan.tools, inputs_sha256=plan.digest, file=plan.product, bytes=len(bitstream),
+        sha256=hashlib.sha256(bitstream).hexdigest(), resources=resources,
+        clocks=read_clocks(report),
+    )
