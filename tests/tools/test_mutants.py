@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import deque
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 
@@ -251,6 +252,13 @@ def test_a_broken_environment_stops_all_workers(tmp_path, monkeypatch):
         campaign.run(mutants, folder=tmp_path, names=[], tree="1", selection=selection,
                      results=results, jobs=2, patience=1)
     assert len(results.outcomes) <= 1
+
+
+def test_what_tools_compile_outlives_a_home(tmp_path):
+    """Else each fault would pay for Yosys anew, and meet time limits that are none of its doing."""
+    tree = Tree(tmp_path, ["sw/nhot/errors.py"])
+    for cache in ("NHOT_CACHE_DIR", "YOWASP_CACHE_DIR"):
+        assert not Path(tree.environment[cache]).is_relative_to(tree.home)
 
 
 def test_the_tools_stay_out_of_the_packages():

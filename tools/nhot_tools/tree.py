@@ -45,13 +45,15 @@ def tree_hash(names: list[str]) -> str:
 def environment(folder: Path, home: Path) -> dict[str, str]:
     """The environment in which a copy in ``folder`` wins over whatever is installed.
 
-    Only the cache of Verilog and simulators is shared, as its entries follow from their names.
+    Only the caches of Verilog and simulators, and of tools that are compiled on first use, are
+    shared, as their entries follow from their names.
     """
     roots = [str(folder / package) for package in ("sw", "hw", "sim", "tools")]
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(roots), "OMP_NUM_THREADS": "1", "HOME": str(home),
         "TMPDIR": str(home), "NHOT_CACHE_DIR": str(BUILD / "cache"),
+        "YOWASP_CACHE_DIR": str(BUILD / "cache" / "tools"),
     }
 
 
