@@ -155,11 +155,12 @@ def test_results_are_kept_line_by_line(tmp_path):
 
 def test_tests_are_tried_quick_and_different_ones_first():
     selection = Selection.__new__(Selection)
-    selection.seconds = {"a.py::f[1]": 1.0, "a.py::f[2]": 2.0, "a.py::g": 3.0, "b.py::h": 0.5}
+    selection.seconds = {"a.py::f[1]": 1.0, "a.py::f[2]": 2.0, "a.py::f[3]": 2.5, "a.py::g": 3.0,
+                         "b.py::h": 0.5, "c.py::i": 9.0}
     selection.failed = frozenset(["b.py::h"])
-    selection._of_file = {"a.py": ["a.py::f[1]", "a.py::f[2]", "a.py::g"]}
-    found = selection._tests(["a.py::g (call)|x", "a.py", "b.py::h", "unknown"])
-    assert found == ["a.py::f[1]", "a.py::g", "a.py::f[2]"]
+    selection._of_file = {"a.py": ["a.py::f[1]", "a.py::f[2]", "a.py::f[3]", "a.py::g"]}
+    found = selection._tests(["a.py::g (call)|x", "a.py", "b.py::h", "c.py::i", "unknown"])
+    assert found == ["a.py::f[1]", "a.py::g", "a.py::f[2]", "a.py::f[3]", "c.py::i"]
 
 
 def test_the_server_gives_the_tests_verdict(tmp_path):
