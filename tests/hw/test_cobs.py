@@ -171,5 +171,8 @@ def test_replay_fifo_against_a_list():
 def test_depths_are_checked():
     with pytest.raises(NhotError, match="Encoder depth must be a power of two from 512, not 500"):
         CobsEncoder(500)
-    with pytest.raises(NhotError, match="Queue depth must be a power of two from 4, not 3"):
-        ReplayFifo(3)
+    for depth in (2, 3, 6, 500):
+        text = f"Queue depth must be a power of two from 4, not {depth}"
+        with pytest.raises(NhotError, match=text):
+            ReplayFifo(depth)
+    ReplayFifo(4)

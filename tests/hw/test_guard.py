@@ -200,6 +200,9 @@ def test_addresses_at_their_ends(config):
         # What lies in the padding is no access: here all taps but the second row's.
         layer(config, input_address=(last - 8) & 0xFFFF, kernel_y=1, pad_y=1, jump_y=8),
         layer(config, input_address=0xFFFF, kernel_x=1, pad_x=1, jump_x=1, lane_step=1),
+        # Nor is where a walk stands when it has ended, nor what only lanes would take.
+        layer(config, jump_tile=last + 1, width=2),
+        layer(config, operation=Operation.MAX, lane_step=last + 1, width=2),
     ]
     beyond = [
         replace(legal[0], input_address=last), replace(legal[0], input_address=0xFFFF),

@@ -13,8 +13,8 @@ from nhot.contract.config import EngineConfig
 from nhot.errors import NhotError
 from nhot.formats import Format, NHot, parse
 from nhot_hw.lanes import STYLES, Lane, LaneSpec, for_config
-from nhot_hw.lanes.ccu2c import SIMULATED
-from nhot_hw.lanes.register import register
+from nhot_hw.lanes.ccu2c import SIMULATED, Fused
+from nhot_hw.lanes.register import Held, register
 from nhot_sim.benches.lane_traffic import Cycle, biases, expected, random_sums, traffic
 
 PARALLEL = ("1hot", "2hot", "3hot", "4hot@8", "2hot@5", "ternary", "signed-binary", "int8", "int4")
@@ -206,6 +206,31 @@ def test_engines_and_their_lanes_take_as_many_cycles(name, inputs, style, ii, la
     assert (spec.ii, spec.latency) == (ii, latency)
 
 
+@pytest.mark.parametrize(
+    ("platform", "kind"), [(None, Signal), (SIMULATED, Fused), (ICE40, Held)]
+)
+def test_gates_of_a_chain_go_into_the_cells_of_a_family(platform, kind):
+    m = Module()
+    m.submodules.lane = lane = spec_of("signed-binary", 2, "chain").create()
+    link = lane.link(m, 0, lane.i_x[0], lane.i_w, platform)
+    Fragment.get(m, platform)
+    assert type(link) is kind
+
+
+@pytest.mark.parametrize(("name", "inputs"), [("signed-binary", 9), ("3hot", 3), ("int8", 2)])
+def test_idle_cycles_are_full_of_garbage(name, inputs):
+    """Of every bit and both ends, so that what an enable does not guard is seen."""
+    spec = spec_of(name, inputs)
+    rng = np.random.default_rng(1)
+    cycles = list(traffic(spec, random_sums(spec, rng, count=200, steps=2), rng, gaps=0.8))
+    idle = [cycle for cycle in cycles if not cycle.enable]
+    low, high = spec.activation_range
+    assert {cycle.first for cycle in idle} == {False, True}
+    assert {low, high} < {x for cycle in idle for x in cycle.x}
+    for bit in range(spec.weight_bits):
+        assert {cycle.w >> bit & 1 for cycle in idle} == {0, 1}
+
+
 def test_a_register_goes_on_through_a_reset():
     """Enables guard what it holds, so that none of thousands needs the net of the reset."""
     m, value, reset = Module(), Signal(8), Signal()
@@ -224,6 +249,17 @@ def test_a_register_goes_on_through_a_reset():
     simulator.add_testbench(bench)
     simulator.run()
     assert seen == [1, 255, 0]
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize(("name", "bits"), [("1hot", 16), ("2hot", 16), ("signed-binary", 10)])
+def test_sums_of_a_chain_have_the_bits_that_they_need(name, bits, platform):
+    """Four of at most 64 * 128, two of 127 * 128, or four of 128."""
+    m = Module()
+    m.submodules.lane = lane = spec_of(name, 4, "chain").create()
+    products = lane.products(m, platform=platform)
+    Fragment.get(m, platform)  # none of its parts is left unused
+    assert {len(product) for product in products} == {bits}
 
 
 @pytest.mark.parametrize(("name", "style"), [("3hot", "parallel"), ("2hot", "serial")])

@@ -327,6 +327,18 @@ def test_distances_beyond_the_engine_are_refused():
     compile_network(made, replace(ROOMY, activation_words=4097))
 
 
+@pytest.mark.parametrize(("padding", "width", "fits"), [(73, 7, True), (64, 8, False)])
+def test_a_walk_may_begin_so_far_before_its_input(padding, width, fits):
+    """The first tap of 511 and 512 words before it: no jump is as far."""
+    window = Window(kernel=(padding + 1, 1), padding=(padding, 0, 0, 0))
+    made = window_layer(byte("x", (1, width, 4)), window)
+    small = replace(ROOMY, activation_words=90)
+    if fits:
+        compile_network(made, small)
+    else:
+        refused(made, small, "must step at most 511 words through its input .* not 512")
+
+
 @pytest.mark.parametrize(("filters", "fits"), [(1024, True), (1025, False)])
 def test_tiles_are_counted_to_the_last(filters, fits):
     made = window_layer(byte("x", (1, 1, 1)), Window(kernel=(1, 1)), filters=filters)

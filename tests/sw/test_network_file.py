@@ -10,7 +10,17 @@ import pytest
 from nhot.cli.info import describe
 from nhot.errors import MissingToolError, NhotError
 from nhot.formats import Uniform, parse
-from nhot.network import Clamp, Conv2d, Filters, Linear, Network, Requant, Tensor, Window
+from nhot.network import (
+    AvgPool,
+    Clamp,
+    Conv2d,
+    Filters,
+    Linear,
+    Network,
+    Requant,
+    Tensor,
+    Window,
+)
 from nhot.network.file import OPTION, VERSION, from_bytes, load, read, save, to_bytes
 from nhot.network.manifest import from_manifest, parse_manifest, to_manifest
 from nhot.network.reference import run
@@ -171,6 +181,21 @@ def test_names_may_look_like_any_other():
     data = to_bytes(renamed)
     onnx.checker.check_model(onnx.load_model_from_string(data), full_check=True)
     assert_same(renamed, from_bytes(data))
+
+
+@pytest.mark.parametrize(("dilation", "opset"), [((1, 1), 17), ((1, 2), 19), ((2, 1), 19)])
+def test_files_ask_for_no_newer_operators_than_they_need(dilation, opset):
+    """Only of opset 19 on has AveragePool dilations."""
+    window = Window(kernel=(2, 2), dilation=dilation)
+    source = Tensor(name="x", shape=(5, 5, 2))
+    made = Tensor(name="y", shape=(*window.output_size(5, 5), 2))
+    requant = Requant.from_scale([0.25], zero_point=0, low=0, high=255)
+    pool = AvgPool(inputs=("x",), output=made, window=window, requant=requant)
+    network = Network(name="pooled", input=source, nodes=(pool,))
+    model = onnx.load_model_from_string(to_bytes(network))
+    assert model.opset_import[0].version == opset
+    x = random_input(source, 3, 2)
+    assert np.abs(run_onnx(network, x) - run(network, x)).max() <= 1
 
 
 @pytest.mark.parametrize("optimise", [False, True])

@@ -15,6 +15,7 @@ from nhot.quant.layers import QuantFilters
 from nhot.quant.layers.clamp import QuantClamp
 from nhot.quant.recipes.run import restart
 from nhot.quant.tracing.frozen import FrozenNorm
+from nhot.quant.tracing.steps import Affine
 from nhot_sim.quantised import assert_exact
 
 FORMATS = ("int8", "2hot", "ternary", "signed-binary", "binary")
@@ -408,6 +409,12 @@ def test_layers_of_constants_take_formats_and_few_terms():
     assert quantized.formats["truediv"].name == "ternary"
     assert all(isinstance(layer, QuantFilters) for layer in quantized.filters)
     assert_exact(quantized, samples())
+
+
+@pytest.mark.parametrize("constant", [0.1, torch.tensor([[[0.1]]], dtype=torch.float64)])
+def test_constants_keep_all_their_digits(constant):
+    gain, offset = Affine(constant, constant).over((2, 1, 4, 4), (4, 4, 1))
+    assert gain.unique().tolist() == offset.unique().tolist() == [0.1]
 
 
 def test_a_step_may_be_called_as_a_module_is():

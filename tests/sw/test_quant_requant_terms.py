@@ -288,6 +288,12 @@ def test_the_search_finds_the_least_squared_error(format, terms):
     torch.testing.assert_close(error(chosen), torch.stack(every).min(0).values, rtol=1e-5, atol=0)
 
 
+def test_multipliers_are_where_their_scales_are():
+    unit = torch.ones(3, dtype=torch.float64, device="meta")
+    found = Multipliers(2, unit)
+    assert found.nearest(torch.ones(3, device="meta")).device == unit.device
+
+
 def test_adapted_weights_outlive_other_ranges():
     """Ranges move scales of activations by powers of two, so that those of weights may stay."""
     model = quantize(mixed(), "2hot", 3 * samples(), requant_terms=1)

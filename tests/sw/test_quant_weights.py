@@ -102,8 +102,18 @@ def test_threshold_of_signed_binary():
     weight[0, 1] = 0
     quant = weight_quant(spec("signed-binary", threshold=0), weight)
     assert quant.integers(weight)[0].tolist() == [[1, 0, 1, 0], [0, -1, -1, -1]]
-    mixed = spec("signed-binary", threshold=0.25).with_format(parse("int8"))
-    assert mixed == spec("int8")
+
+
+def test_another_format_takes_what_it_has_a_use_for():
+    assert spec("signed-binary", threshold=0.25).with_format(parse("int8")) == spec("int8")
+    scheduled = spec("signed-binary", threshold=0.25, schedule=True)
+    assert scheduled.with_format(parse("binary")) == spec("binary", schedule=True)
+    assert scheduled.with_format(parse("signed-binary/2")) == spec(
+        "signed-binary/2", threshold=0.25, schedule=True
+    )
+    ternary = spec("ternary", rule="twn", scale="searched")
+    assert ternary.with_format(parse("2hot")) == spec("2hot", scale="searched")
+    assert ternary.with_format(parse("ternary")) == ternary
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -149,8 +149,8 @@ def longest(config, **fields):
     )
     loops = Loops(
         words=1, kernel=(step.kernel_y + 1, step.kernel_x + 1), rows=step.rows + 1,
-        columns=step.columns + 1, tiles=1, step_word=0, step_tap=(0, 0), step_row=0,
-        step_column=0, step_tile=1,
+        columns=step.columns + 1, tiles=1, step_tap=(0, 0), step_row=0, step_column=0,
+        step_tile=1,
     )
     return replace(step, **loops.jumps())
 
@@ -163,7 +163,7 @@ def checked(config, **fields):
     pixels = config.pixels if array else 1
     loops = Loops(
         words=1, kernel=(step.kernel_y + 1, step.kernel_x + 1), rows=step.rows + 1,
-        columns=step.columns + 1, tiles=1, step_word=int(array),
+        columns=step.columns + 1, tiles=1,
         step_tap=(step.step_y * step.width, step.step_x), step_row=step.stride_y * step.width,
         step_column=step.stride_x * pixels, step_tile=int(not array),
     )

@@ -60,6 +60,8 @@ def planted(source, rule=None):
      {"pass", "m.d.comb += ([c.eq(d)])", "m.d.comb += ([a.eq(b)])"}),
     ("raise E('a' * 3)", "dropped", {"pass"}),
     ("x = f(a, b=c)", "argument", {"x = (f(a))"}),
+    ("x = zip(a, strict=True)", "argument", set()),
+    ("x = zip(a, strict=True)", "constant", set()),
     ("x = a[b:c]", "slice", {"x = (a[b + 1:c])", "x = (a[:c])", "x = (a[b:c + 1])", "x = (a[b:])"}),
     ("x = Signal(a + 1)", "width", {"x = (Signal(a + 1 - 1))"}),
     ("x = signed(a)", "sign", {"x = (unsigned(a))"}),

@@ -60,5 +60,5 @@ async def equals_the_reference(dut: Any) -> None:
             dut.i_terms.value = int(rng.integers(0, 1 << 32))
             dut.i_fresh.value = int(cycle == latency.product)
             await RisingEdge(dut.clk)
-        got, want = dut.o_y.value.to_signed(), int(requant.compute([value + bias])[0])
+        got, want = dut.o_y.value.to_signed(), requant.compute([value + bias]).item()
         assert got == want, f"{value} + {bias} with {requant} must give {want}, not {got}"

@@ -205,8 +205,7 @@ class Check:
         return Loops(
             words=step.words + 1, kernel=(step.kernel_y + 1, step.kernel_x + 1),
             rows=step.rows + 1, columns=step.columns + 1, tiles=step.tiles + 1,
-            step_word=int(self._array), step_tap=tap, step_row=rows, step_column=columns,
-            step_tile=int(not self._array),
+            step_tap=tap, step_row=rows, step_column=columns, step_tile=int(not self._array),
         )
 
     def _last_position(self) -> tuple[int, int]:

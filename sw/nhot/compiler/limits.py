@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from nhot.compiler.lower import Layer
 from nhot.compiler.schedule import (
-    Addresses,
+    NOWHERE,
     Loops,
     first_input,
     lane_step,
@@ -134,10 +134,9 @@ def _distances(layer: Layer, config: EngineConfig) -> Iterator[Demand]:
     """The engine keeps so many bits of where a walk begins and of how far it jumps."""
     if layer.operation is Operation.ADD:
         return  # from one tensor to another, within the memory
-    nowhere = Addresses(inputs=(0, 0), output=0)
     farthest = max(
         abs(distance) for distance in
-        (first_input(layer, config, nowhere), *_loops(layer, config).jumps().values())
+        (first_input(layer, config, NOWHERE), *_loops(layer, config).jumps().values())
     )
     # An engine that keeps all 16 bits goes anywhere, since distances are modulo 2^16.
     yield _deep(min(farthest.bit_length() + 1, 16) - 3, (
@@ -178,4 +177,4 @@ def _deep(bits: int, text: str) -> Demand:
 
 
 def _loops(layer: Layer, config: EngineConfig) -> Loops:
-    return loops_of(layer, config, Addresses(inputs=(0, 0), output=0))
+    return loops_of(layer, config, NOWHERE)

@@ -13,7 +13,7 @@ from functools import cache
 from math import inf
 
 from nhot.compiler.lower import Layer, fuse_clamps, lower_node
-from nhot.compiler.schedule import Addresses, descriptor
+from nhot.compiler.schedule import NOWHERE, descriptor
 from nhot.compiler.steps import reach
 from nhot.compiler.weights import takes_taps
 from nhot.contract.config import EngineConfig
@@ -22,8 +22,6 @@ from nhot.errors import NhotError
 from nhot.network import Conv2d, Network, Tensor, Window
 
 __all__ = ["lower", "try_lower"]
-
-_NOWHERE = Addresses(inputs=(0,), output=0)  # of no influence
 
 
 def lower(
@@ -91,7 +89,7 @@ def _part_cycles(
 ) -> Callable[[range], float]:
     """Cycles that a part takes, without its weights in their words."""
     first = range(max(config.filters, config.inputs))
-    model = descriptor(lower_node(node, inputs, config, None, first), config, _NOWHERE)
+    model = descriptor(lower_node(node, inputs, config, None, first), config, NOWHERE)
     depth = node.weights.shape[3]
 
     @cache

@@ -9,7 +9,8 @@ from nhot.contract.banks import conflicts
 from nhot.contract.config import EngineConfig
 from nhot.contract.program import Descriptor, Operation
 
-__all__ = ["Addresses", "Loops", "descriptor", "first_input", "lane_step", "loops_of",
+__all__ = [
+    "NOWHERE", "Addresses", "Loops", "descriptor", "first_input", "lane_step", "loops_of",
     "pixel_groups", "pixels_of",
 ]
 
@@ -26,16 +27,20 @@ class Addresses:
     requant: int = 0
 
 
+NOWHERE = Addresses(inputs=(0, 0), output=0)
+"""For what does not depend on where anything lies."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Loops:
-    """The six loop counts, and the distance in words that each loop's index moves the address."""
+    """The six loop counts, and the distance in words that each loop's index moves the address: that
+    of the words is 1."""
 
     words: int
     kernel: tuple[int, int]  # y, x
     rows: int
     columns: int
     tiles: int
-    step_word: int
     step_tap: tuple[int, int]
     step_row: int
     step_column: int
@@ -46,7 +51,7 @@ class Loops:
 
         True distances; a descriptor has them modulo 2^16. A loop of one turn never advances: 0.
         """
-        span = (self.words - 1) * self.step_word
+        span = self.words - 1
         result = {}
         for name, turns, step in (
             ("jump_x", self.kernel[1], self.step_tap[1]),
@@ -117,25 +122,25 @@ def loops_of(layer: Layer, config: EngineConfig, addresses: Addresses) -> Loops:
                 words=layer.reach.words, kernel=layer.window.kernel, rows=out_height,
                 columns=pixel_groups(layer, config)[0],
                 tiles=-(-len(layer.filters) // config.filters),
-                step_word=1, step_tap=(step_y * row, step_x * words), step_row=stride_y * row,
+                step_tap=(step_y * row, step_x * words), step_row=stride_y * row,
                 step_column=stride_x * words * pixels_of(layer, config),
                 step_tile=layer.reach.distance,
             )
         case Operation.ARGMAX:
             return Loops(
                 words=1, kernel=(1, 1), rows=in_height * in_width, columns=words, tiles=1,
-                step_word=0, step_tap=(0, 0), step_row=words, step_column=1, step_tile=0,
+                step_tap=(0, 0), step_row=words, step_column=1, step_tile=0,
             )
         case Operation.ADD:
             other = addresses.inputs[1] - addresses.inputs[0]
             return Loops(
                 words=1, kernel=(2, 1), rows=in_height, columns=in_width, tiles=words,
-                step_word=0, step_tap=(other, 0), step_row=row, step_column=words, step_tile=1,
+                step_tap=(other, 0), step_row=row, step_column=words, step_tile=1,
             )
         case _:
             return Loops(
                 words=1, kernel=layer.window.kernel, rows=out_height, columns=out_width,
-                tiles=words, step_word=0, step_tap=(step_y * row, step_x * words),
+                tiles=words, step_tap=(step_y * row, step_x * words),
                 step_row=stride_y * row, step_column=stride_x * words, step_tile=1,
             )
 

@@ -10,7 +10,7 @@ from nhot.compiler.lifetimes import lifetimes
 from nhot.compiler.limits import Demand, layer_demands
 from nhot.compiler.lower import array_window, fuse_clamps, lower_node
 from nhot.compiler.pack import weight_levels
-from nhot.compiler.schedule import Addresses, descriptor
+from nhot.compiler.schedule import NOWHERE, descriptor
 from nhot.compiler.unfold import layouts
 from nhot.contract.config import EngineConfig
 from nhot.contract.cycles import layer_cycles
@@ -18,8 +18,6 @@ from nhot.errors import NhotError
 from nhot.network import Conv2d, Linear, Network, Node, Window
 
 __all__ = ["input_layout"]
-
-_NOWHERE = Addresses(inputs=(0,), output=0)  # of no influence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +91,7 @@ def _choice(
     ]
     return _Choice(
         layout=layout, demands=demands,
-        cycles=sum(layer_cycles(descriptor(layer, config, _NOWHERE), config) for layer in layers),
+        cycles=sum(layer_cycles(descriptor(layer, config, NOWHERE), config) for layer in layers),
         activation_words=max(d.least for d in demands if d.size == "activation_words"),
         weight_words=sum(len(weight_levels(layer, config)) for layer in layers),
     )

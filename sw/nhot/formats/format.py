@@ -120,21 +120,6 @@ class Format(ABC):
         """The lane fields of steps. (..., S) levels -> (..., S + :attr:`sign_codes`)"""
         return _ints(self.field_table[self.encode(levels)])
 
-    def from_fields(self, fields: ArrayLike) -> Ints:
-        """The levels of lane fields that :meth:`to_fields` made."""
-        order = np.argsort(self.field_table)
-        array = np.asarray(fields, dtype=np.int64)
-        slot = np.searchsorted(self.field_table[order], array).clip(0, len(order) - 1)
-        codes = order[slot]
-        bad = self.field_table[codes] != array
-        if bad.any():
-            where = tuple(int(i) for i in np.argwhere(bad)[0])
-            raise NhotError(
-                f"Field of {self.name} at index {where} must be one that a level has, "
-                f"not {int(array[where]):#x}"
-            )
-        return self.decode(codes)
-
     def inverted_terms(self, levels: ArrayLike) -> Ints:
         """How often a lane adds ``~x`` where ``-x`` is meant, in each step. (..., S) -> (...)
 

@@ -40,8 +40,8 @@ __all__ = ["exact_type", "run", "run_node", "window_sums"]
 Number = type[np.float32] | type[np.float64] | type[np.int64]
 Array = NDArray[Any]
 
-_CHUNK = 1 << 18  # elements of the largest tensor at a time
-_BLOCK = 1 << 20  # elements of unfolded windows at a time: a few MB, near the cache
+_CHUNK = 262_144  # elements of the largest tensor at a time
+_BLOCK = 1_048_576  # elements of unfolded windows at a time: a few MB, near the cache
 
 
 @overload

@@ -69,7 +69,7 @@ def is_left_alone(node: ast.AST) -> bool:
             return True
         case ast.If(test=test):
             return ast.unparse(test).endswith("TYPE_CHECKING")
-        case ast.Assign(targets=[ast.Name(id="__all__")]):
+        case ast.Assign(targets=[ast.Name(id="__all__")]) | ast.keyword(arg="strict"):
             return True
         case ast.Expr(value=ast.Call() as call) | (ast.Call() as call):
             # that an error is raised is worth a fault, what it says is not
@@ -143,10 +143,9 @@ def _call(node: ast.Call) -> Iterator[tuple[str, str, ast.expr]]:
         negated = ast.Compare(args[0], [ast.Eq()], [ast.Constant(0)])
         yield "condition", "", _with(node, args=[negated])
     for i, keyword in enumerate(keywords):
-        says = f"{keyword.arg}={ast.unparse(keyword.value)}"
-        # The default of zip, and what tests/test_style.py asks of every call.
-        silent = says == "strict=False" or keyword.arg == "encoding"
-        if keyword.arg is not None and not silent:
+        # What checks ask of every call, of zip and of what opens a file.
+        if keyword.arg not in {None, "strict", "encoding"}:
+            says = f"{keyword.arg}={ast.unparse(keyword.value)}"
             kept = _with(node, keywords=[*keywords[:i], *keywords[i + 1 :]])
             yield "argument", f"without {says}", kept
 

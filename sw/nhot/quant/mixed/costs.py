@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nhot.compiler.parts import lower
-from nhot.compiler.schedule import Addresses, descriptor
+from nhot.compiler.schedule import NOWHERE, descriptor
 from nhot.compiler.source import input_layout
 from nhot.contract.config import EngineConfig
 from nhot.contract.cycles import layer_cycles
@@ -40,10 +40,9 @@ def _cycles(network: Network, format: str, engine: EngineConfig | None) -> list[
             "on others all formats take the same cycles"
         )
     config = replace(engine, format=format)
-    nowhere = Addresses(inputs=(0, 0), output=0)  # of no influence
     cycles: dict[str, int] = {}  # a layer may go in parts
     for layer in lower(network, config, input_layout(network, config)):
         if layer.operation.on_lanes:
-            taken = layer_cycles(descriptor(layer, config, nowhere), config)
+            taken = layer_cycles(descriptor(layer, config, NOWHERE), config)
             cycles[layer.output.name] = cycles.get(layer.output.name, 0) + taken
     return list(cycles.values())

@@ -106,12 +106,12 @@ class ThresholdWeights(WeightQuant):
         threshold = self.threshold(magnitude.flatten(1)).reshape(-1, *[1] * len(axes))
         active = magnitude >= threshold
         center = torch.zeros_like(threshold)
-        if not isinstance(self.format, Binary):
-            active &= magnitude > 0
         if isinstance(self.format, SignedBinary):
             region = _region_signs(weight, self.format.tile)
             active &= region * weight > 0
             center = region * threshold
+        elif not isinstance(self.format, Binary):
+            active &= magnitude > 0
         sign = torch.where(weight < 0, -1.0, 1.0).to(weight.dtype)
         if self.limit is not None:
             positive, negative = (active & (sign == which) for which in (1, -1))
