@@ -207,19 +207,18 @@ def accesses(
 
 
 def surviving_layers(image: Image, part: slice = slice(None)) -> list[LayerMeta]:
-    """The layers of a part of the program whose outputs nothing has overwritten at its end.
+    """The tensors that a part of the program makes whole, and that are there at its end.
 
-    Of a layer that goes in parts, the last.
+    Each is told by the last of the descriptors that write it.
     """
+    layers = image.meta.layers
+    last = {layer.name: index for index, layer in enumerate(layers)}
     kept: list[LayerMeta] = []
     written: set[int] = set()
-    later = ""
-    for layer in reversed(image.meta.layers[part]):
-        if layer.name == later:
-            continue
-        later, place = layer.name, layer.output
+    for index in reversed(range(len(layers))[part]):
+        layer, place = layers[index], layers[index].output
         words = set(range(place.address, place.address + place.words))
-        if not words & written:
+        if last[layer.name] == index and not words & written:
             kept.append(layer)
         written |= words
     return kept[::-1]

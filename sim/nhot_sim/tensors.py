@@ -60,9 +60,11 @@ def segments(image: Image) -> list[slice]:
     names = [layer.name for layer in image.meta.layers]
     # Where a layer ends that may go in several descriptors, one after the other.
     ends = [end for end in range(1, len(names) + 1) if names[end - 1 : end] != names[end : end + 1]]
+    whole = {name: index for index, name in enumerate(names)}  # with its last descriptor
     found, start, last = [], 0, 0
     for end in ends:
-        if len(surviving_layers(image, slice(start, end))) < len(set(names[start:end])):
+        made = sum(start <= index < end for index in whole.values())
+        if len(surviving_layers(image, slice(start, end))) < made:
             found.append(slice(start, last))
             start = last
         last = end

@@ -81,7 +81,7 @@ def test_any_groups_on_any_array(array, pixels, groups, depth, each, data, name)
 def test_tiles_read_the_words_of_their_groups(array, shape, words, distance):
     config = replace(ROOMY, filters=array[0], inputs=array[1])
     groups, depth, each = shape
-    found = reach(groups * each, groups, depth, config)
+    found = reach(groups * each, groups, np.arange(groups * depth), config)
     assert (found.words, found.distance) == (words, distance)
     check(grouped(*shape), config)
 
@@ -106,7 +106,7 @@ def test_no_fewer_words_would_do(array, groups, depth, each):
             and tile * distance + count <= words for tile, need in enumerate(needed)
         )
     )
-    assert reach(filters, groups, depth, config).words == best
+    assert reach(filters, groups, np.arange(groups * depth), config).words == best
 
 
 @pytest.mark.parametrize("distance", [0, 2, 5, -1])

@@ -199,12 +199,13 @@ def test_layers_that_no_format_holds_together():
 
 
 def test_an_operator_that_the_engine_lacks():
-    made = random_network(1, layers=2, operators=("transposed",))
+    made = random_network(1, layers=2, operators=("round",))
     with pytest.raises(NhotError) as caught:
         lower(made, EngineConfig())
-    lacks = "Operator must be one the engine runs (Conv2d, Linear, MaxPool, AvgPool, Add, Clamp, "
+    lacks = ("Operator must be one the engine runs (Conv2d, ConvTranspose2d, Linear, MaxPool, "
+             "AvgPool, Upsample, Add, Concat, Clamp, ")
     assert str(caught.value) == "; ".join(
-        f"Layer {node.name!r}: {lacks}ArgMax), not ConvTranspose2d" for node in made.nodes
+        f"Layer {node.name!r}: {lacks}ArgMax), not RoundTerms" for node in made.nodes
     )
 
 

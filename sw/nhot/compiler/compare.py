@@ -12,10 +12,10 @@ from nhot.compiler.lower import Layer
 from nhot.compiler.pack import in_words, weight_levels
 from nhot.compiler.steps import grouped_steps
 from nhot.compiler.survey import survey
-from nhot.compiler.weights import by_channel, tap_steps
+from nhot.compiler.weights import by_channel, input_places, tap_steps
 from nhot.contract.program import DESCRIPTOR_WORDS, Descriptor, Operation
 from nhot.errors import MismatchError
-from nhot.network import Conv2d, Filters, Linear, Network
+from nhot.network import Conv2d, ConvTranspose2d, Filters, Linear, Network
 
 __all__ = ["check_contents"]
 
@@ -43,13 +43,13 @@ def _check_weights(layers: Sequence[Layer], image: Image) -> int:
     held = image.weight_levels()
     start = count = 0
     for layer in layers:
-        if not isinstance(layer.node, Filters):
+        if layer.levels is None:
             continue
         order = weight_levels(layer, config)
         got = held[start : start + len(order)]
         if got.shape != order.shape:
             raise MismatchError(
-                f"Layer {layer.output.name!r} must have {len(order)} weight words in the image, "
+                f"Layer {layer.name!r} must have {len(order)} weight words in the image, "
                 f"not {len(got)}"
             )
         bad = np.argwhere(got != order)
@@ -57,12 +57,12 @@ def _check_weights(layers: Sequence[Layer], image: Image) -> int:
             word, lane, source = (int(i) for i in bad[0])
             place = _place(layer, image, word, lane, source)
             raise MismatchError(
-                f"Weight of layer {layer.output.name!r} at {place} "
+                f"Weight of layer {layer.name!r} at {place} "
                 f"must be {order[word, lane, source]}, not {got[word, lane, source]} "
                 f"(word {start + word} of the image, {len(bad)} weights differ)"
             )
         start += len(order)
-        count += layer.node.weights[0].size * len(layer.filters)
+        count += layer.own_weights
     if start != len(held):
         raise MismatchError(f"Image must hold {start} weight words, not {len(held)}")
     return count
@@ -70,21 +70,26 @@ def _check_weights(layers: Sequence[Layer], image: Image) -> int:
 
 def _place(layer: Layer, image: Image, word: int, lane: int, source: int) -> str:
     """The weight (filter, y, x, channel) that one input of one filter of one word has."""
-    node, config = layer.node, image.config
-    assert isinstance(node, Conv2d | Linear)
+    node, config, held = layer.walk.origin, image.config, layer.inputs[0]
+    if not isinstance(node, Filters):  # which copies channels with weights of its own
+        node = layer.node
+    assert isinstance(node, Conv2d | ConvTranspose2d | Linear)
     assert layer.reach is not None
     # Where each weight goes is where its number goes; what is left of a word has number 0.
     numbers = np.arange(1, node.weights.size + 1).reshape(node.weights.shape)
-    groups = node.groups if isinstance(node, Conv2d) else 1
+    if layer.walk.taps is not None:
+        numbers = layer.walk.taps.of(numbers)
+    groups = 1 if isinstance(node, Linear) else node.groups
     if layer.operation is Operation.DEPTHWISE:
         steps = tap_steps(numbers, config)
     else:
-        numbers = by_channel(numbers, layer.inputs[0], layer.layout)
-        steps = grouped_steps(numbers, groups, layer.reach, config)
+        numbers = by_channel(numbers, held.tensor, layer.layout)
+        lie = input_places(held, config, layer.layout)
+        steps = grouped_steps(numbers, groups, lie, layer.reach, config)
     number = int(in_words(steps, config)[word, lane, source])
     if not number:
         return f"input {source} of filter {lane} of its tile, which no weight of the layer has,"
-    shape = by_channel(node.weights, layer.inputs[0], None).shape
+    shape = by_channel(node.weights, held.tensor, None).shape
     filter_index, y, x, channel = (int(i) for i in np.unravel_index(number - 1, shape))
     channel += filter_index * groups // node.filters * shape[3]
     return f"filter {filter_index}, y {y}, x {x}, channel {channel}"
@@ -92,7 +97,7 @@ def _place(layer: Layer, image: Image, word: int, lane: int, source: int) -> str
 
 def _check_program(layers: Sequence[Layer], wanted: Image, image: Image) -> None:
     size = 4 * DESCRIPTOR_WORDS
-    names = [layer.output.name for layer in layers] + ["end"]
+    names = [layer.name for layer in layers] + ["end"]
     if len(image.program) != len(wanted.program):
         raise MismatchError(
             f"Program must have {len(names)} descriptors, not {len(image.program) / size:g}"
@@ -130,6 +135,6 @@ def _check_requant(layers: Sequence[Layer], wanted: Image, image: Image) -> None
     channel = first + place // 2 * lanes + lane if layer.operation.on_lanes else 0
     what = ("multiplier", "bias")[place % 2 == 0]
     raise MismatchError(
-        f"Requantisation of layer {layer.output.name!r}, {what} of channel {channel}, must be "
+        f"Requantisation of layer {layer.name!r}, {what} of channel {channel}, must be "
         f"{expected[word, lane]:#010x}, not {got[word, lane]:#010x}"
     )

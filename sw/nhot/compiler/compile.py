@@ -8,6 +8,7 @@ from nhot.compiler.image import Image
 from nhot.compiler.layout import Placement
 from nhot.compiler.lower import Layer
 from nhot.compiler.meta import LayerMeta, Meta
+from nhot.compiler.passes import Held
 from nhot.compiler.schedule import Addresses, descriptor
 from nhot.compiler.survey import Survey, survey
 from nhot.compiler.widths import layer_widths
@@ -16,7 +17,7 @@ from nhot.contract.config import EngineConfig
 from nhot.contract.cycles import program_cycles
 from nhot.contract.program import Descriptor, Operation
 from nhot.errors import NhotError
-from nhot.network import Filters, Network, Tensor
+from nhot.network import Network
 
 __all__ = ["compile_network"]
 
@@ -50,7 +51,7 @@ def _descriptors(plan: Survey, config: EngineConfig) -> list[Descriptor]:
     result = []
     for layer, levels, records in zip(plan.layers, plan.weights, plan.records, strict=True):
         places = Addresses(
-            inputs=tuple(plan.addresses[tensor.name] for tensor in layer.inputs),
+            inputs=tuple(plan.addresses[held.name] for held in layer.inputs),
             output=plan.addresses[layer.output.name], weights=weights, requant=requant,
         )
         result.append(descriptor(layer, config, places))
@@ -62,33 +63,31 @@ def _descriptors(plan: Survey, config: EngineConfig) -> list[Descriptor]:
 def _meta(
     network: Network, plan: Survey, cycles: list[int], config: EngineConfig
 ) -> Meta:
-    def placement(tensor: Tensor) -> Placement:
-        return Placement.of(tensor, plan.addresses[tensor.name], config.inputs)
+    def placement(held: Held) -> Placement:
+        return Placement.of(
+            held.tensor, plan.addresses[held.name], config.inputs, pieces=held.pieces
+        )
 
     return Meta(
         network=network.name, format=config.format,
         input=Placement.of(
             network.input, plan.addresses[network.input.name], config.inputs, plan.layout
         ),
-        output=placement(network.output),
+        output=placement(plan.output),
         layers=tuple(
             LayerMeta(
-                name=layer.output.name, operator=type(layer.node).__name__,
+                name=layer.name, operator=type(layer.walk.origin).__name__,
                 output=placement(layer.output),
                 accumulator_bits=layer_widths(layer, config).accumulator, cycles=count,
-                **_work(layer, config),
+                weights=layer.own_weights, terms=_terms(layer, config), macs=layer.macs,
             )
             for layer, count in zip(plan.layers, cycles[:-1], strict=True)
         ),
     )
 
 
-def _work(layer: Layer, config: EngineConfig) -> dict[str, int]:
-    """What a layer costs: weights, their terms and multiply-accumulates."""
-    work = {"weights": 0, "terms": 0, "macs": 0}
-    if layer.levels is not None and isinstance(layer.node, Filters):
-        node, filters = layer.node, len(layer.filters)
-        work["weights"] = int(node.weights[0].size) * filters
-        work["terms"] = int(config.weight_format.cost(layer.levels).sum())
-        work["macs"] = node.macs(layer.inputs[0]) // node.filters * filters
-    return work
+def _terms(layer: Layer, config: EngineConfig) -> int:
+    """Signed powers of two in the weights of a layer."""
+    if layer.levels is None or not layer.own_weights:
+        return 0
+    return int(config.weight_format.cost(layer.levels).sum())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from nhot.compiler.passes import passes
 from nhot.compiler.survey import survey
 from nhot.compiler.weights import lower_weights
 from nhot.contract.config import SIZES, EngineConfig
@@ -56,9 +57,9 @@ def _formats(network: Network, config: EngineConfig) -> Iterator[EngineConfig]:
         lane = config.lane if isinstance(fmt, NHot) else "parallel"
         try:
             chosen = replace(config, format=fmt.name, lane=lane)
-            for node in filters:
-                if isinstance(node, Conv2d | Linear):  # the engine has no others
-                    lower_weights(node, network.inputs(node)[0], chosen)
+            for one in passes(network, chosen):
+                if isinstance(one.walk.node, Conv2d | Linear):
+                    lower_weights(one.walk.node, one.inputs[0], chosen)
             yield chosen
         except NhotError:
             continue

@@ -1,7 +1,8 @@
 """How a tensor lies in activation memory: words of S channels, position by position.
 
 The host may lay the input of a network out by a window (``unfold.py``): what the window sees at a
-position are then the channels of the position.
+position are then the channels of the position. Tensors that were joined have holes
+(``pieces.py``).
 
 The engine's activations are signed bytes. A tensor whose integers reach beyond 127 is stored minus
 128, and everything that reads it has its zero point moved by as much.
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nhot.compiler.pieces import Pieces, check_pieces, places, position_words
 from nhot.compiler.unfold import unfold, unfolded
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
@@ -49,6 +51,8 @@ class Placement:
         That the tensor is laid out by.
     fill : int
         What its padding holds.
+    pieces : tuple of int
+        Its channels between holes; empty where there are none.
     """
 
     name: str
@@ -61,6 +65,7 @@ class Placement:
     word_bytes: int
     window: Window | None = None
     fill: int = 0
+    pieces: Pieces = ()
 
     def __post_init__(self) -> None:
         check_name(self.name, "a tensor")
@@ -73,9 +78,14 @@ class Placement:
             if value < (2 if what == "bits" else 1):
                 raise NhotError(f"Tensor {self.name!r} {what} must be {allowed}, "
                                 f"not {getattr(self, what)}")
+        if not check_pieces(self.shape[2], self.pieces, self.word_bytes) or (
+            self.pieces and (self.window is not None or self.bits > 8)
+        ):
+            raise NhotError(f"Tensor {self.name!r} pieces must be those of a joined tensor of "
+                            f"{self.shape[2]} channels, not {self.pieces}")
         for what, expected in (
             ("offset", -128 if self.bits == 8 and not self.signed else 0),
-            ("words", _words(self.laid_out, self.bits, self.word_bytes)),
+            ("words", self.laid_out[0] * self.laid_out[1] * self._position_words),
         ):
             if getattr(self, what) != expected:
                 raise NhotError(f"Tensor {self.name!r} {what} must be {expected}, which follows "
@@ -86,21 +96,38 @@ class Placement:
 
     @classmethod
     def of(
-        cls, tensor: Tensor, address: int, inputs: int, window: Window | None = None
+        cls, tensor: Tensor, address: int, inputs: int, window: Window | None = None,
+        pieces: Pieces = (),
     ) -> Placement:
         """Place ``tensor`` at word ``address`` of a memory with ``inputs`` bytes a word."""
-        shape = tensor.shape if window is None else unfolded(tensor.shape, window)
+        height, width, channels = (
+            tensor.shape if window is None else unfolded(tensor.shape, window)
+        )
+        words = height * width * position_words(channels * _bytes(tensor.bits), pieces, inputs)
         return cls(
             name=tensor.name, shape=tensor.shape, bits=tensor.bits, signed=tensor.signed,
-            offset=offset(tensor), address=address, word_bytes=inputs,
-            words=_words(shape, tensor.bits, inputs), window=window,
-            fill=0 if window is None else tensor.zero_point,
+            offset=offset(tensor), address=address, word_bytes=inputs, words=words, window=window,
+            fill=0 if window is None else tensor.zero_point, pieces=pieces,
         )
 
     @property
     def laid_out(self) -> Shape:
         """Height, width and channels as they lie in the memory."""
         return self.shape if self.window is None else unfolded(self.shape, self.window)
+
+    @property
+    def _position_words(self) -> int:
+        return position_words(self._position_bytes, self.pieces, self.word_bytes)
+
+    @property
+    def _position_bytes(self) -> int:
+        """Bytes that the channels of a position take."""
+        return self.laid_out[2] * _bytes(self.bits)
+
+    @property
+    def _places(self) -> Ints:
+        """Where in the bytes of a position these are."""
+        return places(self._position_bytes, self.pieces, self.word_bytes)
 
     @property
     def _range(self) -> tuple[int, int]:
@@ -123,25 +150,20 @@ class Placement:
         integers = array.astype(np.int64)
         if self.window is not None:
             integers = unfold(integers, self.window, self.fill)
-        positions, channels = integers[..., 0].size, integers.shape[2]
+        positions = integers[..., 0].size
         stored = (integers + self.offset).astype(f"<i{_bytes(self.bits)}")
-        raw = stored.reshape(positions, channels).view(np.uint8)
-        stride = self.words // positions * self.word_bytes
-        return np.pad(raw, ((0, 0), (0, stride - raw.shape[1]))).tobytes()
+        raw = np.zeros((positions, self._position_words * self.word_bytes), np.uint8)
+        raw[:, self._places] = stored.reshape(positions, -1).view(np.uint8)
+        return raw.tobytes()
 
     def unpack(self, data: bytes) -> Ints:
         """The integers (height, width, channels) that lie in ``data``, of a tensor as it is."""
-        height, width, channels = self.shape
+        height, width, _ = self.shape
         raw = np.frombuffer(data, np.uint8).reshape(height * width, -1)
         size = _bytes(self.bits)
         kind = "i" if self.signed or size == 1 else "u"
-        used = np.ascontiguousarray(raw[:, : channels * size]).view(f"<{kind}{size}")
+        used = np.ascontiguousarray(raw[:, self._places]).view(f"<{kind}{size}")
         return used.reshape(self.shape).astype(np.int64) - self.offset
-
-
-def _words(shape: tuple[int, int, int], bits: int, word_bytes: int) -> int:
-    height, width, channels = shape
-    return height * width * -(-channels * _bytes(bits) // word_bytes)
 
 
 def _bytes(bits: int) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nhot.compiler.first_fit import Lifetime
 from nhot.compiler.layout import Placement
-from nhot.compiler.lower import fuse_clamps
+from nhot.compiler.passes import Held, Pass
 from nhot.contract.config import EngineConfig
 from nhot.network import Network, Window
 
@@ -12,23 +14,26 @@ __all__ = ["lifetimes"]
 
 
 def lifetimes(
-    network: Network, config: EngineConfig, layout: Window | None = None
+    network: Network, all_passes: Sequence[Pass], config: EngineConfig, layout: Window | None = None
 ) -> list[Lifetime]:
-    """The words of every tensor, and the steps in which they are needed.
+    """The words of every tensor, and the passes from the first to the last that need it.
 
     ``layout`` is that of the network's input.
     """
-    nodes = fuse_clamps(network)
-    tensors = [network.input, *(node.output for node in nodes)]
-    last = {tensor.name: step for step, tensor in enumerate(tensors)}
-    for step, node in enumerate(nodes, start=1):
-        for name in node.inputs:
-            last[name] = step
-    last[network.output.name] = len(nodes)
+    source = Held(tensor=network.input, name=network.input.name)
+    held, first, last = {source.name: source}, {source.name: 0}, {source.name: 0}
+    for step, one in enumerate(all_passes, start=1):
+        held[one.output.name] = one.output
+        first.setdefault(one.output.name, step)
+        for each in (one.output, *one.inputs):
+            last[each.name] = step
+    last[network.output.name] = len(all_passes)
     return [
         Lifetime(
-            name=tensor.name, first=step, last=last[tensor.name],
-            words=Placement.of(tensor, 0, config.inputs, None if step else layout).words,
+            name=name, first=first[name], last=last[name],
+            words=Placement.of(
+                each.tensor, 0, config.inputs, layout if each is source else None, each.pieces
+            ).words,
         )
-        for step, tensor in enumerate(tensors)
+        for name, each in held.items()
     ]

@@ -86,7 +86,7 @@ def _beyond_fields(layer: Layer, config: EngineConfig) -> Iterator[str]:
     ):
         most = (1 << FIELDS[field]) - 1 + extra
         if value > most:
-            yield f"{what} of layer {layer.output.name!r} must be at most {most}, not {value}"
+            yield f"{what} of layer {layer.name!r} must be at most {most}, not {value}"
 
 
 def _counts(layer: Layer, config: EngineConfig) -> Iterator[Demand]:
@@ -98,7 +98,7 @@ def _counts(layer: Layer, config: EngineConfig) -> Iterator[Demand]:
         ("Columns", loops.columns), ("Tiles of filters or channels", loops.tiles),
     ):
         yield _counter((count - 1).bit_length(), (
-            f"{what} of layer {layer.output.name!r} must be at most {most} on this engine, "
+            f"{what} of layer {layer.name!r} must be at most {most} on this engine, "
             f"not {count}"
         ))
 
@@ -120,12 +120,12 @@ def _positions(layer: Layer, config: EngineConfig) -> Iterator[Demand]:
     ):
         last = (count - 1) * step + window.span[axis] - 1 - window.padding[axis]
         yield _counter(max(last, 0).bit_length() - 1, (
-            f"Input of layer {layer.output.name!r} with the padding behind it must have at most "
+            f"Input of layer {layer.name!r} with the padding behind it must have at most "
             f"{most} {what} on this engine, not {last + 1}"
         ))
     reach = (pixels - 1) * window.stride[1]
     yield _counter(reach.bit_length() - 2, (
-        f"Horizontal stride of layer {layer.output.name!r} must move {pixels} pixels by at most "
+        f"Horizontal stride of layer {layer.name!r} must move {pixels} pixels by at most "
         f"{2 * most - 1} columns on this engine, not {reach}"
     ))
 
@@ -140,7 +140,7 @@ def _distances(layer: Layer, config: EngineConfig) -> Iterator[Demand]:
     )
     # An engine that keeps all 16 bits goes anywhere, since distances are modulo 2^16.
     yield _deep(min(farthest.bit_length() + 1, 16) - 3, (
-        f"Stride, dilation and padding of layer {layer.output.name!r} must step at most "
+        f"Stride, dilation and padding of layer {layer.name!r} must step at most "
         f"{(1 << (config.distance_bits - 1)) - 1} words through its input on this engine, "
         f"not {farthest}"
     ))
@@ -152,7 +152,7 @@ def _widths(layer: Layer, config: EngineConfig) -> Iterator[Demand]:
     def text(what: str, bits: int, held: int) -> str:
         return (
             f"{what} of the engine must have at least {bits} bits for layer "
-            f"{layer.output.name!r}, not {held}"
+            f"{layer.name!r}, not {held}"
         )
 
     accumulator = text("Accumulator", widths.accumulator, config.accumulator_bits)

@@ -1,4 +1,4 @@
-"""From the nodes of a network to layers an engine can run.
+"""From the passes of a network to layers an engine can run.
 
 Lowering makes every number what the engine holds: activations as signed bytes, weights as levels of
 the engine's format, biases with everything folded in that is known beforehand.
@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 
 from nhot.compiler.layout import offset
+from nhot.compiler.passes import Held, Pass
+from nhot.compiler.phases import WHOLE
 from nhot.compiler.steps import Reach
 from nhot.compiler.unfold import rest, unfolded
+from nhot.compiler.walks import POINT, UNIT, Walk
 from nhot.compiler.weights import lower_taps, lower_weights, takes_taps
 from nhot.contract.config import DEPTHWISE_KERNEL, EngineConfig
 from nhot.contract.program import FIELDS, Operation
@@ -24,36 +27,34 @@ from nhot.network import (
     Add,
     ArgMax,
     AvgPool,
-    Clamp,
     Conv2d,
+    ConvTranspose2d,
+    Filters,
     Linear,
     MaxPool,
-    Network,
     Node,
     Requant,
     Tensor,
     Window,
 )
-from nhot.network.requant import SHIFT
 from nhot.network.tensor import Shape
 
-__all__ = ["Layer", "array_window", "fuse_clamps", "lower_node"]
-
-_UNIT = 1 << SHIFT
+__all__ = ["Layer", "array_window", "lower_pass"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Layer:
-    """One pass of the engine over its input: a node, or some of the filters of one.
+    """One descriptor: a pass of the engine over its input, or some of the filters of one.
 
     Parameters
     ----------
-    node : Node
-        Where the layer comes from; its output tensor is the layer's.
+    walk : Walk
+    inputs : tuple of Held
+    output : Held
+        What is written, in whole or in part.
     operation : Operation
-    inputs : tuple of Tensor
     source, target : (height, width, channels)
-        Of input and output as the layer walks them.
+        Of input and output as the layer walks them; holes between channels are channels.
     window : Window
         That it walks its source with.
     layout : Window, array operations only
@@ -70,9 +71,10 @@ class Layer:
         From one computed column to the next that is an output, in the role of depthwise layers.
     """
 
-    node: Node
+    walk: Walk
+    inputs: tuple[Held, ...]
+    output: Held
     operation: Operation
-    inputs: tuple[Tensor, ...]
     source: Shape
     target: Shape
     window: Window
@@ -85,13 +87,37 @@ class Layer:
     stride: int = 1
 
     @property
-    def output(self) -> Tensor:
-        """The tensor this layer makes."""
-        return self.node.output
+    def node(self) -> Node:
+        """What is computed."""
+        return self.walk.node
+
+    @property
+    def name(self) -> str:
+        """Of the tensor that is written, by which the layer is called."""
+        return self.output.tensor.name
+
+    @property
+    def own_weights(self) -> int:
+        """How many weights of the network the layer has; one that only copies has none."""
+        walk, node = self.walk, self.walk.origin
+        if not isinstance(node, Filters):
+            return 0
+        taps = node.weights[0].size
+        if isinstance(node, ConvTranspose2d) and walk.taps is not None:
+            taps = walk.taps.count * node.weights.shape[3]
+        return int(taps) * len(self.filters)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of an inference."""
+        node = self.walk.origin
+        if not isinstance(node, Filters):
+            return 0
+        return node.macs(self.inputs[0].tensor) // node.weights.size * self.own_weights
 
     @property
     def filters(self) -> range:
-        """The channels of the output that this layer makes."""
+        """The channels that this layer makes of those of its pass."""
         return range(self.target[2]) if self.reach is None else self.reach.filters
 
     @property
@@ -100,89 +126,87 @@ class Layer:
         return max([1, *(naf_weight(int(m)) for m in self.requant.multiplier)])
 
 
-def fuse_clamps(network: Network) -> list[Node]:
-    """Move a clamp into the requantisation before it, where nothing else reads that tensor."""
-    nodes: dict[str, Node] = {}
-    for node in network.nodes:
-        before = nodes.get(node.inputs[0])
-        if (
-            isinstance(node, Clamp)
-            and isinstance(before, Conv2d | Linear | AvgPool | Add)
-            and len(network.consumers(before.name)) == 1
-            and before.name != network.output.name
-        ):
-            del nodes[before.name]
-            low, high = np.clip([before.requant.low, before.requant.high], node.low, node.high)
-            requant = replace(before.requant, low=int(low), high=int(high))
-            nodes[node.name] = replace(before, output=node.output, requant=requant)
-        else:
-            nodes[node.name] = node
-    return list(nodes.values())
-
-
-def lower_node(
-    node: Node, inputs: tuple[Tensor, ...], config: EngineConfig, layout: Window | None = None,
-    part: range | None = None,
+def lower_pass(
+    one: Pass, config: EngineConfig, layout: Window | None = None, part: range | None = None
 ) -> Layer:
-    """The layer of one node, whose first input is laid out by ``layout``.
+    """The layer of a pass, whose first input is laid out by ``layout``.
 
     All of it, or a ``part`` of its filters.
     """
-    source, target = inputs[0].shape, node.output.shape
+    walk, node, x = one.walk, one.walk.node, one.inputs[0].tensor
     match node:
         case Conv2d() | Linear():
-            return _array_layer(node, inputs, config, layout, part)
+            return _array_layer(node, one, config, layout, part)
         case MaxPool():
-            return _copy_layer(node, Operation.MAX, node.window, inputs, pad_value=-128)
-        case Clamp():
-            shift = offset(node.output)
-            return _copy_layer(
-                node, Operation.MAX, Window(kernel=(1, 1)), inputs,
-                low=node.low + shift, high=node.high + shift,
+            assert walk.requant is not None
+            return _channel_layer(
+                one, Operation.MAX, node.window, walk.requant, config, pad_value=-128
             )
+        case AvgPool():
+            return _channel_layer(
+                one, Operation.SUM, node.window, node.requant, config,
+                pad_value=x.zero_point + offset(x),
+            )
+        case Add():
+            return _channel_layer(one, Operation.ADD, POINT, node.requant, config)
         case ArgMax():
             if config.inputs < 2:
                 raise NhotError(f"Engine inputs must be at least 2, not {config.inputs}")
-            return _copy_layer(node, Operation.ARGMAX, Window(kernel=(1, 1)), inputs)
-        case AvgPool():
-            zero = inputs[0].zero_point + offset(inputs[0])
-            bias = np.array([-node.window.taps * zero])
+            stored = Requant(multiplier=np.array([UNIT]), zero_point=0, low=-128, high=127)
             return Layer(
-                node=node, operation=Operation.SUM, inputs=inputs, window=node.window, bias=bias,
-                requant=_stored(node.requant, node.output), pad_value=zero, source=source,
-                target=target,
-            )
-        case Add():
-            bias = np.array([-(t.zero_point + offset(t)) for t in inputs])
-            return Layer(
-                node=node, operation=Operation.ADD, inputs=inputs, window=Window(kernel=(1, 1)),
-                bias=bias, requant=_stored(node.requant, node.output), source=source, target=target,
+                **vars(one), operation=Operation.ARGMAX, window=POINT, bias=np.array([0]),
+                requant=stored, source=x.shape, target=node.output.shape,
             )
         case _:
             raise NhotError(
-                "Operator must be one the engine runs (Conv2d, Linear, MaxPool, AvgPool, Add, "
-                f"Clamp, ArgMax), not {type(node).__name__}"
+                "Operator must be one the engine runs (Conv2d, ConvTranspose2d, Linear, MaxPool, "
+                "AvgPool, Upsample, Add, Concat, Clamp, ArgMax), not "
+                f"{type(walk.origin).__name__}"
             )
 
 
+def _channel_layer(
+    one: Pass, operation: Operation, window: Window, requant: Requant, config: EngineConfig, *,
+    pad_value: int = 0,
+) -> Layer:
+    """A layer that treats every channel by itself, and so holes of its input as channels."""
+    taps = window.taps if operation is Operation.SUM else 1
+    tensors = [held.tensor for held in one.inputs]
+    source = _walked(one.inputs[0], config)
+    return Layer(
+        **vars(one), operation=operation, window=window, pad_value=pad_value,
+        bias=np.array([-taps * (tensor.zero_point + offset(tensor)) for tensor in tensors]),
+        requant=_stored(requant, one.output.tensor), source=source,
+        target=(*one.walk.node.output.shape[:2], source[2]),
+    )
+
+
+def _walked(held: Held, config: EngineConfig) -> Shape:
+    """Height, width and channels of a tensor, its holes counted."""
+    height, width, _ = held.tensor.shape
+    return height, width, int(held.places(config.inputs)[-1]) + 1
+
+
 def _array_layer(
-    node: Conv2d | Linear, inputs: tuple[Tensor, ...], config: EngineConfig, layout: Window | None,
+    node: Conv2d | Linear, one: Pass, config: EngineConfig, layout: Window | None,
     part: range | None,
 ) -> Layer:
     """Fold signs, the byte offset of the input and the lanes' missing ones into bias and scale."""
-    if layout is None and takes_taps(node, config):
-        return _depthwise_layer(node, inputs, config)
-    folded, signs, words = lower_weights(node, inputs[0], config, layout, part)
-    window = array_window(node, inputs[0])
-    source, target = inputs[0].shape, node.output.shape
+    (x,) = one.inputs
+    if layout is None and takes_taps(node, x, config):
+        return _depthwise_layer(node, one, config)
+    folded, signs, words = lower_weights(node, x, config, layout, part)
+    window = array_window(node, x.tensor)
+    source, target = _walked(x, config), node.output.shape
     if layout is not None:
         source, window = unfolded(source, layout), rest(window, layout)
-    if _flat(window) and _fewer_groups(source, config):
+    flat = _flat(window) and source[:2] == target[:2] and one.walk.phase == WHOLE
+    if flat and _fewer_groups(source, config):
         source, target = ((1, height * width, count) for height, width, count in (source, target))
     return Layer(
-        node=node, operation=Operation.ARRAY, inputs=inputs, window=window, levels=folded,
-        reach=words, source=source, target=target, layout=layout,
-        **_affine(node, inputs[0], folded, signs, words.filters),
+        **vars(one), operation=Operation.ARRAY, window=window, levels=folded, reach=words,
+        source=source, target=target, layout=layout,
+        **_affine(node, x.tensor, folded, signs, words.filters),
     )
 
 
@@ -198,7 +222,7 @@ def _affine(
     return {"bias": bias, "requant": requant, "pad_value": x.zero_point + shift}
 
 
-def _depthwise_layer(node: Conv2d, inputs: tuple[Tensor, ...], config: EngineConfig) -> Layer:
+def _depthwise_layer(node: Conv2d, one: Pass, config: EngineConfig) -> Layer:
     """A walk through the columns of the input, which are words of their tile: three taps each.
 
     The padding before a row grows by what fills up the pixel groups that only read.
@@ -211,10 +235,11 @@ def _depthwise_layer(node: Conv2d, inputs: tuple[Tensor, ...], config: EngineCon
         kernel=(DEPTHWISE_KERNEL, 1), stride=(node.window.stride[0], 1),
         padding=(top, left + ahead, bottom, right),
     )
+    x = one.inputs[0].tensor
     return Layer(
-        node=node, operation=Operation.DEPTHWISE, inputs=inputs, window=window, levels=steps,
-        reach=reach, source=inputs[0].shape, target=node.output.shape,
-        stride=node.window.stride[1], **_affine(node, inputs[0], steps, signs, reach.filters),
+        **vars(one), operation=Operation.DEPTHWISE, window=window, levels=steps, reach=reach,
+        source=x.shape, target=node.output.shape, stride=node.window.stride[1],
+        **_affine(node, x, steps, signs, reach.filters),
     )
 
 
@@ -233,18 +258,6 @@ def _fewer_groups(source: Shape, config: EngineConfig) -> bool:
     height, width, _ = source
     fewer = -(-height * width // config.pixels) < height * -(-width // config.pixels)
     return fewer and height * width < 1 << FIELDS["width"]
-
-
-def _copy_layer(
-    node: Node, operation: Operation, window: Window, inputs: tuple[Tensor, ...], *,
-    pad_value: int = 0, low: int = -128, high: int = 127,
-) -> Layer:
-    """A layer whose requantisation passes the stored byte through."""
-    requant = Requant(multiplier=np.array([_UNIT]), zero_point=0, low=low, high=high)
-    return Layer(
-        node=node, operation=operation, inputs=inputs, window=window, bias=np.array([0]),
-        requant=requant, pad_value=pad_value, source=inputs[0].shape, target=node.output.shape,
-    )
 
 
 def _stored(requant: Requant, output: Tensor) -> Requant:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from nhot.compiler.layout import Placement
 from nhot.contract.config import EngineConfig
@@ -98,5 +99,10 @@ class Meta:
                 )
 
     def to_json(self) -> str:
-        """Canonical JSON, the same text for the same content."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        """Canonical JSON, the same text for the same content; pieces only where there are some."""
+        content = asdict(self, dict_factory=_without_no_pieces)
+        return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _without_no_pieces(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {key: value for key, value in items if key != "pieces" or value}

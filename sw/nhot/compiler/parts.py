@@ -7,19 +7,20 @@ would read more than each needs. In parts of so many tiles, each with loops of i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from math import inf
 
-from nhot.compiler.lower import Layer, fuse_clamps, lower_node
+from nhot.compiler.lower import Layer, lower_pass
+from nhot.compiler.passes import Pass, passes
 from nhot.compiler.schedule import NOWHERE, descriptor
 from nhot.compiler.steps import reach
-from nhot.compiler.weights import takes_taps
+from nhot.compiler.weights import input_places, takes_taps
 from nhot.contract.config import EngineConfig
 from nhot.contract.cycles import layer_cycles
 from nhot.errors import NhotError
-from nhot.network import Conv2d, Network, Tensor, Window
+from nhot.network import Conv2d, Network, Window
 
 __all__ = ["lower", "try_lower"]
 
@@ -31,44 +32,41 @@ def lower(
 
     ``layout`` is that of the network's input; ``divide`` allows layers to go in parts.
     """
-    layers, refused = try_lower(network, config, layout, divide=divide)
+    all_passes = passes(network, config)
+    layers, refused = try_lower(network, all_passes, config, layout, divide=divide)
     if refused:
         raise NhotError("; ".join(refused))
     return layers
 
 
 def try_lower(
-    network: Network, config: EngineConfig, layout: Window | None = None, *, divide: bool = True
+    network: Network, all_passes: Sequence[Pass], config: EngineConfig,
+    layout: Window | None = None, *, divide: bool = True,
 ) -> tuple[list[Layer], list[str]]:
-    """The layers that an engine can run, and of each of the others why not."""
+    """The layers of the passes that an engine can run, and of each of the others why not."""
     layers: list[Layer] = []
     refused: list[str] = []
-    for node in fuse_clamps(network):
-        inputs = network.inputs(node)
-        laid_out = layout if network.input.name in node.inputs else None
+    for one in all_passes:
+        laid_out = layout if network.input.name == one.inputs[0].name else None
         try:
-            parts: list[range | None] = [None]
-            if divide and isinstance(node, Conv2d) and _by_groups(node, config):
-                parts = _parts(node, inputs, config)
-            layers += [lower_node(node, inputs, config, laid_out, part) for part in parts]
+            parts = _parts(one, config) if divide else [None]
+            layers += [lower_pass(one, config, laid_out, part) for part in parts]
         except NhotError as error:
-            refused.append(f"Layer {node.name!r}: {error}")
-    return layers, refused
+            refused.append(f"Layer {one.walk.origin.name!r}: {error}")
+    return layers, list(dict.fromkeys(refused))
 
 
-def _by_groups(node: Conv2d, config: EngineConfig) -> bool:
-    """Whether lanes read the words of a tile's groups, and not the taps of a channel each."""
-    return node.groups > 1 and not takes_taps(node, config)
-
-
-def _parts(node: Conv2d, inputs: tuple[Tensor, ...], config: EngineConfig) -> list[range | None]:
+def _parts(one: Pass, config: EngineConfig) -> list[range | None]:
     """The filters of each part, so that all together take the fewest cycles."""
+    node, x = one.walk.node, one.inputs[0]
+    if not isinstance(node, Conv2d) or node.groups == 1 or takes_taps(node, x, config):
+        return [None]
     # A part begins with a tile and with a word of the output.
     unit = max(config.filters, config.inputs)
     if node.filters <= unit:
         return [None]
     try:
-        cycles = _part_cycles(node, inputs, config)
+        cycles = _part_cycles(node, one, config)
     except NhotError:  # beyond a descriptor, whatever its filters: what judges the layer says so
         return [None]
 
@@ -85,12 +83,12 @@ def _in_parts(filters: int, size: int) -> list[range]:
 
 
 def _part_cycles(
-    node: Conv2d, inputs: tuple[Tensor, ...], config: EngineConfig
+    node: Conv2d, one: Pass, config: EngineConfig
 ) -> Callable[[range], float]:
     """Cycles that a part takes, without its weights in their words."""
     first = range(max(config.filters, config.inputs))
-    model = descriptor(lower_node(node, inputs, config, None, first), config, NOWHERE)
-    depth = node.weights.shape[3]
+    model = descriptor(lower_pass(one, config, None, first), config, NOWHERE)
+    places = input_places(one.inputs[0], config, None)
 
     @cache
     def take(words: int, tiles: int, last_groups: int) -> float:
@@ -103,7 +101,7 @@ def _part_cycles(
     def cycles(part: range) -> float:
         tiles = -(-len(part) // config.filters)
         last = len(part) - (tiles - 1) * config.filters
-        words = reach(node.filters, node.groups, depth, config, part).words
+        words = reach(node.filters, node.groups, places, config, part).words
         return take(words, tiles, -(-last // config.requantisers))
 
     return cycles

@@ -71,7 +71,6 @@ def descriptor(layer: Layer, config: EngineConfig, addresses: Addresses) -> Desc
     top, left = layer.window.padding[:2]
     stride_y, stride_x = layer.window.stride
     in_height, in_width, in_channels = layer.source
-    channels = layer.target[2]
     array, argmax = layer.operation.on_lanes, layer.operation is Operation.ARGMAX
     pixels = pixels_of(layer, config)
     # A window that takes two operands, or walks a tensor flat, must never look out of bounds.
@@ -88,23 +87,40 @@ def descriptor(layer: Layer, config: EngineConfig, addresses: Addresses) -> Desc
     per_tile = (config.filters if array else config.inputs) // config.requantisers
     groups = -(-len(layer.filters) // config.requantisers)
     if argmax:  # reads whole words, counts channels itself
-        channels, groups = in_channels, per_tile
+        groups = per_tile
     return Descriptor(
         operation=layer.operation, terms=layer.terms, pad_value=layer.pad_value,
         one_pixel=int(array and pixels < config.pixels),
         zero_point=layer.requant.zero_point, low=layer.requant.low, high=layer.requant.high,
-        per_channel=int(array), channels=channels if argmax else 0,
+        per_channel=int(array), channels=in_channels if argmax else 0,
         input_address=first_input(layer, config, addresses) & _MASK,
-        output_address=addresses.output + layer.filters.start // config.inputs,
         weight_address=addresses.weights if array else 0, requant_address=addresses.requant,
         words=loops.words - 1, kernel_y=loops.kernel[0] - 1, kernel_x=loops.kernel[1] - 1,
         columns=loops.columns - 1, rows=loops.rows - 1, tiles=loops.tiles - 1,
         last_pixels=pixel_groups(layer, config)[1],
         lane_step=lane_step(layer, config),
-        pixel_words=1 if argmax else -(-channels // config.inputs),
         last_groups=groups - (groups - 1) // per_tile * per_tile,
-        **positions, **{name: value & _MASK for name, value in loops.jumps().items()},
+        **positions, **_written(layer, config, addresses.output),
+        **{name: value & _MASK for name, value in loops.jumps().items()},
     )
+
+
+def _written(layer: Layer, config: EngineConfig, address: int) -> dict[str, int]:
+    """Where the outputs of ``layer`` go, whose tensor lies at ``address``."""
+    if layer.operation is Operation.ARGMAX:
+        return {"output_address": address, "pixel_words": 1}
+    output, phase = layer.output, layer.walk.phase
+    words, width = output.position_words(config.inputs), output.tensor.shape[1]
+    first = phase.first[0] * width + phase.first[1]
+    channel = layer.walk.start + layer.filters.start
+    rows, columns, _ = layer.target
+    pixel = words * phase.spread[1] if columns > 1 else words
+    row = words * phase.spread[0] * width - (columns - 1) * pixel
+    return {
+        "output_address": address + first * words
+        + int(output.places(config.inputs)[channel]) // config.inputs,
+        "pixel_words": pixel, "row_words": row if rows > 1 and row != pixel else 0,
+    }
 
 
 def loops_of(layer: Layer, config: EngineConfig, addresses: Addresses) -> Loops:

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from nhot.compiler.first_fit import place
 from nhot.compiler.lifetimes import lifetimes
 from nhot.compiler.limits import Demand, layer_demands
-from nhot.compiler.lower import array_window, fuse_clamps, lower_node
+from nhot.compiler.lower import array_window, lower_pass
 from nhot.compiler.pack import weight_levels
+from nhot.compiler.passes import Pass, passes
 from nhot.compiler.schedule import NOWHERE, descriptor
 from nhot.compiler.unfold import layouts
 from nhot.contract.config import EngineConfig
 from nhot.contract.cycles import layer_cycles
 from nhot.errors import NhotError
-from nhot.network import Conv2d, Linear, Network, Node, Window
+from nhot.network import Conv2d, Linear, Network, Window
 
 __all__ = ["input_layout"]
 
@@ -44,14 +45,15 @@ def input_layout(
     That with the fewest cycles on an engine that holds it; or, for the ``smallest`` engine with
     the array of ``config``, that with the fewest bits of memory.
     """
-    readers = [node for node in fuse_clamps(network) if network.input.name in node.inputs]
+    all_passes = passes(network, config)
+    readers = [one for one in all_passes if network.input.name in {x.name for x in one.inputs}]
     window = _common_window(network, readers)
     if window is None:
         return None
     choices = []
     for layout in (None, *layouts(window)):
         try:
-            choices.append(_choice(network, readers, config, layout))
+            choices.append(_choice(network, all_passes, readers, config, layout))
         except NhotError:
             continue  # weights or counts that this layout has no room for
     held = [
@@ -66,23 +68,24 @@ def input_layout(
     return None if best is None else best.layout
 
 
-def _common_window(network: Network, readers: Sequence[Node]) -> Window | None:
+def _common_window(network: Network, readers: Sequence[Pass]) -> Window | None:
     """The one window with which layers of the array, and nothing else, read the input."""
     if network.output.name == network.input.name:
         return None
     windows = {
         array_window(node, network.input)
         if isinstance(node, Linear) or (isinstance(node, Conv2d) and node.groups == 1) else None
-        for node in readers
+        for node in (one.walk.node for one in readers)
     }
     return windows.pop() if len(windows) == 1 else None
 
 
 def _choice(
-    network: Network, readers: Sequence[Node], config: EngineConfig, layout: Window | None
+    network: Network, all_passes: Sequence[Pass], readers: Sequence[Pass], config: EngineConfig,
+    layout: Window | None,
 ) -> _Choice:
-    layers = [lower_node(node, network.inputs(node), config, layout) for node in readers]
-    tensors = lifetimes(network, config, layout)
+    layers = [lower_pass(one, config, layout) for one in readers]
+    tensors = lifetimes(network, all_passes, config, layout)
     addresses = place(tensors)
     least = max(addresses[tensor.name] + tensor.words for tensor in tensors)
     demands = [

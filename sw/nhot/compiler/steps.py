@@ -41,20 +41,21 @@ class Reach:
 
 
 def reach(
-    filters: int, groups: int, depth: int, config: EngineConfig, part: range | None = None
+    filters: int, groups: int, places: Ints, config: EngineConfig, part: range | None = None
 ) -> Reach:
     """The fewest words that hold what each tile reads, at a constant distance.
 
-    Of all filters, or of a ``part`` that begins with a tile; ``depth`` is the channels of a group.
-    No tile reads beyond the words of a position.
+    Of all filters, or of a ``part`` that begins with a tile; ``places`` are the bytes of a position
+    that the channels of all groups lie in. No tile reads beyond the words of a position.
     """
     part = part or range(filters)
+    depth = len(places) // groups
     tile = np.arange(-(-len(part) // config.filters))
     start = part.start + tile * config.filters
     last_filter = np.minimum(start + config.filters, part.stop) - 1
-    first = start * groups // filters * depth // config.inputs
-    last = ((last_filter * groups // filters + 1) * depth - 1) // config.inputs
-    base, left = int(first[0]), -(-groups * depth // config.inputs) - int(first[0])
+    first = places[start * groups // filters * depth] // config.inputs
+    last = places[(last_filter * groups // filters + 1) * depth - 1] // config.inputs
+    base, left = int(first[0]), int(places[-1]) // config.inputs + 1 - int(first[0])
     distance = int(((first - base)[1:] // tile[1:]).min()) if len(tile) > 1 else 0
     while True:  # a distance of 0 always holds
         words = int((last - base - tile * distance).max()) + 1
@@ -63,7 +64,9 @@ def reach(
         distance -= 1
 
 
-def grouped_steps(levels: Ints, groups: int, reach: Reach, config: EngineConfig) -> Ints:
+def grouped_steps(
+    levels: Ints, groups: int, places: Ints, reach: Reach, config: EngineConfig
+) -> Ints:
     """Weights (filters, y, x, depth) of a layer in the words of the tiles of ``reach``.
 
     (filters of ``reach``, y, x, words, S) int64. Inputs of a word that a filter does not see have a
@@ -74,7 +77,7 @@ def grouped_steps(levels: Ints, groups: int, reach: Reach, config: EngineConfig)
     index = np.arange(len(part))
     first = (reach.first + index // config.filters * reach.distance) * config.inputs
     group = (part.start + index) * groups // filters
-    channels = (group * depth - first)[:, None] + np.arange(depth)
+    channels = places[group[:, None] * depth + np.arange(depth)] - first[:, None]
     steps = np.zeros((len(part), height, width, reach.words * config.inputs), np.int64)
     np.put_along_axis(steps, channels[:, None, None], levels[part.start : part.stop], axis=3)
     return steps.reshape(len(part), height, width, reach.words, config.inputs)

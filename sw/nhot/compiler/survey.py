@@ -13,6 +13,7 @@ from nhot.compiler.limits import Demand, layer_demands
 from nhot.compiler.lower import Layer
 from nhot.compiler.pack import requant_words, weight_levels
 from nhot.compiler.parts import try_lower
+from nhot.compiler.passes import Held, Pass, passes
 from nhot.compiler.source import input_layout
 from nhot.contract.config import EngineConfig
 from nhot.contract.program import DESCRIPTOR_WORDS
@@ -36,8 +37,10 @@ class Survey:
         Of each layer.
     layout : Window, optional
         By which the network's input is laid out.
+    output : Held
+        The network's output.
     addresses : mapping
-        First activation word of every tensor.
+        First activation word of every tensor that is held.
     demands : sequence of Demand
         What all this asks of the engine; the layers' own before the memories'.
     """
@@ -46,6 +49,7 @@ class Survey:
     weights: Sequence[Ints]
     records: Sequence[Ints]
     layout: Window | None
+    output: Held
     addresses: Mapping[str, int]
     demands: Sequence[Demand]
 
@@ -69,8 +73,8 @@ def survey(network: Network, config: EngineConfig, *, smallest: bool = False) ->
     """
     layout = input_layout(network, config, smallest=smallest)
     parts = _survey(network, config, layout, divide=True)
-    if len({layer.output.name for layer in parts.layers}) == len(parts.layers):
-        return parts  # in which no layer goes
+    if len({id(layer.walk) for layer in parts.layers}) == len(parts.layers):
+        return parts  # in which no pass goes
     whole = _survey(network, config, layout, divide=False)
     if smallest:  # parts have more descriptors, and fewer weights
         return min(parts, whole, key=lambda plan: plan.bits(config))
@@ -80,11 +84,12 @@ def survey(network: Network, config: EngineConfig, *, smallest: bool = False) ->
 def _survey(
     network: Network, config: EngineConfig, layout: Window | None, *, divide: bool
 ) -> Survey:
-    layers, refused = try_lower(network, config, layout, divide=divide)
+    all_passes = passes(network, config)
+    layers, refused = try_lower(network, all_passes, config, layout, divide=divide)
     none = np.zeros((0, config.filters, config.inputs), np.int64)
     weights = [none if layer.levels is None else weight_levels(layer, config) for layer in layers]
     records = [requant_words(layer, config) for layer in layers]
-    tensors = lifetimes(network, config, layout)
+    tensors = lifetimes(network, all_passes, config, layout)
     addresses = place(tensors)
     words = {
         "program": DESCRIPTOR_WORDS * (len(layers) + 1),
@@ -99,8 +104,15 @@ def _survey(
     ]
     return Survey(
         layers=layers, weights=weights, records=records, layout=layout, addresses=addresses,
-        demands=demands,
+        output=_output(network, all_passes), demands=demands,
     )
+
+
+def _output(network: Network, all_passes: Sequence[Pass]) -> Held:
+    name = network.output.name
+    made = (one.output for one in all_passes if one.output.name == name)
+    return next(made, Held(tensor=network.output, name=name))  # a network may give its input
+
 
 
 def _activations(

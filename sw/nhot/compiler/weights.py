@@ -6,6 +6,7 @@ from typing import TypeGuard
 
 import numpy as np
 
+from nhot.compiler.passes import Held
 from nhot.compiler.steps import Reach, grouped_steps, reach
 from nhot.compiler.unfold import unfold_weights
 from nhot.contract.banks import conflicts
@@ -14,11 +15,11 @@ from nhot.errors import NhotError
 from nhot.formats.format import Ints
 from nhot.network import Conv2d, Linear, Tensor, Window
 
-__all__ = ["by_channel", "lower_taps", "lower_weights", "takes_taps", "tap_steps"]
+__all__ = ["by_channel", "input_places", "lower_taps", "lower_weights", "takes_taps", "tap_steps"]
 
 
 def lower_weights(
-    node: Conv2d | Linear, x: Tensor, config: EngineConfig, layout: Window | None = None,
+    node: Conv2d | Linear, x: Held, config: EngineConfig, layout: Window | None = None,
     part: range | None = None,
 ) -> tuple[Ints, Ints, Reach]:
     """Levels (filters, kernel_y, kernel_x, words, S) for the lanes, a sign a filter, their words.
@@ -26,9 +27,10 @@ def lower_weights(
     Of all filters or a ``part``. Weights that the lanes cannot hold are refused.
     """
     fmt = config.weight_format
-    levels, signs = fmt.fold_signs(by_channel(node.weights, x, layout))
+    levels, signs = fmt.fold_signs(by_channel(node.weights, x.tensor, layout))
     groups = node.groups if isinstance(node, Conv2d) else 1
-    words = reach(len(levels), groups, levels.shape[3], config, part)
+    lie = input_places(x, config, layout)
+    words = reach(len(levels), groups, lie, config, part)
     size = len(words.filters) * levels[0, ..., 0].size * words.words * config.inputs
     most = SIZES["weight_words"][1] * config.filters * config.inputs
     if groups > 1 and size > most:  # far more than the network itself has: not to be formed
@@ -36,7 +38,7 @@ def lower_weights(
             f"Weights of a grouped convolution must be at most {most} with the zeros beside them "
             f"on this engine, not {size}"
         )
-    steps = grouped_steps(levels, groups, words, config)
+    steps = grouped_steps(levels, groups, lie, words, config)
     fmt.encode(steps)
     return steps, signs[words.filters.start : words.filters.stop], words
 
@@ -51,9 +53,16 @@ def by_channel(weights: Ints, x: Tensor, layout: Window | None) -> Ints:
     return weights if layout is None else unfold_weights(weights, layout)
 
 
-def takes_taps(node: Conv2d | Linear, config: EngineConfig) -> TypeGuard[Conv2d]:
+def input_places(x: Held, config: EngineConfig, layout: Window | None) -> Ints:
+    """The byte of a position that each channel lies in, of an input as it is laid out."""
+    if layout is None:
+        return x.places(config.inputs)
+    return np.arange(layout.taps * x.tensor.shape[2])
+
+
+def takes_taps(node: Conv2d | Linear, x: Held, config: EngineConfig) -> TypeGuard[Conv2d]:
     """Whether lanes can take the taps of the layer's channels, each those of its filter."""
-    if not config.depthwise or not isinstance(node, Conv2d):
+    if not config.depthwise or not isinstance(node, Conv2d) or x.pieces:
         return False
     filters, *kernel, depth = node.weights.shape
     stride = node.window.stride[1]

@@ -60,9 +60,9 @@ def layer_widths(layer: Layer, config: EngineConfig) -> Widths:
 
 def _sums(layer: Layer, config: EngineConfig) -> tuple[Ints, Ints]:
     """The least and the greatest sum of each filter, or record, as the engine forms it."""
-    shift = [offset(tensor) for tensor in layer.inputs]
-    low = np.array([tensor.low + by for tensor, by in zip(layer.inputs, shift, strict=True)])
-    high = np.array([tensor.high + by for tensor, by in zip(layer.inputs, shift, strict=True)])
+    tensors = [held.tensor for held in layer.inputs]
+    low = np.array([tensor.low + offset(tensor) for tensor in tensors])
+    high = np.array([tensor.high + offset(tensor) for tensor in tensors])
     if layer.levels is not None:
         least, most = sum_bound(layer.levels, int(low[0]), int(high[0]))
         missing = inverted(layer, config)

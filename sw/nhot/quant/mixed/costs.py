@@ -42,7 +42,8 @@ def _cycles(network: Network, format: str, engine: EngineConfig | None) -> list[
     config = replace(engine, format=format)
     cycles: dict[str, int] = {}  # a layer may go in parts
     for layer in lower(network, config, input_layout(network, config)):
-        if layer.operation.on_lanes:
+        name = layer.walk.origin.name
+        if layer.own_weights:
             taken = layer_cycles(descriptor(layer, config, NOWHERE), config)
-            cycles[layer.output.name] = cycles.get(layer.output.name, 0) + taken
+            cycles[name] = cycles.get(name, 0) + taken
     return list(cycles.values())
