@@ -51,7 +51,7 @@ def check_tensors(
                 engine.write(Region.ACTIVATIONS, source.address, source.pack(x))
             _run(engine, image, part)
             check_layers("Verilog", _outputs(engine, image, part), wanted, index)
-    return len(inputs) * sum(wanted[layer.name][0].size for layer in layers)
+    return len(inputs) * sum(wanted[name][0].size for name in {layer.name for layer in layers})
 
 
 def segments(image: Image) -> list[slice]:

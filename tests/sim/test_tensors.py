@@ -120,15 +120,10 @@ def test_a_simulation_that_has_ended_is_an_error():
     engine.close()
 
 
-@pytest.mark.slow
-def test_networks_of_mlperf_tiny_are_exact_in_every_tensor():
-    """At 2-hot, rounded after training, on one engine of 256 lanes that holds all four."""
-    from nhot_hw.bench.networks.models import integer_network
-
+def check_exact(networks, array):
+    """All of them on one engine with ``array`` that holds them all, in every tensor."""
     for tool in ("verilator", "g++"):
         require(tool)
-    networks = [integer_network(name, "2hot")[0] for name in NAMES]
-    array = EngineConfig(filters=16, inputs=16, requantisers=16)
     fitted = [fit(network, array) for network in networks]
     config = replace(array, **{
         size: max(getattr(one, size) for one in fitted) for size in (
@@ -139,3 +134,36 @@ def test_networks_of_mlperf_tiny_are_exact_in_every_tensor():
         for network in networks:
             image = compile_network(network, config)
             check_tensors(engine, network, image, random_input(network.input, 1, 0))
+
+
+@pytest.mark.slow
+def test_networks_of_mlperf_tiny_are_exact_in_every_tensor():
+    """At 2-hot, rounded after training, on one engine of 256 lanes that holds all four."""
+    from nhot_hw.bench.networks.models import integer_network
+
+    networks = [integer_network(name, "2hot")[0] for name in NAMES]
+    check_exact(networks, EngineConfig(filters=16, inputs=16, requantisers=16))
+
+
+@pytest.mark.slow
+def test_detectors_are_exact_in_every_tensor():
+    """A CenterNet with untrained weights: concatenations, and both ways to double a map."""
+    import torch
+
+    from nhot.experiments.models import build
+    from nhot.quant import quantize, to_network
+
+    torch.manual_seed(0)
+    networks = []
+    for method in ("nearest", "transposed"):
+        model = build(
+            "centernet", classes=3, width=0.25, filters=(32, 16, 16), head=16, upsample=method
+        )
+        x = torch.rand(2, 3, 32, 32)
+        with torch.no_grad():
+            model.train()(x)
+        model = quantize(model.eval(), "2hot", x, input_range=(0.0, 1.0))
+        networks.append(to_network(model, method))
+    check_exact(networks, EngineConfig(
+        pixels=2, filters=8, inputs=8, requantisers=8, requant_terms=4
+    ))
