@@ -47,6 +47,10 @@ __all__ = ["Engine"]
 #: way need not be, and are many.
 _DECIDING = ("loader", "incoming", "outgoing", "sequencer", "walker", "drain", "argmax")
 
+_RoleLayout = data.StructLayout({"lanes": 1, "depthwise": 1, "addition": 1, "search": 1})
+"""What a layer asks of the data path, in registers, as much hangs on each. The descriptor is
+there for some cycles before its layer starts."""
+
 
 class Engine(wiring.Component):
     """A dense output-stationary engine that runs the program in its memories.
@@ -128,7 +132,14 @@ class Engine(wiring.Component):
     def _control(self, m):
         """The sequencer starts walker and drain, and waits for both; the guard may stop all."""
         sequencer, walker, drain, guard = self.sequencer, self.walker, self.drain, self.guard
-        self.layer = sequencer.o_descriptor
+        layer = self.layer = sequencer.o_descriptor
+        self.role = Signal(_RoleLayout)
+        m.d.sync += [
+            self.role.lanes.eq(on_lanes(layer, self.config)),
+            self.role.depthwise.eq(is_depthwise(layer)),
+            self.role.addition.eq(layer.operation == Operation.ADD),
+            self.role.search.eq(layer.operation == Operation.ARGMAX),
+        ]
         m.d.comb += [
             sequencer.i_start.eq(self.i_start),
             sequencer.i_word.eq(self.program.o_word),
@@ -188,10 +199,8 @@ class Engine(wiring.Component):
         else:
             for t, word in enumerate(words):
                 m.d.sync += array.i_x[t].as_value().eq(word)
-        self.is_array = Signal()
         m.d.comb += [
-            self.is_array.eq(on_lanes(self.layer, config)),
-            array.i_en.eq(arrived.valid & self.is_array),
+            array.i_en.eq(arrived.valid & self.role.lanes),
             array.i_first.eq(arrived.first),
             array.i_phase.eq(arrived.phase),
             window.i_operation.eq(self.layer.operation),
@@ -200,7 +209,7 @@ class Engine(wiring.Component):
             window.i_first.eq(arrived.first),
         ]
         if config.depthwise:
-            with m.If(is_depthwise(self.layer)):  # whose lanes work once, when all taps are there
+            with m.If(self.role.depthwise):  # whose lanes work once, when all taps are there
                 m.d.comb += [array.i_en.eq(self.finishes), array.i_first.eq(1)]
         self.sums, self.results = array.o_sum, window.o_result
 
@@ -213,7 +222,7 @@ class Engine(wiring.Component):
         m.d.comb += [
             operands.i_valid.eq(arriving.valid),
             *(port.as_value().eq(word) for port, word in zip(operands.i_words, words, strict=True)),
-            operands.i_depthwise.eq(is_depthwise(self.layer)),
+            operands.i_depthwise.eq(self.role.depthwise),
             self.array.i_x.eq(operands.o_x),
         ]
 
@@ -226,7 +235,7 @@ class Engine(wiring.Component):
         m.d.comb += [
             readout.i_sums.eq(self.sums),
             readout.i_results.eq(self.results),
-            readout.i_window.eq(~self.is_array),
+            readout.i_window.eq(~self.role.lanes),
             readout.i_capture.eq(drain.o_capture),
             readout.i_pixel.eq(drain.o_pixel),
             readout.i_shift.eq(drain.o_shift),
@@ -238,7 +247,7 @@ class Engine(wiring.Component):
             # The operands of an addition lie side by side in one place.
             operand = Mux(drain.o_second, head[8:16].as_signed(), head[:8].as_signed())
             m.d.comb += [
-                unit.i_value.eq(Mux(layer.operation == Operation.ADD, operand, head)),
+                unit.i_value.eq(Mux(self.role.addition, operand, head)),
                 unit.i_bias.eq(self.records.o_biases.word_select(i, 32)),
                 unit.i_terms.eq(self.records.o_terms.word_select(i, 32)),
                 unit.i_take.eq(drain.o_take),
@@ -249,9 +258,8 @@ class Engine(wiring.Component):
                 argmax.i_y[i].eq(unit.o_y),
             ]
             outputs.append(unit.o_y)
-        searching = layer.operation == Operation.ARGMAX
         m.d.comb += [
-            argmax.i_valid.eq(drain.o_valid & searching),
+            argmax.i_valid.eq(drain.o_valid & self.role.search),
             argmax.i_row_end.eq(drain.o_row_end),
             argmax.i_channels.eq(layer.channels),
         ]
@@ -259,7 +267,7 @@ class Engine(wiring.Component):
         m.d.comb += [
             back.i_descriptor.eq(layer),
             back.i_start.eq(self.sequencer.o_start),
-            back.i_valid.eq(drain.o_valid & ~searching),
+            back.i_valid.eq(drain.o_valid & ~self.role.search),
             back.i_destination.eq(drain.o_destination),
             back.i_bytes.as_value().eq(Cat(*outputs)),
             back.i_index_valid.eq(argmax.o_valid),
