@@ -17,15 +17,16 @@ from nhot.errors import BuildError, MissingToolError, NhotError
 from nhot.formats import parse
 from nhot_hw.engine.loader import Loader
 from nhot_hw.engine.readout import Readout
-from nhot_hw.formal import Outcome, Proof, cobs, engine, prove, replay, sby
+from nhot_hw.formal import Outcome, Proof, cobs, engine, prove, register, replay, sby
 from nhot_hw.formal.proofs import all_proofs, chosen_proofs, lane_proofs
 from nhot_hw.io import CobsDecoder, CobsEncoder, ReplayFifo
 from nhot_hw.lanes import Lane, LaneSpec
+from nhot_hw.stream_register import StreamRegister
 
 # The others run with the slow tests, seconds or not: these show that each kind of proof works.
 QUICK = {
     "lane-ternary-product", "lane-signed-binary-16-sum-4", "replay-queue", "cobs-decoder",
-    "readout",
+    "readout", "stream-register",
 }
 PROOFS = [
     pytest.param(proof, id=proof.name, marks=[] if proof.name in QUICK else [pytest.mark.slow])
@@ -69,7 +70,7 @@ def source(component, old, new):
         assert text.count(old) == 1
         faulty = ModuleType(component.__module__)
         exec(compile(text.replace(old, new), module.__file__, "exec"), faulty.__dict__)
-        for user in (replay, cobs, engine):
+        for user in (replay, cobs, engine, register):
             if hasattr(user, component.__name__):
                 monkeypatch.setattr(user, component.__name__, getattr(faulty, component.__name__))
 
@@ -95,6 +96,10 @@ FAULTS = {
         source(ReplayFifo, "oldest.eq(head)", "oldest.eq(tail)"),
         source(ReplayFifo, "after != oldest", "after != head"),
         source(ReplayFifo, "head.eq(oldest)", "head.eq(oldest + 1)"),
+    ],
+    "stream-register": [
+        source(StreamRegister, "full.eq(self.i.valid)", "full.eq(1)"),
+        source(StreamRegister, "with m.If(~full):", "with m.If(~full | self.o.ready):"),
     ],
     "cobs-decoder": [
         source(CobsDecoder, "payload != 0xFF", "payload != 0xFE"),

@@ -26,7 +26,6 @@ from nhot_hw.engine.access import AccessLayout
 from nhot_hw.engine.activations import ActivationMemory
 from nhot_hw.engine.argmax import ArgMax
 from nhot_hw.engine.array import array_for
-from nhot_hw.engine.byte_register import ByteRegister
 from nhot_hw.engine.descriptor import is_depthwise, on_lanes
 from nhot_hw.engine.drain import Drain
 from nhot_hw.engine.guard import Guard
@@ -40,6 +39,7 @@ from nhot_hw.engine.sequencer import Sequencer
 from nhot_hw.engine.walker import Walker
 from nhot_hw.engine.window import WindowUnit
 from nhot_hw.engine.write_back import WriteBack
+from nhot_hw.stream_register import StreamRegister
 
 __all__ = ["Engine"]
 
@@ -115,7 +115,7 @@ class Engine(wiring.Component):
         m.submodules.guard = self.guard
         m.submodules.write_back = self.write_back
         # Between the host's side and the loader, whose logic in one cycle would set the clock.
-        self.incoming, self.outgoing = ByteRegister(), ByteRegister()
+        self.incoming, self.outgoing = StreamRegister(8), StreamRegister(8)
 
         stop = Signal()
         m.d.sync += stop.eq((self.i_reset | self.guard.o_stop) & ~stop)

@@ -69,12 +69,14 @@ class Loader(wiring.Component):
         fields = Signal(self.config.weight_word_bits, reset_less=True)
         m.submodules.decoder = decoder = CodeDecoder(self.config.weight_format)
         code = Signal(self.config.weight_format.code_bits)
-        # The fields, of which there may be thousands, move up in a cycle of their own: with the
-        # states of this machine in front of so many enables, they would set the clock.
-        shift = Signal()
+        # The fields, of which there may be thousands, are loaded and moved in cycles of their own:
+        # with the states of this machine in front of so many enables, they would set the clock.
+        shift, load = Signal(), Signal()
         m.d.comb += decoder.i_code.eq(code)
-        m.d.sync += shift.eq(0)
-        with m.If(shift):
+        m.d.sync += [shift.eq(0), load.eq(0)]
+        with m.If(load):
+            m.d.sync += fields.eq(self.i_weights)
+        with m.Elif(shift):
             m.d.sync += fields.eq(Cat(fields, decoder.o_field) >> len(decoder.o_field))
         write = Signal()
         advance = Signal()  # the address moves on after this cycle
@@ -105,7 +107,7 @@ class Loader(wiring.Component):
                             m.next = "Codes"
             self._write_plain(m, region, left, place, plain, write, advance)
             self._write_codes(m, code, left, place, bits, shift, write, advance)
-            self._read(m, region, is_weights, left, place, plain, fields, shift, advance)
+            self._read(m, region, is_weights, left, place, plain, fields, shift, load, advance)
         return m
 
     def _last_byte(self, region):
@@ -163,7 +165,7 @@ class Loader(wiring.Component):
             with m.If(left == 0):
                 m.next = "Idle"
 
-    def _read(self, m, region, is_weights, left, place, plain, fields, shift, advance):
+    def _read(self, m, region, is_weights, left, place, plain, fields, shift, load, advance):
         fmt = self.config.weight_format
         field_bytes = (fmt.field_bits + 7) // 8
         last_field = self.config.word_codes - 1
@@ -180,24 +182,29 @@ class Loader(wiring.Component):
                 m.next = following
         with m.State("Take"):
             m.d.sync += [
-                plain.eq(self.i_words[region]), fields.eq(self.i_weights), place.eq(0), part.eq(0),
+                plain.eq(self.i_words[region]), load.eq(is_weights), place.eq(0), part.eq(0),
             ]
             m.d.comb += advance.eq(1)
+            m.next = "Move"
+        with m.State("Move"):  # the fields are loaded, or move up
             m.next = "Give"
         with m.State("Give"):
             m.d.comb += [
                 field.eq(fields[: fmt.field_bits]),
-                self.o_data.valid.eq(~shift),
+                self.o_data.valid.eq(1),
                 self.o_data.payload.eq(byte),
             ]
-            with m.If(self.o_data.ready & self.o_data.valid):
+            with m.If(self.o_data.ready):
                 m.d.sync += [
                     left.eq(left - 1), part.eq(Mux(part_end, 0, part + 1)),
                     # What enters at the top does not matter; shifting as a write does saves logic.
                     plain.eq(Cat(plain, self.i_data.payload) >> 8),
                 ]
                 with m.If(~is_weights | part_end):
-                    m.d.sync += [shift.eq(is_weights), place.eq(place + 1)]
+                    m.d.sync += place.eq(place + 1)
+                with m.If(is_weights & part_end):
+                    m.d.sync += shift.eq(1)
+                    m.next = "Move"
                 with m.If(left == 1):
                     m.next = "Idle"
                 with m.Elif(word_end):

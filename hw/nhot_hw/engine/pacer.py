@@ -1,7 +1,7 @@
 """When each value of a pixel group is requantised, which also says how fast groups may follow."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot.contract.config import EngineConfig
@@ -43,29 +43,24 @@ class Pacer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        config, layer = self.config, self.i_descriptor
-        array = on_lanes(layer, config)
-        addition = layer.operation == Operation.ADD
-        at_once = config.requant_terms
+        limits = self._limits(m)
 
         active = Signal()
         place = Signal(PixelLayout)
         phase = Signal(2)
         second = Signal()
-        group = Signal(range(max(config.filters, config.inputs) // config.requantisers + 1))
-        pixel = Signal(range(config.pixels))
+        group = Signal.like(limits.groups)
+        pixel = Signal(range(self.config.pixels))
 
-        full = Mux(array, config.filters, config.inputs) // config.requantisers
-        groups = Mux(place.last_tile, layer.last_groups, full)
-        full_column = Mux(array & ~layer.one_pixel, config.pixels - 1, 0)
-        last_pixel = Mux(array & place.last_column, layer.last_pixels - 1, full_column)
-        next_pixel = pixel + pixel_step(layer, config)
+        groups = Mux(place.last_tile, limits.last_groups, limits.groups)
+        last_pixel = Mux(place.last_column, limits.last_column, limits.column)
+        next_pixel = pixel + limits.step
         slot_end, value_end, pixel_end, group_end = (
             Signal(name=name) for name in ("slot_end", "value_end", "pixel_end", "group_end")
         )
         m.d.comb += [
-            slot_end.eq(active & (phase == (layer.terms - 1) // at_once)),
-            value_end.eq(slot_end & (second == addition)),
+            slot_end.eq(active & (phase == limits.phase)),
+            value_end.eq(slot_end & (second == limits.addition)),
             pixel_end.eq(value_end & (group == groups - 1)),
             group_end.eq(pixel_end & (next_pixel > last_pixel)),
             self.o_ready.eq(~active | group_end),
@@ -73,7 +68,7 @@ class Pacer(wiring.Component):
         with m.If(active):
             m.d.sync += phase.eq(Mux(slot_end, 0, phase + 1))
         with m.If(slot_end):
-            m.d.sync += second.eq(addition & ~second)
+            m.d.sync += second.eq(limits.addition & ~second)
         with m.If(value_end):
             m.d.sync += group.eq(Mux(pixel_end, 0, group + 1))
         with m.If(pixel_end):
@@ -97,3 +92,27 @@ class Pacer(wiring.Component):
         with m.Elif(value_end):
             m.d.comb += self.o_slot.ends.eq(Ends.VALUE)
         return m
+
+    def _limits(self, m):
+        """What the counts go to in the layer, in registers: the way from here to the walk is long.
+
+        They settle while the descriptor does.
+        """
+        config, layer = self.config, self.i_descriptor
+        groups = range(max(config.filters, config.inputs) // config.requantisers + 1)
+        pixels = range(config.pixels)
+        limits = Signal(data.StructLayout({
+            "phase": 2, "addition": 1, "groups": groups, "last_groups": groups,
+            "column": pixels, "last_column": pixels, "step": range(3),
+        }))
+        array = on_lanes(layer, config)
+        m.d.sync += [
+            limits.phase.eq((layer.terms - 1) // config.requant_terms),
+            limits.addition.eq(layer.operation == Operation.ADD),
+            limits.groups.eq(Mux(array, config.filters, config.inputs) // config.requantisers),
+            limits.last_groups.eq(layer.last_groups),
+            limits.column.eq(Mux(array & ~layer.one_pixel, config.pixels - 1, 0)),
+            limits.last_column.eq(Mux(array, layer.last_pixels - 1, 0)),
+            limits.step.eq(pixel_step(layer, config)),
+        ]
+        return limits

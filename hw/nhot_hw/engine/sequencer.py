@@ -58,6 +58,7 @@ class Sequencer(wiring.Component):
         settle = Signal(range(self.config.pixels + 2))
         cycles, stalls = Signal(32, reset_less=True), Signal(32, reset_less=True)
         timing_address = Signal(range(timing_words(self.config) + 2), reset_less=True)
+        wrong = Signal()  # so is the descriptor of a layer, once all of it is there
         too_much = Signal()  # a word of the descriptor says more than is kept of it
         m.d.comb += [
             self.o_descriptor.as_value().eq(Cat(*words)),
@@ -65,6 +66,7 @@ class Sequencer(wiring.Component):
             self.o_timing_address.eq(timing_address),
         ]
         m.d.sync += [arriving.eq(0), arriving_index.eq(index)]
+        m.d.sync += wrong.eq(illegal(self.o_descriptor, self.config))
         with m.If(arriving):
             with m.Switch(arriving_index):
                 for i, word in enumerate(words):
@@ -99,7 +101,7 @@ class Sequencer(wiring.Component):
                 end = self.o_descriptor.operation == Operation.END
                 m.d.comb += self.o_illegal.eq(
                     (timing_address == timing_words(self.config))  # no whole descriptor is left
-                    | too_much | (~end & illegal(self.o_descriptor, self.config))
+                    | too_much | (~end & wrong)
                 )
                 with m.If(end & ~self.o_illegal):
                     m.d.sync += self.o_busy.eq(0)

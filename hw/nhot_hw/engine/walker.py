@@ -1,6 +1,6 @@
 """The loops of a layer: which words to read, and where sums begin and end."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -70,7 +70,7 @@ class Walker(wiring.Component):
         advance = Signal()
 
         word, tap_x, tap_y, column, _, tile = loops = [
-            _Loop(m, name, limit[: self.config.loop_bits])
+            _Loop(name, limit[: self.config.loop_bits])
             for name, limit in (
                 ("word", layer.words), ("tap_x", layer.kernel_x), ("tap_y", layer.kernel_y),
                 ("column", layer.columns), ("row", layer.rows), ("tile", layer.tiles),
@@ -83,7 +83,7 @@ class Walker(wiring.Component):
             m.d.comb += ends[i].eq(inner & loop.at_end)
         window_end, column_end, row_end, layer_end = ends[2], ends[3], ends[4], ends[5]
 
-        finishes = self._finishes(window_end, column.count)
+        finishes = window_end & ~self._reads_alone(m, column, advance & window_end)
         m.d.comb += [
             self.o_stalled.eq(self.o_busy & finishes & (phase == 0) & ~self.i_ready),
             self.o_valid.eq(self.o_busy & ~self.o_stalled),
@@ -92,11 +92,13 @@ class Walker(wiring.Component):
         with m.If(self.o_valid):
             m.d.sync += phase.eq(Mux(phase == interval - 1, 0, phase + 1))
         with m.If(self.i_start):
-            m.d.sync += [self.o_busy.eq(1), phase.eq(0), *(loop.count.eq(0) for loop in loops)]
+            m.d.sync += [self.o_busy.eq(1), phase.eq(0)]
+            for loop in loops:
+                loop.restart(m)
         with m.Elif(advance):
             for i, loop in enumerate(loops):
                 with m.If(ends[i - 1] if i else 1):
-                    m.d.sync += loop.count.eq(Mux(loop.at_end, 0, loop.count + 1))
+                    loop.advance(m)
             with m.If(layer_end):
                 m.d.sync += self.o_busy.eq(0)
 
@@ -118,16 +120,23 @@ class Walker(wiring.Component):
         self._watch(m, address, inside, weight)
         return m
 
-    def _finishes(self, window_end, column):
-        """Sums end with a window, but where a column is read for later outputs alone."""
+    def _reads_alone(self, m, column, advance):
+        """Whether a column is read for later outputs alone, so that no sums end with its window."""
         if not self.config.depthwise:
-            return window_end
+            return Const(0)
         preloads = self.config.preloads
-        read_alone = column < preloads
-        if self.config.pixels == 1:  # else a group of pixels has an output at stride 2, too
-            strided = self.i_descriptor.step_x == 2
-            read_alone |= strided & (column[0] != preloads % 2)
-        return window_end & ~(is_depthwise(self.i_descriptor) & read_alone)
+        depthwise, strided, leading = Signal(), Signal(), Signal()
+        m.d.sync += [
+            depthwise.eq(is_depthwise(self.i_descriptor)),
+            strided.eq(self.i_descriptor.step_x == 2),
+        ]
+        with m.If(self.i_start):
+            m.d.sync += leading.eq(1)
+        with m.Elif(advance):
+            m.d.sync += leading.eq(column.at_end | (column.count < preloads - 1))
+        if self.config.pixels > 1:  # a group of pixels has an output at stride 2, too
+            return depthwise & leading
+        return depthwise & (leading | strided & (column.count[0] != preloads % 2))
 
     def _address(self, m, advance, ends):
         """The running address, and its copies moved by a pixel each."""
@@ -237,10 +246,18 @@ class Walker(wiring.Component):
 
 
 class _Loop:
-    """A counter from zero to a limit."""
+    """A counter from zero to a limit. Whether it is there is known a cycle before it is asked."""
 
-    def __init__(self, m, name, limit):
+    def __init__(self, name, limit):
         self.name = name
+        self.limit = limit
         self.count = Signal(len(limit), name=f"count_{name}")
         self.at_end = Signal(name=f"{name}_at_end")
-        m.d.comb += self.at_end.eq(self.count == limit)
+
+    def restart(self, m):
+        m.d.sync += [self.count.eq(0), self.at_end.eq(self.limit == 0)]
+
+    def advance(self, m):
+        m.d.sync += [self.count.eq(self.count + 1), self.at_end.eq(self.count + 1 == self.limit)]
+        with m.If(self.at_end):
+            self.restart(m)

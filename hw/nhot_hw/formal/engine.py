@@ -93,7 +93,7 @@ class LoaderWrites(wiring.Component):
         ]
         m.d.comb += [
             Assert(inside.state("Idle", "Write", "Store"), "it writes plain words alone"),
-            Assert(~inside["shift"], "no field of a weight moves"),
+            Assert(~inside["shift"] & ~inside["load"], "no field of a weight moves"),
             Assert(dut.i_access.ready | (left == (length - done)[:16]), "left is what is to come"),
             Assert(dut.i_access.ready | (inside["region"] == region), "the region is that"),
             Assert(~live | ((lane < place) & (place <= size) & (held == value)),
@@ -160,11 +160,11 @@ class LoaderReads(wiring.Component):
             Cover(gives & (at == here) & (lane == 1) & (place == 1) & (done == 5), "a second word"),
         ]
         offered_stays(m, dut.o_data)
-        giving = inside.state("Give")
+        giving = inside.state("Move", "Give")
         m.d.comb += [
-            Assert(inside.state("Idle", "Fetch", "Wait-1", "Wait-2", "Take", "Give"),
+            Assert(inside.state("Idle", "Fetch", "Wait-1", "Wait-2", "Take", "Move", "Give"),
                    "it reads alone"),
-            Assert(~inside["shift"], "no field of a weight moves"),
+            Assert(~inside["shift"] & ~inside["load"], "no field of a weight moves"),
             Assert(dut.i_access.ready | (done != length), "a byte is to come"),
             Assert(dut.i_access.ready | (inside["left"] == (length - done)[:16]),
                    "left is what is to come"),

@@ -13,6 +13,7 @@ from nhot_hw.formal.cobs import DecoderUnstuffs, EncoderCodes, EncoderKeeps
 from nhot_hw.formal.engine import LoaderReads, LoaderWrites, ReadoutKeeps
 from nhot_hw.formal.lanes import LaneAdds, LaneMultiplies
 from nhot_hw.formal.proof import Proof
+from nhot_hw.formal.register import RegisterKeeps
 from nhot_hw.formal.replay import ReplayKeeps
 from nhot_hw.lanes import LaneSpec
 
@@ -23,6 +24,10 @@ INPUTS = (4, 8)
 
 
 _STREAMS = (
+    Proof(
+        name="stream-register", create=RegisterKeeps, depth=2, reach=6,
+        claim="every item comes out once, in order and unchanged",
+    ),
     Proof(
         name="replay-queue", create=ReplayKeeps, depth=3, reach=14,
         claim="every byte comes out in order and unchanged, and again after each rewind",

@@ -16,9 +16,10 @@ from nhot.device.protocol import (
 )
 from nhot.errors import NhotError
 from nhot_hw.engine.access import AccessLayout
-from nhot_hw.io.cobs import CobsDecoder, CobsEncoder
+from nhot_hw.io.cobs import CobsDecoder, CobsEncoder, FrameLayout
 from nhot_hw.io.crc import SerialCrc
 from nhot_hw.io.replay import ReplayFifo
+from nhot_hw.stream_register import StreamRegister
 
 __all__ = ["RequestServer"]
 
@@ -91,11 +92,13 @@ class RequestServer(wiring.Component):
         m.submodules.decoder = decoder = CobsDecoder()
         m.submodules.crc = self._crc = SerialCrc()
         m.submodules.encoder = encoder = CobsEncoder(512)
+        m.submodules.reply = reply = StreamRegister(FrameLayout)
+        connect(m, reply.o, encoder.i)
         connect(m, flipped(self.i), queue.i)
         connect(m, queue.o, decoder.i)
         connect(m, encoder.o, flipped(self.o))
 
-        self._item, self._reply = decoder.o, encoder.i
+        self._item, self._reply = decoder.o, reply.i
         self._header = Signal(_HeaderLayout)
         # Bytes so far, of the payload where not negative: the header is counted from below zero.
         self._count = Signal(signed(10), init=-HEADER_BYTES - _CRC_BYTES)
@@ -104,6 +107,7 @@ class RequestServer(wiring.Component):
         self._at_end = Signal()
         m.d.comb += self._at_end.eq(self._count == self._header.length[:9])
         table = self._payload(m, self._count_runs(m))
+        m.d.sync += [self.o_start.eq(0), self.o_reset.eq(0)]
 
         with m.FSM():
             self._receive(m)
@@ -213,14 +217,14 @@ class RequestServer(wiring.Component):
                 with m.Elif(self.i_busy):
                     m.d.sync += status.eq(Status.BUSY)
                 with m.Else():
-                    m.d.comb += self.o_start.eq(1)
+                    m.d.sync += self.o_start.eq(1)
                     m.d.sync += [last_run.eq(header.sequence), has_run.eq(1)]
             with m.Case(Opcode.HELLO):
                 m.d.sync += [has_run.eq(0), header.length.eq(_HELLO_BYTES)]
             with m.Case(Opcode.STATUS):
                 m.d.sync += header.length.eq(_STATE_BYTES)
             with m.Case(Opcode.RESET):
-                m.d.comb += self.o_reset.eq(1)
+                m.d.sync += self.o_reset.eq(1)
                 m.d.sync += has_run.eq(0)
             with m.Default():
                 m.d.sync += status.eq(Status.BAD_REQUEST)
