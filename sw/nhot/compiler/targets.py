@@ -86,12 +86,12 @@ _ICEBREAKER = Board(
     configurations={
         "2hot": (12_000_000, EngineConfig(
             pixels=1, filters=2, inputs=4, requantisers=1, format="2hot", accumulator_bits=22,
-            product_bits=44, activation_words=1024, weight_words=512, requant_words=256,
+            product_bits=40, activation_words=1024, weight_words=512, requant_words=256,
             program_words=256,
         )),
         "signed-binary": (12_000_000, EngineConfig(
-            pixels=1, filters=4, inputs=8, requantisers=1, format="signed-binary",
-            accumulator_bits=20, product_bits=44, activation_words=512, weight_words=512,
+            pixels=1, filters=4, inputs=8, requantisers=1, format="signed-binary", lane="chain",
+            accumulator_bits=20, product_bits=40, activation_words=512, weight_words=512,
             requant_words=256, program_words=256,
         )),
     },
