@@ -137,7 +137,7 @@ def test_divisor(clock, baud, divisor):
 
 
 @pytest.mark.parametrize(("clock", "baud"), [
-    (25_000_000, 3_000_000), (12_000_000, 4_000_000), (1000, 1_000_000),
+    (25_000_000, 3_000_000), (12_000_000, 4_000_000), (1000, 1_000_000), (1, 9600),
 ])
 def test_divisor_that_does_not_fit(clock, baud):
     with pytest.raises(NhotError, match=f"Baud rate must divide the clock of {clock} Hz"):
@@ -145,8 +145,9 @@ def test_divisor_that_does_not_fit(clock, baud):
 
 
 def test_arguments_are_checked():
-    with pytest.raises(NhotError, match="must be positive"):
-        uart_divisor(0, 9600)
+    for clock, baud in ((0, 9600), (9600, 0)):
+        with pytest.raises(NhotError, match=f"must be positive, not {clock} and {baud}"):
+            uart_divisor(clock, baud)
     with pytest.raises(NhotError, match="Divisor must be at least 4 cycles a bit, not 3"):
         UartReceiver(3)
     with pytest.raises(TypeError, match="Divisor must be an int"):
