@@ -74,6 +74,7 @@ def test_fields_beyond_what_the_engine_has(operation, field, values):
     (Operation.ARRAY, {"weight_address": WEIGHTS - 1}, "weight_address must be .* are within 0 to"),
     (Operation.MAX, {"weight_address": 1}, "weight_address must be 0, not 1"),
     (Operation.ARRAY, {"requant_address": RECORDS - 2}, "requant_address must be .* within 0 to"),
+    (Operation.ARRAY, {"requant_address": 1}, "requant_address must be even, .*, not 1"),
     (Operation.ARRAY, {"input_address": 240}, "input_address must be .* within 0 to 249"),
     (Operation.ARRAY, {"input_address": 30000}, "input_address must be a distance of -1024 to"),
     (Operation.ARRAY, {"output_address": 240}, "output_address must be .* within 0 to 249"),

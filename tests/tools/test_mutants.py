@@ -165,6 +165,25 @@ def test_tests_are_tried_quick_and_different_ones_first():
     assert found == ["a.py::f[1]", "a.py::g", "a.py::f[2]", "a.py::f[3]", "c.py::i"]
 
 
+@pytest.mark.parametrize(("lines", "chosen"), [
+    ({2: ["t/test_other.py::a", "t/test_other.py::b"], 9: ["t/test_engine.py::c"]}, "acb"),
+    ({2: ["t/test_other.py::a"], 9: ["t/test_engine.py::c", "t/test_other.py::b"]}, "acb"),
+    ({2: ["t/test_engine.py::c"], 9: ["t/test_other.py::a", "t/test_other.py::b"]}, "cab"),
+    ({9: ["t/test_engine.py::c"]}, ""),
+])
+def test_those_that_run_the_line_and_those_of_its_name_are_tried_in_turn(lines, chosen):
+    selection = Selection.__new__(Selection)
+    selection.seconds = {"t/test_other.py::a": 1.0, "t/test_other.py::b": 8.0,
+                         "t/test_engine.py::c": 5.0}
+    selection.failed, selection._of_file = frozenset(), {}
+    selection._lines = {"hw/nhot_hw/engine.py": lines}.get
+    mutant = find_mutants("hw/nhot_hw/engine.py", b"def f():\n    return 3\n")[0]
+    assert "".join(test[-1] for test in selection.pick(mutant, 100)) == chosen
+    assert "".join(test[-1] for test in selection.pick(mutant, 6)) == "".join(
+        name for name in chosen if name != "b"
+    )
+
+
 def test_the_server_gives_the_tests_verdict(tmp_path):
     """Passed, failed, broken on import, and for ever: in a tree that is not this one."""
     # Wherever the temporary folder lies.
