@@ -464,3 +464,12 @@ def test_what_has_no_integers_says_so():
         quantized.input.node((), None)
     with pytest.raises(TypeError, match="Weights that are not rounded have no integers"):
         ExactWeights(parse("2hot")).integers(torch.zeros(1, 1))
+
+
+def test_what_a_step_calls_is_part_of_it():
+    """Modules of torch's that call others are steps as wholes, which are refused by name then."""
+    inner = nn.TransformerEncoderLayer(8, 2, dim_feedforward=4)
+    model = nn.Sequential(nn.TransformerEncoder(inner, 1, enable_nested_tensor=False)).eval()
+    traced = trace(model, torch.zeros(3, 8))
+    assert [node.op for node in traced.values] == ["placeholder", "call_module"]
+    assert all(isinstance(value, torch.Tensor) for value in traced.values.values())
