@@ -26,6 +26,7 @@ FORBIDDEN = {
 APART = {
     "sw/nhot/formats/": ("nhot.network", "nhot.quant", "nhot.compiler", "nhot.device"),
     "sw/nhot/network/": ("nhot.quant", "nhot.compiler", "nhot.device", "nhot.experiments"),
+    "sw/nhot/frontends/": ("nhot.compiler", "nhot.device", "nhot.experiments", "nhot.report"),
     "sw/nhot/contract/": ("nhot.network", "nhot.compiler", "nhot.device"),
     "sw/nhot/compiler/": ("nhot.quant", "nhot.device", "nhot.experiments", "nhot.report"),
     "sw/nhot/device/": ("nhot.quant", "nhot.experiments", "nhot.report"),
@@ -39,12 +40,13 @@ TORCH = (
     "sw/nhot/experiments/studies/", "sw/nhot/experiments/tasks/detection.py",
     "sw/nhot/experiments/trained_digits.py", "sw/nhot/testing/modules.py",
     "hw/nhot_hw/bench/quantisation.py", "hw/nhot_hw/bench/networks/models.py",
-    "hw/nhot_hw/bench/networks/reference_model.py", "hw/nhot_hw/bench/networks/accuracy.py",
+    "hw/nhot_hw/bench/networks/accuracy.py", "sw/nhot/frontends/module.py",
 )
 # Elsewhere nothing of this comes with a module.
 HEAVY = (
-    "torch", "nhot.quant", "nhot.experiments.models", "nhot.experiments.training",
-    "nhot.experiments.studies.runner", "nhot.experiments.tasks.detection",
+    "torch", "nhot.quant", "nhot.frontends.module", "nhot.experiments.models",
+    "nhot.experiments.training", "nhot.experiments.studies.runner",
+    "nhot.experiments.tasks.detection",
 )
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nhot.errors import NhotError
     from nhot.experiments.data import load_digits, to_integers
     from nhot.experiments.models.digits import digits
+    from nhot.frontends.module import import_model
     from nhot.network import Network
     from nhot.network.file import load as load_network
     from nhot.network.file import save as save_network
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Board", "EngineConfig", "Image", "Network", "NhotError", "accuracy", "compile_network",
-    "digits", "finetune", "fit", "load_digits", "load_network", "quantize", "run", "save_network",
-    "target", "to_integers", "to_network",
+    "digits", "finetune", "fit", "import_model", "load_digits", "load_network", "quantize", "run",
+    "save_network", "target", "to_integers", "to_network",
 ]
 
 __version__ = "0.1.0"
@@ -40,6 +41,7 @@ _HOMES = {
     "digits": "nhot.experiments.models.digits:digits",
     "finetune": "nhot.quant:finetune",
     "fit": "nhot.quant:fit",
+    "import_model": "nhot.frontends.module:import_model",
     "load_digits": "nhot.experiments.data:load_digits",
     "load_network": "nhot.network.file:load",
     "quantize": "nhot.quant.quantize:quantize",

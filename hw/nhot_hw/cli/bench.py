@@ -19,8 +19,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("what", nargs="?", default="lanes", choices=[*_WHAT],
                         help="what to measure: lanes in gateware, the networks of MLPerf Tiny on "
                         "the engines of all bitstreams, the bit-exact reference beside "
-                        "onnxruntime, or rounding and training steps beside float ones (default: "
-                        "lanes)")
+                        "onnxruntime, rounding and training steps beside float ones, or models of "
+                        "other tools beside their own interpreter (default: lanes)")
     parser.add_argument("--family", choices=["ecp5", "ice40"],
                         help="lanes: of one FPGA family only")
     parser.add_argument("--quick", action="store_true",
@@ -34,11 +34,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--models", type=Path, metavar="DIR",
                         help="networks: the folder of the reference weights (ic01_float.tflite, "
                         "...; default, and for a file that is missing: random weights, which "
-                        "give the same cycles)")
+                        "give the same cycles); imports: that of the models *_int8.tflite")
     parser.add_argument("--data", type=Path, metavar="DIR",
                         help="networks: the folder of CIFAR-10, on whose test images the "
                         "reference model of --models is judged in float, int8 and the engines' "
-                        "formats")
+                        "formats; imports: the same, as inputs of ic01_int8.tflite")
     parser.add_argument("--config", type=Path, action="append", metavar="FILE",
                         help="networks: sizes of an engine of your own, as JSON, to measure too; "
                         "may be given again")
@@ -129,6 +129,15 @@ def _networks(args: Namespace) -> int:
                   **{"accuracy": judged} if judged else {})
 
 
+def _imports(args: Namespace) -> int:
+    if args.models is None:
+        raise NhotError("--models must name the folder of the models *_int8.tflite")
+    from nhot_hw.bench import imports
+
+    rows = imports.measure(args.models, args.data)
+    return _print(args, imports.COLUMNS, imports.COLUMNS[2:], rows, imports.legend())
+
+
 def _judged(args: Namespace, formats: list[str]) -> dict[str, float]:
     """The accuracy on the data that the arguments name, by format; empty without data."""
     if args.data is None:
@@ -150,6 +159,7 @@ def _print(args: Namespace, columns, numeric, rows, legend, **more) -> int:
 
 _WHAT = {
     "lanes": _lanes, "networks": _networks, "reference": _reference, "quantisation": _quantisation,
+    "imports": _imports,
 }
 
 # What each option is for.
@@ -157,7 +167,7 @@ _OPTIONS = {
     "family": ("lanes",), "cells": ("lanes",), "markdown": ("lanes", "networks"),
     "quick": ("lanes", "reference", "quantisation"),
     **dict.fromkeys(
-        ("networks", "models", "data", "config", "board", "fmax", "requant-terms", "simulate"),
-        ("networks",),
+        ("networks", "config", "board", "fmax", "requant-terms", "simulate"), ("networks",),
     ),
+    **dict.fromkeys(("models", "data"), ("networks", "imports")),
 }

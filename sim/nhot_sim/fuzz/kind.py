@@ -17,6 +17,7 @@ __all__ = ["KINDS", "Kind", "case_random", "expect_printable", "load_kind", "ref
 KINDS = {
     "images": "nhot_sim.fuzz.images:Images",
     "networks": "nhot_sim.fuzz.networks:Networks",
+    "models": "nhot_sim.fuzz.models:Models",
     "configs": "nhot_sim.fuzz.files:Configs",
     "manifests": "nhot_sim.fuzz.files:Manifests",
     "reports": "nhot_sim.fuzz.files:Reports",

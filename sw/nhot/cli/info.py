@@ -1,8 +1,9 @@
-"""``nhot info``: what a network, an image or a bitstream's manifest holds."""
+"""``nhot info``: what a network, an image, a manifest or a model of another tool holds."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +14,21 @@ if TYPE_CHECKING:
     from nhot.compiler.image import Image
     from nhot.network import Network, Node, Tensor
 
-HELP = "show what a network, an image or a bitstream's manifest holds"
+HELP = "show what a network, an image, a bitstream's manifest or a model of another tool holds"
 
-LAYER_COLUMNS = ("layer", "operator", "output", "format", "requant terms", "weights", "terms",
-                 "MACs", "cycles")
-LAYER_KEYS = ("name", "operator", "output", "format", "requant_terms", "weights", "terms", "macs",
-              "cycles")
-TOTALS = range(5, 9)
+LAYER_COLUMNS = ("layer", "operator", "output", "scale", "zero point", "format", "requant terms",
+                 "weights", "terms", "MACs", "cycles")
+LAYER_KEYS = ("name", "operator", "output", "scale", "zero_point", "format", "requant_terms",
+              "weights", "terms", "macs", "cycles")
+TOTALS = range(7, 11)
+NUMERIC = ("scale", "zero point", *LAYER_COLUMNS[6:])
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("file", type=Path, metavar="FILE",
-                        help="a network (.onnx), an image (.img) or a manifest (.json)")
+                        help="a network (.onnx), an image (.img), a manifest (.json), or a model "
+                        "of another tool (.tflite)")
     add_json_argument(parser)
 
 
@@ -41,9 +44,12 @@ def run(args: Namespace) -> int:
 
 def describe(path: Path) -> dict[str, Any]:
     """What the file at ``path`` holds, as plain data; ``kind`` says what it is."""
-    from nhot.filetype import expect
+    from nhot.filetype import expect, identify
 
-    expect(path, "network", "image", "manifest")
+    expect(path, "network", "image", "manifest", "foreign")
+    found = identify(path)
+    if found is not None and found.kind == "foreign":
+        return model_facts(path)
     with path.open("rb") as file:
         start = file.read(64).lstrip()
     if start.startswith(b"NHOT"):
@@ -98,12 +104,36 @@ def network_facts(network: Network) -> dict[str, Any]:
     tensors = {"input": network.input, "output": network.output}
     return {
         "kind": "network", "name": network.name,
-        **{
-            key: {"name": tensor.name, "shape": list(tensor.shape), "bits": tensor.bits,
-                  "signed": tensor.signed, "scale": tensor.scale, "zero_point": tensor.zero_point}
-            for key, tensor in tensors.items()
-        },
+        **{key: _tensor(tensor) for key, tensor in tensors.items()},
         "layers": [_layer(node, *network.inputs(node)) for node in network.nodes],
+    }
+
+
+def model_facts(path: Path) -> dict[str, Any]:
+    """What a model of another tool holds, as far as it is supported."""
+    from nhot.frontends import read_graph
+    from nhot.frontends.operators import Filters, Quantize
+
+    graph = read_graph(path)
+    layers: dict[str, dict[str, Any]] = {}
+    for one in graph.operators:
+        if isinstance(one, Quantize):  # of what the operator before makes
+            layers[one.name] = layers.get(one.inputs[0], {})
+            layers[one.name] |= {"scale": one.grid.scale, "zero_point": one.grid.zero_point}
+            continue
+        shape = graph.shapes[one.name]
+        layers[one.name] = {
+            "name": one.name, "operator": type(one).__name__, "output": list(shape)
+        }
+        if isinstance(one, Filters):
+            layers[one.name] |= {"weights": one.weights.size, "macs": one.macs(shape)}
+    source: dict[str, Any] = {"input": list(graph.input)}
+    if graph.input_grid is not None:
+        source["input"] = _tensor(replace(graph.input_grid, name="input", shape=graph.input))
+    return {
+        "kind": "model", "tool": graph.tool, **source,
+        "output": list(graph.shapes[graph.output]), "left_out": list(graph.left_out),
+        "layers": [facts for name, facts in layers.items() if facts.get("name") == name],
     }
 
 
@@ -112,6 +142,11 @@ def manifest_facts(path: Path) -> dict[str, Any]:
     from nhot.bitstream import Manifest
 
     return {"kind": "manifest", "name": path.stem, **Manifest.read(path).to_dict()}
+
+
+def _tensor(tensor: Tensor) -> dict[str, Any]:
+    return {"name": tensor.name, "shape": list(tensor.shape), "bits": tensor.bits,
+            "signed": tensor.signed, "scale": tensor.scale, "zero_point": tensor.zero_point}
 
 
 def _layer(node: Node, *inputs: Tensor) -> dict[str, Any]:
@@ -155,7 +190,7 @@ def _print_layers(layers: list[dict[str, Any]]) -> None:
     shown = [column for column in range(len(LAYER_KEYS)) if any(row[column] for row in rows)]
     print_table(
         [LAYER_COLUMNS[column] for column in shown],
-        [[row[column] for column in shown] for row in [*rows, total]], LAYER_COLUMNS[4:],
+        [[row[column] for column in shown] for row in [*rows, total]], NUMERIC,
     )
 
 
@@ -181,4 +216,6 @@ def _layout(window: dict[str, Any] | None) -> str:
 def _cell(value: Any) -> Any:
     if isinstance(value, list) and all(isinstance(size, int) for size in value):
         return "x".join(map(str, value))
-    return value
+    if isinstance(value, list) and all(isinstance(text, str) for text in value):
+        return ", ".join(value)
+    return f"{value:.6g}" if isinstance(value, float) else value

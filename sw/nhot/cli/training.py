@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "add_data_arguments", "add_model_arguments", "add_training_arguments", "augmentation",
-    "build_model", "check_model", "named_task", "pairs", "settings",
+    "build_model", "check_model", "is_foreign", "named_task", "pairs", "settings",
 ]
 
 CHOICES = {
@@ -46,6 +46,9 @@ COMMON: dict[str, Any] = {
 
 _NOT_SETTINGS = {"augment"}
 
+FOREIGN = (".tflite",)
+"""How names of files of other tools end."""
+
 
 def add_model_arguments(parser: ArgumentParser) -> None:
     """Declare MODEL, ``--option``, ``--weights``, ``--loss`` and ``--seed``."""
@@ -53,7 +56,7 @@ def add_model_arguments(parser: ArgumentParser) -> None:
 
     parser.add_argument("model", metavar="MODEL",
                         help=f"{', '.join(NAMES)}; or a function that gives a torch module: "
-                        "file.py:function")
+                        "file.py:function; or a file of another tool: model.tflite")
     group = parser.add_argument_group("model")
     group.add_argument("--option", action="append", default=[], metavar="NAME=VALUE",
                        help="an argument of the network's function, as classes=5; repeatable")
@@ -134,7 +137,16 @@ def check_model(spec: str) -> None:
     from nhot.filetype import expect
 
     if spec not in NAMES:
-        expect(spec, "model")
+        expect(spec, "model", "foreign")
+
+
+def is_foreign(spec: str) -> bool:
+    """Whether MODEL is a file of another tool, by its content, or else by its name."""
+    from nhot.filetype import identify
+
+    found = identify(spec)
+    named = spec.lower().endswith(FOREIGN)
+    return named if found is None else found.kind == "foreign"
 
 
 def build_model(args: Namespace) -> Any:
@@ -144,12 +156,24 @@ def build_model(args: Namespace) -> Any:
     from nhot.quant.weights_file import load_weights
 
     check_model(args.model)
+    if is_foreign(args.model):
+        return _import(args)
     options = {name: _value(text) for name, text in pairs(args.option, "Option").items()}
     with repeatable(args.seed):
         model = load_model(args.model, **options)
     if args.weights is not None:
         load_weights(model, args.weights)
     return model
+
+
+def _import(args: Namespace) -> Any:
+    from nhot.frontends.module import import_model
+
+    for name in ("option", "weights"):
+        if getattr(args, name):
+            raise NhotError(f"--{name} must not be given with {args.model!r}, which is a whole "
+                            "model")
+    return import_model(args.model)
 
 
 def named_task(args: Namespace) -> Task:

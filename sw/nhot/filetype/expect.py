@@ -18,6 +18,7 @@ KINDS = {
     "weights": "weights (.pt, .safetensors) of torch.save, safetensors or nhot train",
     "array": "an array of integers (.npy)",
     "model": "a network of the catalogue or a function in a Python file (path/to/file.py:factory)",
+    "foreign": "a model of another tool (.tflite)",
 }
 """What commands take, by kind, and what to call it."""
 
@@ -28,7 +29,8 @@ _STEPS = {
     ("network", "model"): "it is quantised already: nhot compile takes it",
     ("image", "network"): "it is compiled already: nhot load and nhot run take it",
     ("manifest", "image"): "nhot info shows it",
-    ("foreign", "network"): "of ONNX files only nhot's own are read",
+    ("foreign", "network"): "nhot quantize makes a network of it, if it is supported",
+    ("foreign", "image"): "nhot quantize makes a network of it, if it is supported",
 }
 """The way from what was found to what is wanted."""
 

@@ -24,8 +24,7 @@ class Found(NamedTuple):
     name : str
         With an article, for a sentence.
     kind : str
-        Which of nhot's own kinds (:data:`nhot.filetype.KINDS`); "foreign" for the ONNX files of
-        other tools, empty for all else.
+        Which of the kinds that commands take (:data:`nhot.filetype.KINDS`); empty for all else.
     """
 
     name: str
@@ -53,7 +52,7 @@ _STARTS = {
 """Files that begin so."""
 
 _FLATBUFFERS = {
-    b"TFL3": Found("a TensorFlow Lite model"),
+    b"TFL3": Found("a TensorFlow Lite model", "foreign"),
     b"ET12": Found("an ExecuTorch program"),
     b"ORTM": Found("a model in onnxruntime's own format (.ort)"),
 }

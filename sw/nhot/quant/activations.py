@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import nn
 from nhot.errors import NhotError
 from nhot.network.tensor import Tensor
 
-__all__ = ["ActivationQuant"]
+__all__ = ["ActivationQuant", "GivenGrid"]
 
 MOMENTUM = 0.05
 """Weight of a training batch in the moving range."""
@@ -113,6 +114,21 @@ class ActivationQuant(nn.Module):
         else:
             self.minimum.lerp_(low, MOMENTUM)
             self.maximum.lerp_(high, MOMENTUM)
+
+
+class GivenGrid(ActivationQuant):
+    """Rounds to the very grid of ``given``, which neither calibration nor training changes.
+
+    Only bits, sign, scale and zero point are taken of it.
+    """
+
+    def __init__(self, given: Tensor):
+        low, high = ((end - given.zero_point) * given.scale for end in (given.low, given.high))
+        super().__init__(given.bits, fixed=(low, high))
+        self.given = given
+
+    def tensor(self, name: str, shape: tuple[int, int, int]) -> Tensor:
+        return replace(self.given, name=name, shape=shape)
 
 
 class _Round(torch.autograd.Function):

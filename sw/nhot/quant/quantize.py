@@ -12,18 +12,19 @@ from nhot.errors import NhotError
 from nhot.formats import Format, parse
 from nhot.network.requant import MAX_TERMS
 from nhot.quant.exact import check_layers
+from nhot.quant.layers import RoundingLayer
 from nhot.quant.model import QuantModel, as_samples
 from nhot.quant.tracing.graph import trace
 from nhot.quant.tracing.prepare import prepare
 from nhot.quant.tracing.trace import Tracer
 from nhot.quant.weights import THRESHOLD, Rule, Scale, WeightSpec, check_requant_terms
 
-__all__ = ["quantize"]
+__all__ = ["quantize", "stand_in"]
 
 
 @torch.inference_mode(False)
 def quantize(
-    model: nn.Module, format: Format | str, samples: ArrayLike | Tensor, *, bits: int = 8,
+    model: nn.Module, format: Format | str, samples: ArrayLike | Tensor | None, *, bits: int = 8,
     per_channel: bool = True, scale: Scale = "learned", rule: Rule = "nearest",
     threshold: float = THRESHOLD, schedule: bool = False,
     formats: Mapping[str, Format | str] | None = None, accumulator_bits: int | None = None,
@@ -44,7 +45,8 @@ def quantize(
         Of all weights; a name as :func:`nhot.formats.parse` reads it.
     samples : (samples, channels, height, width) float
         Or (samples, channels, length), or (samples, features). Inputs that activation ranges are
-        taken from: as the network will see them, some hundred.
+        taken from: as the network will see them, some hundred. None of a model that says all ranges
+        itself, as quantised files of other tools do.
     bits : int
         Of every activation, 2 to 8.
     per_channel, scale, rule, threshold, schedule
@@ -78,9 +80,9 @@ def quantize(
     )
     _check_terms(requant_terms, spec)
     special = {name: _parsed(chosen) for name, chosen in (formats or {}).items()}
-    inputs = as_samples(samples)
     if not isinstance(model, nn.Module):
         raise TypeError(f"Model must be a torch.nn.Module, not {type(model).__name__}")
+    inputs = as_samples(stand_in(model) if samples is None else samples)
     traced = trace(prepare(model), inputs[:2])
     tracer = Tracer(
         traced, spec=spec, formats=special, bits=bits, input_range=input_range,
@@ -95,8 +97,28 @@ def quantize(
         raise NhotError("Model must have at least one Conv2d or Linear")
     quantized.check_names(special)
     check_layers(quantized, traced, tracer.built.ends, prepare(model), inputs)
+    if samples is None:
+        _check_known(quantized)
     quantized.eval().calibrate(inputs)
     return quantized
+
+
+def stand_in(model: nn.Module) -> Tensor:
+    """Samples for want of others, of a model that says the range of its input."""
+    make = getattr(model, "stand_in", None)
+    samples = make() if callable(make) else None
+    if not isinstance(samples, Tensor):
+        raise NhotError("Samples (--data) must be given: the model does not say the range of its "
+                        "input")
+    return samples
+
+
+def _check_known(model: QuantModel) -> None:
+    """Refuse layers whose range would be that of stand-ins."""
+    for layer in model:
+        if isinstance(layer, RoundingLayer) and not layer.rounding.fixed:
+            raise NhotError("Samples (--data) must be given: the model does not say the range of "
+                            f"layer {layer.name!r}")
 
 
 def _check_terms(terms: int, spec: WeightSpec) -> None:

@@ -12,10 +12,10 @@ from nhot.errors import NhotError
 from nhot.experiments.models import build, entry
 from nhot.experiments.training import repeatable
 from nhot.formats import NHot, Uniform, parse
+from nhot.frontends.module import import_model
 from nhot.network import Network
 from nhot.quant import quantize_post_training, to_network
 from nhot.quant.quantize import quantize
-from nhot_hw.bench.networks.reference_model import load_reference
 
 __all__ = ["NETWORKS", "Model", "float_model", "integer_network"]
 
@@ -63,7 +63,7 @@ def float_model(name: str, folder: Path | None = None) -> tuple[nn.Module, bool]
         if not folder.is_dir():
             raise NhotError(f"Folder of models {str(folder)!r} must exist")
         if (folder / model.file).exists():
-            return load_reference(folder / model.file), True
+            return import_model(folder / model.file), True
     with repeatable(_SEED):
         return build(model.entry).eval(), False
 

@@ -27,6 +27,9 @@ examples:
   nhot quantize model.py:build --data train.npz --test test.npz --finetune -o net.onnx
       a model of your own: build() gives a trained torch module, an npz file has the arrays x
       (samples, channels, height, width) and y (samples,)
+  nhot quantize model.tflite --format int8 -o net.onnx
+      a quantised model of another tool, with the ranges that it has; with --data, other formats
+      get their biases corrected, and models in float their ranges
 """
 
 
@@ -45,7 +48,10 @@ def run(args: Namespace) -> int:
     check_report(args.report)
     from nhot.cli.quantize import work
 
-    outcome = work.demonstration(args) if arguments.is_demonstration(args) else work.own(args)
+    if arguments.is_demonstration(args):
+        outcome = work.demonstration(args)
+    else:
+        outcome = work.as_it_is(args) if args.data is None else work.own(args)
     if not outcome.first:
         return 0
     work.write(args, outcome)

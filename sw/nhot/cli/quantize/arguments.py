@@ -14,6 +14,7 @@ from nhot.cli.training import (
     add_model_arguments,
     add_training_arguments,
     check_model,
+    is_foreign,
 )
 from nhot.errors import NhotError
 from nhot.experiments.tasks import AUTOENCODER, DETECTOR, DIGITS
@@ -34,6 +35,10 @@ SETTINGS = ("test", "size", "option", "weights", "loss", "layer", "per_layer", "
             "accumulator_bits", "input_range", "samples", "budget", *MIXED, *POST_TRAINING,
             *TRAINING)
 """What the demonstration on digits does not take."""
+DATA = ("test", "size", "samples", "budget", "inputs", "labels", "report",
+        *POST_TRAINING, *TRAINING)
+"""What needs data, which a model with ranges of its own can do without."""
+
 REPORTED = ("model", "format", "seed", "finetune", *SETTINGS)
 """What a report says of how it was done, where it was given."""
 
@@ -140,9 +145,14 @@ def check(args: Namespace) -> None:
             raise NhotError(f"--data must be given with {name}; digits alone trains a network of "
                             "its own, and --data digits names its data")
         return
-    if args.data is None:
+    check_model(args.model)
+    foreign = is_foreign(args.model)
+    if args.data is None and not foreign:
         raise NhotError(f"--data must be given for {args.model!r}: its activation ranges are "
                         "taken from samples")
+    if args.data is None:
+        for name in (*_given(args, DATA), *["--finetune"] * args.finetune):
+            raise NhotError(f"--data must be given with {name}")
     for name in _given(args, () if args.finetune else TRAINING):
         raise NhotError(f"--finetune must be given with {name}, which is for training")
     for name in _given(args, POST_TRAINING if args.finetune else ()):
@@ -156,8 +166,7 @@ def check(args: Namespace) -> None:
     if args.distill and others:
         raise NhotError("--distill must be for a network that tells classes, whose outputs it "
                         "compares")
-    check_model(args.model)
-    own = ":" in args.model
+    own = ":" in args.model or foreign
     if not own and args.weights is None and args.recipe != "from-scratch":
         raise NhotError(f"--weights must be given for {args.model!r}, which has none of its own: "
                         "nhot train makes them")

@@ -6,12 +6,20 @@ import logging
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nhot.cli.quantize.arguments import DEFAULTS, REPORTED
 from nhot.cli.reporting import TRAINING, made, model_answers, network_entry, scores
 from nhot.cli.target import read_config
-from nhot.cli.training import augmentation, build_model, named_task, pairs, settings
+from nhot.cli.training import (
+    augmentation,
+    build_model,
+    is_foreign,
+    named_task,
+    pairs,
+    settings,
+)
 from nhot.errors import NhotError
 from nhot.experiments.tasks import DIGITS, Source, open_task
 from nhot.printable import printable
@@ -28,7 +36,7 @@ if TYPE_CHECKING:
     from nhot.quant.mixed.sensitivity import Measure
     from nhot.report.schema import Entry
 
-__all__ = ["Outcome", "demonstration", "entry", "layers", "own", "write"]
+__all__ = ["Outcome", "as_it_is", "demonstration", "entry", "layers", "own", "write"]
 
 STEPS = 1000
 """Of adaptive rounding, for each layer."""
@@ -46,14 +54,14 @@ class Outcome(NamedTuple):
         What the scores are.
     scores : dict
         By stage.
-    samples : (samples, ...)
+    samples : (samples, ...), optional
         To try the network with.
     labels : (samples,), optional
         Their classes, if they are known.
     model : QuantModel
         That the network is of.
-    task : Task
-        That it was measured on.
+    task : Task, optional
+        That it was measured on; None where there are no data.
     first : bool
         Whether this is the process, of those of torchrun, that writes and prints.
     """
@@ -61,10 +69,10 @@ class Outcome(NamedTuple):
     network: Network
     metric: str
     scores: dict[str, float]
-    samples: Floats
+    samples: Floats | None
     labels: Ints | None
     model: QuantModel
-    task: Task
+    task: Task | None
     first: bool = True
 
 
@@ -77,6 +85,20 @@ def demonstration(args: Namespace) -> Outcome:
     data, task = load_digits(), open_task("classification", Source(DIGITS))
     return Outcome(trained.network, "accuracy", trained.accuracies, data.test_x, data.test_y,
                    trained.model, task)
+
+
+def as_it_is(args: Namespace) -> Outcome:
+    """A file of another tool that has the ranges of its activations: no data are needed."""
+    from nhot.quant import post_train, to_network
+    from nhot.quant.quantize import stand_in
+
+    _check_formats(args)
+    model = build_model(args)
+    quantized = _round(args, model, None, pairs(args.layer, "Layer"), None)
+    post_train(quantized, model, stand_in(model), corrected=False)
+    network = to_network(quantized, _name(args))
+    _tell_terms(network, args.requant_terms)
+    return Outcome(network, "accuracy", {}, None, None, quantized, None)
 
 
 def own(args: Namespace) -> Outcome:
@@ -95,7 +117,7 @@ def own(args: Namespace) -> Outcome:
         work.finetune(quantized)
     else:
         work.post_train(quantized)
-    network = to_network(quantized, f"{args.model.rpartition(':')[2]}-{args.format}")
+    network = to_network(quantized, _name(args))
     _tell_terms(network, args.requant_terms)
     return Outcome(
         network, work.task.metric, work.scores, samples, labels, quantized,
@@ -123,7 +145,7 @@ def write(args: Namespace, outcome: Outcome) -> None:
     from nhot.experiments.data import to_integers
     from nhot.network.file import OPTION, save
 
-    if args.inputs is not None:
+    if args.inputs is not None and outcome.samples is not None:
         write_outputs(args.inputs, to_integers(outcome.network.input, outcome.samples))
     if args.labels is not None and outcome.labels is not None:
         write_outputs(args.labels, outcome.labels)
@@ -136,14 +158,43 @@ def entry(args: Namespace, outcome: Outcome) -> Entry:
     from nhot.report.collect import file_hash, settings
     from nhot.report.schema import Quantized
 
+    task = outcome.task
+    assert task is not None
     given = {name: value for name, value in vars(args).items() if name in REPORTED}
     quantized = Quantized(
         data=printable(args.data or DIGITS), metric=outcome.metric, settings=settings(given),
-        scores=scores(outcome.scores, outcome.task.held_out),
-        answers=model_answers(outcome.model, outcome.task), made=made("quantize", TRAINING),
+        scores=scores(outcome.scores, task.held_out),
+        answers=model_answers(outcome.model, task), made=made("quantize", TRAINING),
         weights=None if args.weights is None else file_hash(args.weights),
     )
     return replace(network_entry(outcome.network, args.output), quantized=quantized)
+
+
+def _name(args: Namespace) -> str:
+    """What the network is called: as the function, the file or the entry of the catalogue is."""
+    model = args.model
+    name = Path(model).stem if is_foreign(model) else model.rpartition(":")[2]
+    return f"{name}-{args.format}"
+
+
+def _round(
+    args: Namespace, model: Any, samples: Floats | None, formats: Mapping[str, Format | str],
+    known_range: tuple[float, float] | None,
+) -> QuantModel:
+    """The model, rounded as the arguments say; ``known_range`` is that of the data."""
+    from nhot.quant import quantize
+
+    chosen = {
+        "bits": args.bits, "scale": args.scale, "rule": args.rule,
+        "threshold": args.threshold, "schedule": args.gradient_schedule,
+        "activation_terms": args.activation_terms, "requant_terms": args.requant_terms,
+        "accumulator_bits": args.accumulator_bits, "per_channel": not args.per_layer,
+    }
+    limits = known_range if args.input_range is None else tuple(args.input_range)
+    return quantize(
+        model, args.format, samples, formats=formats, input_range=limits,
+        **{name: value for name, value in chosen.items() if value is not None},
+    )
 
 
 def _tell_terms(network: Network, wanted: int | None) -> None:
@@ -222,21 +273,8 @@ class _Work:
 
     def rounded(self, formats: Mapping[str, Format | str]) -> QuantModel:
         """The model, rounded."""
-        from nhot.quant import quantize
-
-        args = self.args
-        limits = args.input_range
-        chosen = {
-            "bits": args.bits, "scale": args.scale, "rule": args.rule,
-            "threshold": args.threshold, "schedule": args.gradient_schedule,
-            "activation_terms": args.activation_terms, "requant_terms": args.requant_terms,
-            "accumulator_bits": args.accumulator_bits, "per_channel": not args.per_layer,
-        }
-        quantized = quantize(
-            self.model, args.format, self.samples, formats=formats,
-            input_range=self.task.source.splits.input_range if limits is None else tuple(limits),
-            **{name: value for name, value in chosen.items() if value is not None},
-        )
+        args, known = self.args, self.task.source.splits.input_range
+        quantized = _round(args, self.model, self.samples, formats, known)
         if args.recipe != "from-scratch":
             self._measure("float", self.model)
             self._measure("rounded", quantized)

@@ -64,7 +64,7 @@ class RoundingLayer(QuantLayer):
     """Base of the layers that end in a requantisation, after ReLU, ReLU6 or none.
 
     The integers need no such clamp where a range starts at zero, or ends at six, and is the whole
-    grid: they have one where the grid goes on, as its scale is a power of two.
+    grid: they have one where the grid goes on, as its scale is a power of two or was given.
     """
 
     def __init__(
@@ -88,7 +88,8 @@ class RoundingLayer(QuantLayer):
     ) -> Requant:
         """The requantisation to ``grid`` from accumulators of these real ``scale``."""
         low, high = grid.low, grid.high
-        if self.rounding.unit is not None and not isinstance(self.activation, nn.Identity):
+        whole = self.rounding.unit is None and not self.rounding.fixed
+        if not whole and not isinstance(self.activation, nn.Identity):
             low, high = np.clip(integer_limits(limits(self.activation), grid), low, high).tolist()
         try:
             return Requant.from_scale(

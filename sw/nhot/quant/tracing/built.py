@@ -8,7 +8,7 @@ from torch import fx, nn
 
 from nhot.errors import NhotError
 from nhot.network.tensor import Shape
-from nhot.quant.layers import QuantFilters, QuantLayer
+from nhot.quant.layers import QuantFilters, QuantLayer, RoundingLayer
 from nhot.quant.tracing.graph import Traced
 from nhot.quant.tracing.made import Made
 
@@ -71,6 +71,21 @@ class Built:
         if isinstance(layer, QuantFilters) and isinstance(layer.activation, nn.Identity):
             return layer
         return None
+
+    def open_origin(self, made: Made) -> RoundingLayer | None:
+        """The layer that rounds what ``made`` is, if nothing else reads it on the way."""
+        layer = self.open(made)
+        while layer is not None and not isinstance(layer, RoundingLayer):
+            (name,) = layer.sources
+            layer = None if name in self._shared else self.layers[name]
+        return layer
+
+    def origin(self, name: str) -> RoundingLayer:
+        """The layer whose rounding the values of layer ``name`` are on."""
+        layer = self.layers[name]
+        while not isinstance(layer, RoundingLayer):
+            layer = self.layers[layer.sources[0]]
+        return layer
 
     def name(self, node: fx.Node) -> str:
         """What users call the module; a second call of it is called as fx does."""

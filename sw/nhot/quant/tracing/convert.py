@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from torch import nn
 
 from nhot.errors import NhotError
+from nhot.network import Tensor
 from nhot.network.tensor import Shape
-from nhot.quant.activations import ActivationQuant
+from nhot.quant.activations import ActivationQuant, GivenGrid
 from nhot.quant.layers import (
     QuantAdd,
     QuantAvgPool,
@@ -21,10 +22,12 @@ from nhot.quant.layers import (
     RoundingLayer,
 )
 from nhot.quant.tracing.made import Made
-from nhot.quant.tracing.steps import Cat, Sum, limits
+from nhot.quant.tracing.steps import Cat, Largest, OnGrid, Sum, limits
 from nhot.quant.tracing.windows import around, framed, pool_window, stretched
 
-__all__ = ["activation", "joined", "pooled", "takes_frame", "upsampled"]
+__all__ = [
+    "activation", "alike", "joined", "pooled", "round_to", "takes_frame", "upsampled",
+]
 
 
 def pooled(
@@ -33,7 +36,7 @@ def pooled(
 ) -> QuantLayer:
     """A pool over the layer of ``made``, whose frame becomes padding of its window."""
     window = framed(pool_window(module, around(before, made.frame), what), made.frame)
-    largest = isinstance(module, nn.MaxPool2d)
+    largest = isinstance(module, nn.MaxPool2d | Largest)
     if largest:
         window = stretched(window, before, shape)
     if window.output_size(*before[:2]) != shape[:2]:
@@ -113,3 +116,24 @@ def activation(low: float, high: float) -> nn.Module:
     if (low, high) == (0, math.inf):
         return nn.ReLU()
     return nn.Hardtanh(low, high)
+
+
+def alike(rounding: ActivationQuant, grid: Tensor) -> bool:
+    """Whether a rounding is to ``grid``, with the same numbers for the same integers or others."""
+    if not isinstance(rounding, GivenGrid):
+        return False
+    given = rounding.given
+    return (given.scale, given.bits, given.low - given.zero_point) == (
+        grid.scale, grid.bits, grid.low - grid.zero_point
+    )
+
+
+def round_to(layer: RoundingLayer, step: OnGrid) -> None:
+    """Let ``layer`` end in the range and on the grid of ``step``, within what limits it has."""
+    low, high = step.limits
+    if not isinstance(layer.activation, nn.Identity):
+        least, most = limits(layer.activation)
+        low, high = max(low, least), min(high, most)
+    layer.activation = activation(low, high)
+    layer.rounding = GivenGrid(step.grid)
+    layer.rounding.name = layer.name

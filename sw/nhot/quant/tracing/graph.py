@@ -13,6 +13,7 @@ from torch import Tensor, fx, nn
 
 from nhot.errors import NhotError
 from nhot.quant.tracing.aliases import Aliases
+from nhot.quant.tracing.steps import Step
 
 __all__ = ["Traced", "line", "trace"]
 
@@ -71,7 +72,9 @@ class _Recorder(fx.Tracer):
 
     @staticmethod
     def is_operator(module: nn.Module) -> bool:
-        """Whether ``module`` runs what torch has written, so that its class says what it does."""
+        """Whether the class of ``module`` says what it does: it is torch's own, or ours."""
+        if isinstance(module, Step):
+            return True
         kinds = type(module).__mro__
         written = ("forward", "__call__", "_conv_forward")
         first = min(

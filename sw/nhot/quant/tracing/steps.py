@@ -8,24 +8,37 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from nhot import network
+from nhot.network import Window
 from nhot.network.tensor import Shape
 
-__all__ = ["Affine", "Cat", "Mean", "Pad", "Sum", "limits"]
+__all__ = ["Affine", "Cat", "Largest", "Mean", "OnGrid", "Pad", "Step", "Sum", "limits"]
 
 
-class Sum(nn.Module):
-    """Stands for ``a + b`` of two tensors."""
+class Step(nn.Module):
+    """Base: in a model it is one step of it, as a module of torch's own is."""
+
+
+class Sum(Step):
+    """``a + b`` of two tensors."""
+
+    def forward(self, one: Tensor, other: Tensor) -> Tensor:
+        return one + other
 
 
 @dataclass(eq=False)
-class Cat(nn.Module):
-    """Stands for tensors joined along an axis."""
+class Cat(Step):
+    """Tensors joined along an axis."""
 
     dim: int = 0
 
     def __post_init__(self) -> None:
         super().__init__()
+
+    def forward(self, *tensors: Tensor) -> Tensor:
+        return torch.cat(tensors, self.dim)
 
 
 @dataclass(eq=False)
@@ -40,22 +53,72 @@ class Mean(nn.Module):
 
 
 @dataclass(eq=False)
-class Pad(nn.Module):
-    """Stands for zeros around a tensor, in torch's order: (left, right, top, bottom, ...)."""
+class Largest(Step):
+    """The largest of each window, whose padding never wins and may differ from side to side."""
+
+    window: Window
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor) -> Tensor:
+        top, left, bottom, right = self.window.padding
+        padded = F.pad(x, (left, right, top, bottom), value=-math.inf)
+        return F.max_pool2d(
+            padded, self.window.kernel, self.window.stride, dilation=self.window.dilation
+        )
+
+
+@dataclass(eq=False)
+class Pad(Step):
+    """Zeros around a tensor, in torch's order: (left, right, top, bottom, ...)."""
 
     sides: tuple[int, ...]
 
     def __post_init__(self) -> None:
         super().__init__()
 
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pad(x, self.sides)
 
-class Affine(nn.Module):
-    """Stands for ``gain * x + offset``: numbers, or tensors that broadcast to one sample."""
+
+class OnGrid(Step):
+    """Limits what it reads to the range of ``grid``; the quantised model rounds to that very grid.
+
+    So a file's own scale and zero point are kept, whatever samples there are. In float nothing is
+    rounded.
+
+    Parameters
+    ----------
+    grid : network.Tensor
+        Of which bits, sign, scale and zero point are taken.
+    """
+
+    def __init__(self, grid: network.Tensor):
+        super().__init__()
+        self.grid = grid
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """What the least and the greatest integer stand for."""
+        grid = self.grid
+        low, high = ((end - grid.zero_point) * grid.scale for end in (grid.low, grid.high))
+        return low, high
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.clamp(*self.limits)
+
+
+class Affine(Step):
+    """``gain * x + offset``: numbers, or tensors that broadcast to one sample."""
 
     def __init__(self, gain: Any = 1.0, offset: Any = 0.0):
         super().__init__()
         self.gain = torch.as_tensor(gain, dtype=torch.float64).detach()
         self.offset = torch.as_tensor(offset, dtype=torch.float64).detach()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.gain * x + self.offset).to(x.dtype)
 
     @property
     def identity(self) -> bool:

@@ -10,9 +10,11 @@ from torch import Tensor, fx, nn
 
 from nhot.errors import NhotError
 from nhot.formats import Format
-from nhot.quant.activations import ActivationQuant
+from nhot.network import Window
+from nhot.quant.activations import ActivationQuant, GivenGrid
 from nhot.quant.layers import (
     QuantAffine,
+    QuantAvgPool,
     QuantClamp,
     QuantConvTranspose,
     QuantFilters,
@@ -22,11 +24,19 @@ from nhot.quant.layers import (
 )
 from nhot.quant.tracing.built import Built
 from nhot.quant.tracing.calls import as_module, operands
-from nhot.quant.tracing.convert import activation, joined, pooled, takes_frame, upsampled
+from nhot.quant.tracing.convert import (
+    activation,
+    alike,
+    joined,
+    pooled,
+    round_to,
+    takes_frame,
+    upsampled,
+)
 from nhot.quant.tracing.frozen import FrozenNorm, gain_and_offset, scale_norm
 from nhot.quant.tracing.graph import Traced
 from nhot.quant.tracing.made import Made
-from nhot.quant.tracing.steps import Affine, Cat, Mean, Pad, Sum, limits
+from nhot.quant.tracing.steps import Affine, Cat, Largest, Mean, OnGrid, Pad, Sum, limits
 from nhot.quant.tracing.supported import unsupported
 from nhot.quant.tracing.widen import axes_of, widened
 from nhot.quant.tracing.windows import check_mean, frame_of, framed, zeros_around
@@ -130,7 +140,9 @@ class Tracer:
                 self._pad(node, module, made, what)
             case nn.ReLU() | nn.Hardtanh():
                 self._activate(node, module, made)
-            case nn.MaxPool2d() | nn.AvgPool2d() | nn.AdaptiveAvgPool2d() | Mean():
+            case OnGrid():
+                self._on_grid(node, module, made)
+            case nn.MaxPool2d() | nn.AvgPool2d() | nn.AdaptiveAvgPool2d() | Mean() | Largest():
                 self._pool(node, module, made, what)
             case nn.Upsample():
                 source, shape = self.built.layers[self._source(made)], self.built.shape(node)
@@ -201,11 +213,9 @@ class Tracer:
             return source
         name, layers = f"{source}/terms", self.built.layers
         if name not in layers:
-            layer = origin = layers[source]
-            while not isinstance(origin, RoundingLayer):
-                origin = layers[origin.sources[0]]
+            rounding = self.built.origin(source).rounding
             layers[name] = QuantRoundTerms(
-                name, source, layer.shape, origin.rounding, self.activation_terms
+                name, source, layers[source].shape, rounding, self.activation_terms
             )
         return name
 
@@ -262,6 +272,23 @@ class Tracer:
         else:
             shape = self.built.layers[source].shape
             self.built.add(node, QuantClamp(self.built.name(node), source, shape, (low, high)))
+
+    def _on_grid(self, node: fx.Node, module: OnGrid, made: Made) -> None:
+        """Have the layer before round to a grid that is known, or else a layer of its own."""
+        origin = self.built.origin(made.layer)
+        if made.gain is None and alike(origin.rounding, module.grid):
+            self.built[node] = made
+            return
+        source = self._source(made)
+        layer = self.built.open_origin(made)  # limits and rounding pass a max pool by
+        if layer is None or isinstance(layer.rounding, GivenGrid):
+            name, shape = self.built.name(node), self.built.shape(node)
+            # The mean of one element: a requantisation and nothing else.
+            layer = QuantAvgPool(name, source, shape, self._rounding(), Window(kernel=(1, 1)))
+            self.built.add(node, layer)
+        else:
+            self.built[node] = made
+        round_to(layer, module)
 
     def _pool(self, node: fx.Node, module: nn.Module, made: Made, what: str) -> None:
         if isinstance(module, Mean):

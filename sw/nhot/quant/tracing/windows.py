@@ -12,7 +12,7 @@ from nhot.errors import NhotError
 from nhot.network import Window
 from nhot.network.tensor import Shape
 from nhot.quant.tracing.made import Frame
-from nhot.quant.tracing.steps import Mean
+from nhot.quant.tracing.steps import Largest, Mean
 
 __all__ = [
     "around", "check_mean", "conv_window", "frame_of", "framed", "pool_window", "stretched",
@@ -56,6 +56,8 @@ def pool_window(module: nn.Module, before: Shape, what: str) -> Window:
     match module:
         case Mean():
             return Window(kernel=(height, width))
+        case Largest():
+            return module.window
         case nn.AdaptiveAvgPool2d():
             sizes = _pair(module.output_size)
             counts = [size or whole for size, whole in zip(sizes, (height, width), strict=True)]

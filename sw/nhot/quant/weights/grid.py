@@ -25,6 +25,10 @@ STEPS = 4
 """and steps of a doubling."""
 
 
+NEAR = 1e-3
+"""Of a level, to be one but for the rounding of floats."""
+
+
 class GridWeights(WeightQuant):
     """``scale * nearest(weight / scale)`` for any symmetric format.
 
@@ -43,17 +47,19 @@ class GridWeights(WeightQuant):
         Whether training changes the scale.
     power_of_two : bool
         Whether the scale is a power of two; such a one is not learned.
+    known : (filters,) float, optional
+        Scales to start at where they make levels of all weights of the filter.
     """
 
     log_scale: Tensor
 
     def __init__(
         self, format: Format, weight: Tensor, *, per_channel: bool = True, learned: bool = True,
-        power_of_two: bool = False,
+        power_of_two: bool = False, known: Tensor | None = None,
     ):
         super().__init__(format)
         rows = weight.detach().flatten(1) if per_channel else weight.detach().reshape(1, -1)
-        log_scale = search_scale(rows, format, power_of_two=power_of_two).log()
+        log_scale = _start(rows, format, None if power_of_two else known, power_of_two).log()
         if learned and not power_of_two:
             self.log_scale = nn.Parameter(log_scale)
         else:
@@ -116,3 +122,21 @@ class GridWeights(WeightQuant):
         if self.power_of_two:
             scale = torch.exp2(scale.log2().round())
         return scale.reshape(-1, *[1] * (weight.dim() - 1))
+
+
+def _start(
+    rows: Tensor, format: Format, known: Tensor | None, power_of_two: bool
+) -> Tensor:
+    """The scale of each row: the one that is known, where it fits, or else a searched one."""
+    if known is None or len(known) != len(rows):
+        return search_scale(rows, format, power_of_two=power_of_two)
+    scale, rest = known.clone(), ~_on_levels(rows, known, format)
+    if bool(rest.any()):
+        scale[rest] = search_scale(rows[rest], format)
+    return scale
+
+
+def _on_levels(rows: Tensor, scale: Tensor, format: Format) -> Tensor:
+    """Which rows are ``scale`` times levels of ``format``, but for what lies beyond the last."""
+    ratio = (rows / scale[:, None]).clamp(-format.max_level, format.max_level)
+    return ((nearest(ratio, format) - ratio).abs() < NEAR).all(1)

@@ -99,8 +99,11 @@ class WeightSpec:
         )
 
 
-def weight_quant(spec: WeightSpec, weight: Tensor) -> WeightQuant:
-    """The quantiser that ``spec`` says for a layer that starts with ``weight`` (filters, ...)."""
+def weight_quant(spec: WeightSpec, weight: Tensor, known: Tensor | None = None) -> WeightQuant:
+    """The quantiser that ``spec`` says for a layer that starts with ``weight`` (filters, ...).
+
+    ``known`` (filters,) are the scales that the weights were rounded on before, if they were.
+    """
     if not bool(torch.isfinite(weight).all()):
         raise NhotError("Weights must be finite numbers, not NaN or infinite")
     threshold = _threshold(spec)
@@ -108,7 +111,7 @@ def weight_quant(spec: WeightSpec, weight: Tensor) -> WeightQuant:
         return ThresholdWeights(spec.format, threshold, schedule=spec.schedule)
     return GridWeights(
         spec.format, weight, per_channel=spec.per_channel, learned=spec.scale == "learned",
-        power_of_two=spec.scale == "power-of-two",
+        power_of_two=spec.scale == "power-of-two", known=known,
     )
 
 

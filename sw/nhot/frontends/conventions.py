@@ -1,0 +1,50 @@
+"""What file formats have in common in their ways of saying things."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nhot.errors import NhotError
+from nhot.frontends.operators import Floats
+from nhot.network.window import Window
+
+__all__ = ["factors", "same_window"]
+
+
+def same_window(
+    size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int],
+    dilation: tuple[int, int] = (1, 1), *, more_before: bool = False,
+) -> Window:
+    """The window whose padding makes ``ceil(size / stride)`` outputs of a map of ``size``.
+
+    Of an odd number of zeros one more comes behind the map, or before it.
+    """
+    before, missing = [0, 0], [0, 0]
+    for axis in (0, 1):
+        span = dilation[axis] * (kernel[axis] - 1) + 1
+        outputs = -(-size[axis] // max(stride[axis], 1))
+        missing[axis] = max((outputs - 1) * stride[axis] + span - size[axis], 0)
+        before[axis] = (missing[axis] + more_before) // 2
+    (top, left), (rows, columns) = before, missing
+    return Window(
+        kernel=kernel, stride=stride, dilation=dilation,
+        padding=(top, left, rows - top, columns - left),
+    )
+
+
+def factors(kind: str, values: Floats, *, first: bool) -> tuple[Floats, Floats]:
+    """Gain and offset of a tensor that is added to, multiplied with, ... a constant.
+
+    ``kind`` is ADD, SUB, MUL or DIV; ``first`` says that the constant is on the left.
+    """
+    one, zero = np.ones((1, 1, 1), np.float32), np.zeros((1, 1, 1), np.float32)
+    match kind:
+        case "ADD":
+            return one, values
+        case "SUB":
+            return (-one, values) if first else (one, -values)
+        case "MUL":
+            return values, zero
+    if first or (values == 0).any():
+        raise NhotError("it must divide a tensor by a constant other than zero")
+    return np.asarray(1 / values, np.float32), zero

@@ -1,0 +1,38 @@
+"""A model's file, whatever tool it is of, as a graph."""
+
+from __future__ import annotations
+
+import os
+
+from nhot.errors import NhotError
+from nhot.files import read_file
+from nhot.filetype import expect
+from nhot.frontends.graph import Graph
+
+__all__ = ["MOST_BYTES", "read_graph"]
+
+MOST_BYTES = 1 << 28
+"""A file is refused beyond."""
+
+
+def read_graph(path: str | os.PathLike[str]) -> Graph:
+    """The model in the file ``path``: TensorFlow Lite, by its content.
+
+    Raises
+    ------
+    NhotError
+        It cannot be read, is damaged or too large, or has what is not supported: the operator is
+        named, with the reason and what is supported.
+    MissingToolError
+        The package that reads such files is not installed.
+    """
+    expect(path, "foreign")
+    data = read_file(path, "Model", MOST_BYTES)
+    try:
+        from nhot.frontends.tflite.read import read_tflite
+
+        return read_tflite(data)
+    except NhotError as error:
+        if error.exit_code != NhotError.exit_code:
+            raise  # a missing package is not the file's fault
+        raise NhotError(f"File {os.fspath(path)!r}: {error}") from None

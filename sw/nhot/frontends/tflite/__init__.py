@@ -1,0 +1,1 @@
+"""TensorFlow Lite: what its file holds, and what its operators are here."""

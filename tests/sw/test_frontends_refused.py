@@ -1,0 +1,172 @@
+"""What of TensorFlow Lite is refused: by name, reason and list."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from nhot.errors import MissingToolError, NhotError
+from nhot.frontends import read_graph
+from nhot.frontends.tflite.interpreter import run_tflite
+from nhot.testing.foreign import tflite_models
+from nhot.testing.tflite_writer import Writer
+
+CONV = {"DilationHFactor": 1, "DilationWFactor": 1, "StrideH": 1, "StrideW": 1}
+SAME, VALID = 0, 1
+MAP = (1, 6, 4, 4)
+AROUND = np.array([[0, 0], [1, 2], [0, 1], [0, 0]], np.int32)
+
+
+def floats(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def chain(kind="RELU", *, options="", kinds="FLOAT32", weights=None, more=(), results=1, shape=MAP,
+          sources=1, scale=(), zero=(), **members):
+    """A model of one operator, which may be wrong."""
+    writer = Writer()
+    first = writer.tensor(shape, type=kinds, scale=scale, zero=zero)
+    tensors = [first, *(writer.tensor(shape, type=kinds, scale=scale, zero=zero)
+                        for _ in range(sources - 1))][:sources]
+    inputs = [*tensors, *([] if weights is None else [weights(writer)]),
+              *(make(writer) for make in more)]
+    outputs = [writer.tensor(shape, type=kinds, scale=scale, zero=zero, name="out")
+               for _ in range(results)]
+    writer.operator(kind, inputs, outputs[0], options, **members)
+    return writer.finish(first, *outputs)
+
+
+def given_weights(values=None, **options):
+    values = floats(4, 1, 1, 4) if values is None else values
+    return lambda writer: writer.constant(values, **options)
+
+
+BYTES = {"kinds": "INT8", "scale": [0.5], "zero": [-128]}
+INT8 = np.ones((4, 1, 1, 4), np.int8)
+PLAIN = {"kind": "CONV_2D", "options": "Conv2DOptions", **CONV}
+REFUSED = {
+    "unknown operator": ({"kind": "HARD_SWISH"},
+                         r"'out' \(HARD_SWISH\): it must be one of ADD, .* not HARD_SWISH$"),
+    "sigmoid alone": ({"kind": "LOGISTIC"}, "Model must compute its output from its input"),
+    "softmax of nothing": ({"kind": "SOFTMAX", "sources": 0, "more": []},
+                           r"'out' \(SOFTMAX\): it must have an input 0, not only 0"),
+    "no weights": ({"kind": "RELU"}, "at least one operator with weights"),
+    "two outputs": ({"results": 2}, "one output, not 2"),
+    "dynamic shape": ({**PLAIN, "shape": (1, -1, 4, 4), "weights": given_weights()},
+                      r"fixed shape and a batch of 1, not \(1, -1, 4, 4\)"),
+    "batch": ({**PLAIN, "shape": (2, 6, 4, 4), "weights": given_weights()}, "a batch of 1"),
+    "five axes": ({"shape": (1, 2, 3, 4, 5)}, "2 to 4 axes, the batch's included, not 5"),
+    "per-channel activations": (
+        {**PLAIN, **BYTES, "scale": [0.5] * 4, "zero": [0] * 4, "weights": given_weights(INT8)},
+        "one scale and one zero point, not 4 and 4"),
+    "activations of 16 bits": ({**PLAIN, "kinds": "INT16", "weights": given_weights()},
+                               "must be of FLOAT32, INT8 or UINT8, not of INT16"),
+    "zero points of weights": (
+        {**PLAIN, **BYTES, "weights": given_weights(INT8, scale=[0.5], zero=[3])},
+        r"'out' \(CONV_2D\): weights 'tensor_1' must have the zero point 0, not 3"),
+    "zero points of unsigned weights": (
+        {**PLAIN, **BYTES, "weights": given_weights(INT8.view(np.uint8), scale=[0.5], zero=[120])},
+        "must have the zero point 128, not 120"),
+    "scales along another axis": (
+        {**PLAIN, **BYTES, "weights": given_weights(INT8, scale=[0.5] * 4, zero=[0] * 4, axis=3)},
+        "for each of 4 filters along axis 0, not 4 along axis 3"),
+    "scales that are none": (
+        {**PLAIN, **BYTES, "weights": given_weights(INT8, scale=[0.0], zero=[0])},
+        "must have scales above 0"),
+    "weights of 4 bits": (
+        {**PLAIN, **BYTES, "weights": given_weights(INT8, type="INT4", scale=[0.5], zero=[0])},
+        "must have a type of FLOAT32, FLOAT16, INT8, UINT8, INT32, INT64, not INT4"),
+    "activation": ({**PLAIN, "weights": given_weights(), "FusedActivationFunction": 4},
+                   "must be one of RELU, RELU_N1_TO_1, RELU6, not number 4"),
+    "padding": ({**PLAIN, "weights": given_weights(), "Padding": 2}, "SAME or VALID, not number 2"),
+    "stride": ({**PLAIN, "weights": given_weights(), "StrideH": 0}, "stride must be 2 numbers"),
+    "infinite weights": ({**PLAIN, "weights": given_weights(np.full((4, 1, 1, 4), np.inf, "f4"))},
+                         "weights must be finite"),
+    "other channels": ({**PLAIN, "weights": given_weights(floats(4, 1, 1, 3))},
+                       "input must have a multiple of 3 channels, not 4"),
+    "computed weights": ({**PLAIN, "sources": 2}, "input 'tensor_1' must be a constant"),
+    "biases of another size": ({**PLAIN, "weights": given_weights(),
+                                "more": [given_weights(floats(3))]}, "bias must be one a filter"),
+    "biases of another size, as integers": (
+        {**PLAIN, **BYTES, "weights": given_weights(INT8, scale=[0.5], zero=[0]),
+         "more": [given_weights(np.zeros(3, np.int32))]}, "bias must be one a filter .4., not 3"),
+    "padded average": (
+        {"kind": "AVERAGE_POOL_2D", "options": "Pool2DOptions", "FilterHeight": 3,
+         "FilterWidth": 3, "StrideH": 1, "StrideW": 1, "Padding": SAME},
+        "its windows must lie within the map"),
+    "mean of channels": ({"kind": "MEAN", "weights": given_weights(np.array([3], np.int32))},
+                         r"over height and width, not over the axes \[3\]"),
+    "padded channels": (
+        {"kind": "PAD", "weights": given_weights(np.array([[0, 0]] * 3 + [[0, 1]], np.int32))},
+        "must pad height and width alone"),
+    "padded with ones": (
+        {"kind": "PADV2", "weights": given_weights(AROUND),
+         "more": [given_weights(np.ones(1, np.float32))]}, "must pad with zeros, .* not 1$"),
+    "joined rows": ({"kind": "CONCATENATION", "options": "ConcatenationOptions", "Axis": 1,
+                     "sources": 2}, "made by operators before, not made later, or never"),
+    "odd transposition": (
+        {"kind": "TRANSPOSE", "weights": given_weights(np.array([0, 2, 1, 3], np.int32))},
+        r"not order axes as \[0, 2, 1, 3\]"),
+    "product of tensors": ({"kind": "MUL", "options": "MulOptions", "sources": 2},
+                           "the sum of two tensors, or of a tensor and a constant"),
+    "division by zero": ({"kind": "DIV", "options": "DivOptions",
+                          "weights": given_weights(np.zeros(1, np.float32))}, "other than zero"),
+    "sparse weights": ({**PLAIN, "weights": given_weights(IsVariable=True)},
+                       "must be neither sparse nor variable"),
+    "too few bytes": ({**PLAIN, "weights": lambda w: w.tensor((4, 1, 1, 5), floats(4, 1, 1, 4))},
+                      r"as its shape \(4, 1, 1, 5\) of FLOAT32 needs, not 64"),
+    "more than all memory": ({**PLAIN, "shape": (1, 1 << 16, 1 << 15, 4),
+                              "weights": given_weights()}, "at most 67,108,864 elements"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused(name, tmp_path):
+    model, message = REFUSED[name]
+    path = tmp_path / "m.tflite"
+    path.write_bytes(chain(**model))
+    with pytest.raises(NhotError, match=message) as caught:
+        read_graph(path)
+    assert str(caught.value).startswith(f"File {str(path)!r}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_other_files_are_refused_by_what_they_are(tmp_path):
+    path = tmp_path / "m.tflite"
+    with pytest.raises(NhotError, match="could not be read"):
+        read_graph(path)
+    path.write_bytes(b"GGUF" + bytes(60))
+    with pytest.raises(NhotError, match=r"must be a model of another tool .*, not a GGUF model"):
+        read_graph(path)
+    path.write_bytes(bytes(60))
+    with pytest.raises(NhotError, match="must be a TensorFlow Lite file"):
+        read_graph(path)
+
+
+def test_damaged_files_are_refused_by_name_or_read(tmp_path):
+    whole, random, refused = tflite_models()[1], np.random.default_rng(0), []
+    path = tmp_path / "m.tflite"
+    for case in range(600):
+        damaged = bytearray(whole)
+        for place in random.integers(0, len(whole), case % 5):
+            damaged[place] = random.integers(0, 256)
+        path.write_bytes(damaged[: random.integers(0, len(whole)) if case % 2 else None])
+        try:
+            read_graph(path)
+        except NhotError as error:
+            refused.append(str(error))
+    assert len(refused) > 300
+    assert all("\n" not in text and repr(str(path)) in text for text in refused)
+
+
+def test_without_the_package_the_extra_is_named(monkeypatch, tmp_path):
+    path = tmp_path / "m.tflite"
+    path.write_bytes(tflite_models()[1])
+    monkeypatch.setitem(sys.modules, "tflite", None)
+    with pytest.raises(MissingToolError, match=r"pip install 'nhot\[tflite\]'"):
+        read_graph(path)
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    with pytest.raises(MissingToolError, match=r"pip install 'nhot\[test\]'"):
+        run_tflite(b"", [])
