@@ -74,15 +74,16 @@ def test_readme_has_the_figures_of_the_manifests():
     assert not any(Manifest.read(path).resources["dsp"].used for path in MANIFESTS)
 
 
-def test_icebreaker_meets_its_clock_with_margin():
-    manifest = Manifest.read(FOLDER / "icebreaker/2hot/manifest.json")
-    assert manifest.engine_clock.fmax_mhz > 1.5 * manifest.engine_clock.target_mhz
+@pytest.mark.parametrize(("board", "least"), [("icebreaker", 24), ("ulx3s-85f", 60)])
+def test_clocks_are_met_with_margin(board, least):
+    for path in (FOLDER / board).glob("*/manifest.json"):
+        clock = Manifest.read(path).engine_clock
+        assert clock.target_mhz >= least
+        assert clock.fmax_mhz > 1.1 * clock.target_mhz
 
 
-def test_ulx3s_does_64_macs_a_cycle_at_50_mhz():
-    manifest = Manifest.read(FOLDER / "ulx3s-85f/2hot/manifest.json")
-    assert manifest.config.macs >= 64
-    assert manifest.engine_clock.target_mhz >= 50
+def test_ulx3s_does_64_macs_a_cycle():
+    assert Manifest.read(FOLDER / "ulx3s-85f/2hot/manifest.json").config.macs >= 64
 
 
 @pytest.mark.slow

@@ -108,7 +108,7 @@ def place(tmp_path, monkeypatch):
 def reach(folder, seed, fmax):
     """What a seed gives."""
     report = {
-        "fmax": {"engine.clk": {"achieved": fmax, "constraint": 12.0}},
+        "fmax": {"engine.clk": {"achieved": fmax, "constraint": 24.0}},
         "utilization": {"ICESTORM_LC": {"used": 41, "available": 5280}},
     }
     mark(folder, f"report{seed}").write_text(json.dumps(report), encoding="utf-8")
@@ -201,7 +201,7 @@ def test_a_clock_that_no_seed_meets(place, capsys):
         reach(place, seed, fmax)
     assert build("--seeds", "2") == 4
     error = capsys.readouterr().err
-    assert "misses its clock (engine.clk: 11.5 of 12 MHz); try more seeds or a smaller" in error
+    assert "misses its clock (engine.clk: 11.5 of 24 MHz); try more seeds or a smaller" in error
     assert not (place / "out").exists()
     assert build("--seeds", "2", "--allow-timing-failure") == 0
     assert manifest().seed == 2
@@ -211,7 +211,7 @@ def test_all_clocks_come_before_a_fast_engine(place):
     assert build() == 0
     made = manifest()
     slow = Clock(fmax_mhz=47.0, target_mhz=48.0)
-    fast = replace(made, clocks={"engine": Clock(fmax_mhz=90.0, target_mhz=12.0), "usb": slow})
+    fast = replace(made, clocks={"engine": Clock(fmax_mhz=90.0, target_mhz=24.0), "usb": slow})
     assert flow._speed(made) > flow._speed(fast)
 
 

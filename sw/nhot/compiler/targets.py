@@ -84,12 +84,12 @@ _NAME_CHARACTERS = set("abcdefghijklmnopqrstuvwxyz0123456789-_")
 _ICEBREAKER = Board(
     name="icebreaker", title="1BitSquared iCEBreaker", part="iCE40 UP5K", input_hz=12_000_000,
     configurations={
-        "2hot": (12_000_000, EngineConfig(
+        "2hot": (24_000_000, EngineConfig(
             pixels=1, filters=2, inputs=4, requantisers=1, format="2hot", accumulator_bits=22,
             product_bits=40, activation_words=1024, weight_words=512, requant_words=256,
             program_words=256,
         )),
-        "signed-binary": (12_000_000, EngineConfig(
+        "signed-binary": (24_000_000, EngineConfig(
             pixels=1, filters=4, inputs=8, requantisers=1, format="signed-binary", lane="chain",
             accumulator_bits=20, product_bits=40, activation_words=512, weight_words=512,
             requant_words=256, program_words=256,
@@ -100,11 +100,11 @@ _ICEBREAKER = Board(
 _ULX3S = Board(
     name="ulx3s-85f", title="Radiona ULX3S with 85F", part="ECP5 LFE5U-85F", input_hz=25_000_000,
     configurations={
-        "2hot": (50_000_000, EngineConfig(
+        "2hot": (60_000_000, EngineConfig(
             pixels=1, filters=16, inputs=4, requantisers=4, format="2hot", accumulator_bits=24,
             activation_words=8192, weight_words=2048, requant_words=1024, program_words=512,
         )),
-        "signed-binary": (50_000_000, EngineConfig(
+        "signed-binary": (60_000_000, EngineConfig(
             pixels=1, filters=16, inputs=8, requantisers=4, format="signed-binary",
             accumulator_bits=24, activation_words=8192, weight_words=4096, requant_words=1024,
             program_words=512,
