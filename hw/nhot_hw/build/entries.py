@@ -5,7 +5,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from nhot.bitstream import Manifest, Resource
 from nhot.errors import BuildError
@@ -14,7 +16,7 @@ from nhot_hw.build.reports import read_cells, read_clocks, read_report, read_res
 from nhot_hw.build.tools import Watch, run_tool
 from nhot_hw.cache import cache_folder
 
-__all__ = ["MANIFEST", "place", "placed", "synthesise"]
+__all__ = ["MANIFEST", "pack", "place", "placed", "synthesise"]
 
 MANIFEST = "manifest.json"
 
@@ -48,14 +50,34 @@ def place(plan: BuildPlan, synthesis: Path, watch: Watch | None = None) -> None:
     ``watch`` is called as :func:`nhot_hw.build.tools.run_tool` does.
     """
     with _new_entry(placed(plan)) as folder:
-        shutil.copyfile(synthesis / _NETLIST, folder / _NETLIST)
-        _run(plan, 1, "Place and route", folder, watch)
+        _run(plan, 1, "Place and route", folder, watch, netlist=synthesis)
         _run(plan, 2, "Packing", folder, watch)
         manifest = _manifest(plan, synthesis, folder)
         # Large, and quickly made again.
         for name in (_NETLIST, f"{NAME}.asc", f"{NAME}.config"):
             (folder / name).unlink(missing_ok=True)
         (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+
+
+def pack(plan: BuildPlan) -> dict[str, Resource]:
+    """What the design of ``plan`` takes of its part, in seconds after synthesis: packed, not placed.
+
+    It may be more than there is.
+    """
+    synthesis = synthesise(plan)
+    entry = cache_folder("packed") / plan.digest[:32]
+    if not entry.exists():
+        with _new_entry(entry) as folder:
+            _run(_packing(plan), 1, "Packing", folder, netlist=synthesis)
+    return _resources(plan, read_report(entry / "report.json"), synthesis)
+
+
+def _packing(plan: BuildPlan) -> BuildPlan:
+    """``plan`` with a second step that ends after packing, and so has nothing to write."""
+    synthesis, place, *others = plan.commands
+    at = next(place.index(option) for option in ("--asc", "--textcfg") if option in place)
+    packing = (*place[:at], *place[at + 2 :], "--pack-only")
+    return replace(plan, commands=(synthesis, packing, *others))
 
 
 @contextmanager
@@ -80,9 +102,14 @@ def _new_entry(entry: Path) -> Iterator[Path]:
             raise
 
 
-def _run(plan: BuildPlan, step: int, what: str, folder: Path, watch: Watch | None = None) -> None:
+def _run(
+    plan: BuildPlan, step: int, what: str, folder: Path, watch: Watch | None = None,
+    netlist: Path | None = None,
+) -> None:
     for name, text in plan.files.items():
         (folder / name).write_text(text, encoding="utf-8")
+    if netlist is not None:
+        shutil.copyfile(netlist / _NETLIST, folder / _NETLIST)
     program, *arguments = plan.commands[step]
     run_tool(
         program, arguments, folder=folder, log=folder / f"{program}.log",
@@ -90,8 +117,9 @@ def _run(plan: BuildPlan, step: int, what: str, folder: Path, watch: Watch | Non
     )
 
 
-def _manifest(plan: BuildPlan, synthesis: Path, entry: Path) -> Manifest:
-    report = read_report(entry / "report.json")
+def _resources(
+    plan: BuildPlan, report: dict[str, Any], synthesis: Path
+) -> dict[str, Resource]:
     used = read_resources(report)
     resources = {
         name: used[cell] for name, cell in _RESOURCES[plan.family].items() if cell in used
@@ -101,12 +129,17 @@ def _manifest(plan: BuildPlan, synthesis: Path, entry: Path) -> Manifest:
         cells = read_cells(read_report(synthesis / "cells.json"), NAME)
         flip_flops = sum(count for name, count in cells.items() if name.startswith("SB_DFF"))
         resources["ff"] = Resource(used=flip_flops, available=resources["lut4"].available)
+    return resources
+
+
+def _manifest(plan: BuildPlan, synthesis: Path, entry: Path) -> Manifest:
+    report = read_report(entry / "report.json")
     bitstream = (entry / plan.product).read_bytes()
     target = plan.target
     return Manifest(
         board=target.board, configuration=target.configuration, part=plan.part,
         config=target.config, clock_hz=target.clock_hz, baud=target.baud, seed=plan.seed,
         tools=plan.tools, inputs_sha256=plan.digest, file=plan.product, bytes=len(bitstream),
-        sha256=hashlib.sha256(bitstream).hexdigest(), resources=resources,
-        clocks=read_clocks(report),
+        sha256=hashlib.sha256(bitstream).hexdigest(),
+        resources=_resources(plan, report, synthesis), clocks=read_clocks(report),
     )
