@@ -5,9 +5,9 @@ import random
 import pytest
 
 from nhot.compiler import EngineConfig
+from nhot.contract.memories import timing_words
 from nhot.contract.program import DESCRIPTOR_WORDS, Region
 from nhot_hw.engine import Engine
-from nhot_hw.engine.memories import timing_words
 from nhot_sim.board_model import EngineMemory
 from nhot_sim.streams import get_all, monitor, put, put_all, simulate
 

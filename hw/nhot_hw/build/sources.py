@@ -88,7 +88,7 @@ def register_map(target: Target) -> str:
 
 def _regions(config: EngineConfig) -> dict[Region, tuple[int, int | str]]:
     """Depth and bytes a word of each region."""
-    from nhot_hw.engine.memories import timing_words
+    from nhot.contract.memories import timing_words
 
     return {
         Region.PROGRAM: (config.program_words, 4),

@@ -20,6 +20,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot.contract.config import EngineConfig
+from nhot.contract.memories import timing_words
 from nhot.contract.program import Fault, Operation, Region
 from nhot_hw.delay import delayed
 from nhot_hw.engine.access import AccessLayout
@@ -30,7 +31,7 @@ from nhot_hw.engine.descriptor import is_depthwise, on_lanes
 from nhot_hw.engine.drain import Drain
 from nhot_hw.engine.guard import Guard
 from nhot_hw.engine.loader import Loader
-from nhot_hw.engine.memories import WordMemory, timing_words
+from nhot_hw.engine.memories import WordMemory
 from nhot_hw.engine.operands import Operands
 from nhot_hw.engine.readout import Readout
 from nhot_hw.engine.records import RecordMemory

@@ -5,30 +5,9 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory, MemoryData
 from amaranth.lib.wiring import In, Out
 
-from nhot.contract.config import EngineConfig
-from nhot.contract.program import DESCRIPTOR_WORDS
+from nhot.contract.memories import parts
 
-__all__ = ["WordMemory", "timing_words"]
-
-
-def timing_words(config: EngineConfig) -> int:
-    """Depth of the timing memory: two words for each descriptor the program can hold."""
-    return 2 * (config.program_words // DESCRIPTOR_WORDS)
-
-
-_BLOCK_WORDS = 1024
-"""Words of a block memory of an ECP5 or a Gowin at its usual width."""
-
-_FEW_WORDS = 64
-"""So many words behind whole blocks are for memories made of LUTs, not for a block more."""
-
-
-def _parts(depth: int) -> list[int]:
-    """Depths of the memories that make one of ``depth`` words."""
-    rest = depth % _BLOCK_WORDS
-    if depth > _BLOCK_WORDS and 0 < rest <= _FEW_WORDS:
-        return [depth - rest, rest]
-    return [depth]
+__all__ = ["WordMemory"]
 
 
 def _within(address, first: int, end: int):
@@ -55,7 +34,7 @@ class WordMemory(wiring.Component):
 
     def __init__(self, *, width: int, depth: int):
         self.contents = [
-            MemoryData(shape=unsigned(width), depth=part, init=[]) for part in _parts(depth)
+            MemoryData(shape=unsigned(width), depth=part, init=[]) for part in parts(depth)
         ]
         super().__init__({
             "i_write": In(1),

@@ -5,9 +5,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot.contract.config import EngineConfig
+from nhot.contract.memories import timing_words
 from nhot.contract.program import DESCRIPTOR_WORDS, Operation
 from nhot_hw.engine.descriptor import DescriptorLayout, excess, illegal, kept
-from nhot_hw.engine.memories import timing_words
 
 __all__ = ["Sequencer"]
 
