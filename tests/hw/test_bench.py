@@ -65,7 +65,7 @@ def measured(monkeypatch):
             family=family, lanes=lanes, macs=lanes * spec.inputs / spec.ii, dsps=lanes * dsp,
             luts=lanes * spec.inputs * (spec.format.field_bits - (spec.style == "rows")),
             flip_flops=1, cells={},
-            placed=9 if timing else None, fmax_mhz=100.0 if timing else None,
+            placed=9, fmax_mhz=100.0 if timing else None,
         )
 
     monkeypatch.setattr(sweep, "measure", fake)
@@ -120,8 +120,9 @@ def test_serial_lane_does_part_of_a_product_a_cycle(fake_tools):
 
 def test_without_timing_nothing_is_placed(fake_tools):
     result = measure(SPEC, "ecp5", lanes=1, timing=False)
-    assert (result.placed, result.placed_per_mac, result.fmax_mhz) == (None, None, None)
-    assert [name for name, _, _ in fake_tools] == ["yosys"]
+    assert (result.placed, result.fmax_mhz) == (220, None)
+    assert [name for name, _, _ in fake_tools] == ["yosys", "nextpnr-ecp5"]
+    assert "--pack-only" in fake_tools[1][1]
 
 
 def test_result_is_kept_until_something_changes(fake_tools):

@@ -1,4 +1,4 @@
-"""What a lane costs: cells after synthesis, clock frequency after place and route."""
+"""What a lane costs: cells after synthesis and packing, clock frequency after place and route."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -53,7 +53,7 @@ class Measurement:
         Lanes, and the multiply-accumulates a cycle of all of them, which may be a fraction.
     luts : int
         ECP5: LUT4 + 2 CCU2C + 6 TRELLIS_DPR16X4. iCE40: SB_LUT4.
-    placed : int or None
+    placed : int
         Logic cells after packing (ECP5: TRELLIS_COMB), without those of the harness. On the iCE40
         a lone flip-flop or carry takes one too.
     flip_flops, dsps : int
@@ -71,7 +71,7 @@ class Measurement:
     flip_flops: int
     dsps: int
     cells: dict[str, int]
-    placed: int | None = None
+    placed: int
     fmax_mhz: float | None = None
 
     @property
@@ -80,16 +80,16 @@ class Measurement:
         return self.luts / self.macs
 
     @property
-    def placed_per_mac(self) -> float | None:
+    def placed_per_mac(self) -> float:
         """Logic cells for one multiply-accumulate a cycle."""
-        return None if self.placed is None else self.placed / self.macs
+        return self.placed / self.macs
 
 
 def measure(
     spec: LaneSpec, family: Literal["ecp5", "ice40"], *, lanes: int = 8, dsp: bool = False,
     timing: bool = True, seed: int = 1,
 ) -> Measurement:
-    """Synthesise, and unless ``timing`` is off place and route, ``lanes`` lanes of ``spec``.
+    """Synthesise and pack ``lanes`` lanes of ``spec``; with ``timing`` place and route them, too.
 
     Takes seconds for the cells alone and about half a minute with timing; a result is kept in the
     cache folder. The lanes are elaborated with a platform of the family, so that they may pick
@@ -109,7 +109,7 @@ def measure(
     script = flow_script("read_rtlil harness.il", "harness.lanes", family, dsp=dsp)
     key = content_key([
         _REVISION, json.dumps(tool_versions(tools)), netlist, script, *_PLACE[family], str(seed),
-        "timing" if timing else "cells",
+        "timing" if timing else "packing",
     ])
     entry = cache_folder("bench") / f"{key}.json"
     if entry.exists():
@@ -153,24 +153,21 @@ def flow_script(read: str, module: str, family: str, *, dsp: bool = False) -> st
 def flow(
     folder: Path, family: str, *, module: str, timing: bool, seed: int, lanes: int, macs: float
 ) -> Measurement:
-    """Run ``harness.ys`` in a folder, and with ``timing`` place and route what it made."""
+    """Run ``harness.ys`` in a folder and pack what it made, with ``timing`` place and route it."""
     run_tool("yosys", ["-q", "harness.ys"], folder=folder, log=folder / "yosys.log",
              what="Synthesis", show=False)
     report = read_report(folder / "cells.json")
     cells = read_cells(report, module)
-    placed = fmax = None
-    if timing:
-        run_tool(
-            f"nextpnr-{family}",
-            [*_PLACE[family], "--json", "harness.json", "--report", "report.json", "--seed",
-             str(seed), "--timing-allow-fail"],
-            folder=folder, log=folder / "nextpnr.log", what="Place and route",
-            show=False,
-        )
-        routed = read_report(folder / "report.json")
-        around = read_cells(report, "harness")
-        placed = read_resources(routed)[_PLACED[family]].used - _harness_cells(around, family)
-        fmax = min(clock.fmax_mhz for clock in read_clocks(routed).values())
+    run_tool(
+        f"nextpnr-{family}",
+        [*_PLACE[family], "--json", "harness.json", "--report", "report.json", "--seed",
+         str(seed), "--timing-allow-fail", *([] if timing else ["--pack-only"])],
+        folder=folder, log=folder / "nextpnr.log", what="Place and route", show=False,
+    )
+    routed = read_report(folder / "report.json")
+    around = read_cells(report, "harness")
+    placed = read_resources(routed)[_PLACED[family]].used - _harness_cells(around, family)
+    fmax = min(clock.fmax_mhz for clock in read_clocks(routed).values()) if timing else None
     return Measurement(
         family=family, lanes=lanes, macs=macs, cells=cells,
         luts=sum(cells.get(name, 0) * weight for name, weight in _LUTS[family].items()),

@@ -79,10 +79,9 @@ class Row:
     def cells(self) -> list[str]:
         """The row of the table, in the order of :data:`COLUMNS`."""
         result = self.result
-        placed = result.placed_per_mac
         return [
             result.family, self.kind.name, str(self.inputs), f"{result.luts_per_mac:.1f}",
-            "" if placed is None else f"{placed:.1f}", f"{result.flip_flops / result.macs:.1f}",
+            f"{result.placed_per_mac:.1f}", f"{result.flip_flops / result.macs:.1f}",
             f"{result.dsps / result.macs:g}",
             "" if result.fmax_mhz is None else f"{result.fmax_mhz:.0f}", f"{self.ratio:.2f}",
         ]
@@ -94,7 +93,7 @@ class Row:
             "family": result.family, "lane": self.kind.name, "format": self.kind.format,
             "style": self.kind.style, "inputs": self.inputs, "lanes": result.lanes,
             "luts_per_mac": round(result.luts_per_mac, 2),
-            "placed_per_mac": None if result.placed is None else round(result.placed_per_mac, 2),
+            "placed_per_mac": round(result.placed_per_mac, 2),
             "flip_flops_per_mac": round(result.flip_flops / result.macs, 2),
             "dsps_per_mac": result.dsps / result.macs, "fmax_mhz": result.fmax_mhz,
             "of_int8": round(self.ratio, 3), "cells": result.cells,

@@ -60,7 +60,7 @@ def place(plan: BuildPlan, synthesis: Path, watch: Watch | None = None) -> None:
 
 
 def pack(plan: BuildPlan) -> dict[str, Resource]:
-    """What the design of ``plan`` takes of its part, in seconds after synthesis: packed, not placed.
+    """What the design of ``plan`` takes of its part, seconds after synthesis: packed, not placed.
 
     It may be more than there is.
     """

@@ -27,7 +27,7 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="lanes of four inputs only; a shorter look at each layer; small "
                         "networks in training")
     parser.add_argument("--cells", action="store_true",
-                        help="lanes: synthesis only, no placed cells, no clock")
+                        help="lanes: no place and route, no clock")
     parser.add_argument("--networks", metavar="NAMES",
                         help="networks: which ones, with commas between them (default: "
                         "ic,kws,vww,ad)")
