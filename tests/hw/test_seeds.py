@@ -46,6 +46,7 @@ echo $seed > top.asc
 """
 # What `nhot build` is, with those programs and a design that is elaborated at once.
 COMMAND = """
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -64,6 +65,7 @@ class Wire(wiring.Component):
         m.d.sync += self.tx.eq(self.rx)
         return m
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the parent ignores
 sys.executable = str(Path.cwd() / "bin" / "python")
 flow.plan_build = partial(plan_build, engine=Wire())
 sys.exit(main(sys.argv[1:]))

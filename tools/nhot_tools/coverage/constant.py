@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nhot.contract.config import EngineConfig
+from nhot.contract.memories import timing_words
 from nhot.contract.program import DESCRIPTOR_WORDS, WORDS, Region
 from nhot_hw.engine.descriptor import kept
 from nhot_hw.engine.loader import word_bytes
-from nhot_hw.engine.memories import timing_words
 
 __all__ = ["constant_bits"]
 
