@@ -123,11 +123,23 @@ def only(entry, *names):
 def test_parts_of_one_network_come_together_in_any_order():
     parts = [only(ENTRY, "training"), only(ENTRY, "network", "quantized"),
              only(ENTRY, "network", "image"), only(ENTRY, "network", "image", "verified"),
-             only(ENTRY, "image", "runs"), only(ENTRY, "build")]
+             only(ENTRY, "image", "runs"), only(ENTRY, "build"),
+             only(ENTRY, "network", "evaluated")]
     entries = ()
     for part in parts:
         entries = merge(entries, part)
     assert entries == (ENTRY,)
+
+
+def test_evaluations_stand_beside_each_other_by_stage_and_data():
+    (known,) = ENTRY.evaluated
+    other, again = replace(known, stage="float", sha256="weights"), replace(known, value=0.5)
+    (entry,) = merge((ENTRY,), Entry(network=ENTRY.network, evaluated=(other, again)))
+    assert entry.evaluated == (other, again)
+    # A float evaluation goes to what began with those weights, or stands alone.
+    assert merge((ENTRY,), Entry(evaluated=(other,)))[0].evaluated == (known, other)
+    unknown = Entry(evaluated=(replace(other, sha256="others"),))
+    assert merge((ENTRY,), unknown) == (ENTRY, unknown)
 
 
 def test_another_image_of_a_network_is_another_entry():

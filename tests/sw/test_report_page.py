@@ -91,9 +91,12 @@ def test_every_part_is_on_the_page():
         assert text in page.text
 
 
+LISTS = ("runs", "evaluated")
+
+
 @pytest.mark.parametrize("name", list(asdict(ENTRY)))
 def test_parts_may_be_left_out(name):
-    Page(render(Report(entries=(replace(ENTRY, **{name: () if name == "runs" else None}),))))
+    Page(render(Report(entries=(replace(ENTRY, **{name: () if name in LISTS else None}),))))
     alone = Entry(**{name: getattr(ENTRY, name)})
     assert len(Page(render(Report(entries=(alone,)))).text) > 40
 
@@ -234,8 +237,9 @@ def test_figures_prefer_what_was_measured():
     found = Figures.of(ENTRY)
     assert found.cycles == ENTRY.runs[0].cycles
     assert found.score.stage == "virtual board"
-    assert [one.stage for one in found.scores] == ["float", "rounded", "finetuned", "virtual board"]
-    bare = Figures.of(replace(ENTRY, runs=(), quantized=None))
+    assert [one.stage for one in found.scores] == [
+        "float", "rounded", "finetuned", "network, photographs", "virtual board"]
+    bare = Figures.of(replace(ENTRY, runs=(), quantized=None, evaluated=()))
     assert bare.score == ENTRY.training.score
     assert bare.cycles == ENTRY.image.cycles
 

@@ -8,7 +8,7 @@ So ``virtual`` is found without this package knowing of the simulator.
 from __future__ import annotations
 
 import logging
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, _ArgumentGroup
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib.metadata import entry_points
@@ -27,9 +27,11 @@ BAUD = 1_000_000
 _log = logging.getLogger("nhot")
 
 
-def add_port_arguments(parser: ArgumentParser) -> None:
+def add_port_arguments(
+    parser: ArgumentParser | _ArgumentGroup, *, required: bool = True
+) -> None:
     """Declare ``--port``, ``--baud`` and ``--no-verify``."""
-    parser.add_argument("--port", required=True, metavar="PORT",
+    parser.add_argument("--port", required=required, metavar="PORT",
                         help="serial port of the board (nhot doctor lists them), or virtual: a "
                         "simulated board for as long as the command runs")
     parser.add_argument("--baud", type=int, default=BAUD, metavar="RATE",

@@ -54,6 +54,9 @@ def last_answers(entry: Entry) -> tuple[str, Answers] | None:
     for run in reversed(entry.runs):
         if run.answers is not None and run.answers.total:
             return run.place, run.answers
+    for one in reversed(entry.evaluated):
+        if one.answers is not None and one.answers.total:
+            return one.stage, one.answers
     for stage, part in (("quantised", entry.quantized), ("float", entry.training)):
         if part is not None and part.answers is not None and part.answers.total:
             return stage, part.answers

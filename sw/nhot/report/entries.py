@@ -14,15 +14,16 @@ def merge(entries: Iterable[Entry], new: Entry) -> tuple[Entry, ...]:
     """``entries`` with what ``new`` knows.
 
     Parts of ``new`` go to the entry of the same image, else of the same network if that has no
-    image yet, else of the training whose weights the network began with; they replace parts of the
-    same name, and runs at the same place. Another image of a known network is an entry of its own,
-    with what is known of the network. A bitstream goes to all entries of its engine. What joins
-    nothing comes last.
+    image yet, else of the training whose weights the network began with, or that were evaluated;
+    they replace parts of the same name, runs those at the same place, and evaluations those of the
+    same stage on the same data. Another image of a known network is an entry of its own, with what
+    is known of the network. A bitstream goes to all entries of its engine. What joins nothing comes
+    last.
     """
     known = list(entries)
     if _names(new) == {"build"}:
         return _with_build(known, new)
-    for joins in (_same_image, _same_network, _same_weights):
+    for joins in (_same_image, _same_network, _same_weights, _same_float):
         for index, entry in enumerate(known):
             if joins(entry, new):
                 known[index] = _together(entry, new)
@@ -61,18 +62,27 @@ def _same_network(entry: Entry, new: Entry) -> bool:
 
 def _same_weights(entry: Entry, new: Entry) -> bool:
     """Whether ``entry`` is the training, and no more, that ``new`` began with or did again."""
-    if entry.training is None or _names(entry) != {"training"}:
+    if entry.training is None or not _names(entry) <= {"training", "evaluated"}:
         return False
     if new.training is not None:
         return new.training.sha256 == entry.training.sha256
     return new.quantized is not None and new.quantized.weights == entry.training.sha256
 
 
+def _same_float(entry: Entry, new: Entry) -> bool:
+    """Whether ``new`` is an evaluation, and no more, of the float weights of ``entry``."""
+    if entry.training is None or _names(new) != {"evaluated"}:
+        return False
+    return all(one.sha256 == entry.training.sha256 for one in new.evaluated)
+
+
 def _together(entry: Entry, new: Entry) -> Entry:
-    parts = {name: getattr(new, name) for name in _names(new) - {"runs"}}
+    parts = {name: getattr(new, name) for name in _names(new) - {"runs", "evaluated"}}
     places = {run.place for run in new.runs}
     runs = (*(run for run in entry.runs if run.place not in places), *new.runs)
-    return replace(entry, **parts, runs=runs)
+    done = {(one.stage, one.data) for one in new.evaluated}
+    before = (one for one in entry.evaluated if (one.stage, one.data) not in done)
+    return replace(entry, **parts, runs=runs, evaluated=(*before, *new.evaluated))
 
 
 def _inheriting(new: Entry, known: list[Entry]) -> Entry:

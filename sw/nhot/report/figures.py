@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 from nhot.report.schema import Answers, Entry, Score
@@ -91,6 +91,10 @@ def _scores(entry: Entry) -> tuple[str, tuple[Score, ...]]:
         metric = entry.quantized.metric
         before = [one for one in scores if one.stage not in stages] if same else []
         scores = [*before, *entry.quantized.scores]
+    for one in entry.evaluated:
+        metric = metric or one.metric
+        if one.metric == metric:
+            scores.append(replace(one.score, stage=f"{one.stage}, {one.data}"))
     labelled = [run for run in entry.runs if run.answers is not None and run.answers.total]
     if labelled and metric in {"", "accuracy"}:
         metric = "accuracy"

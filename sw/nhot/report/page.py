@@ -53,8 +53,9 @@ def _line(entry: Entry) -> str:
         engine = f"{image.board} {image.configuration}".strip() or f"engine {image.target_id}"
     elif build is not None:
         engine = f"{build.board} {build.configuration}"
-    dates = [part.made.date for part in (entry.training, entry.quantized, entry.image,
-                                         entry.verified, *entry.runs) if part and part.made]
+    parts = (entry.training, entry.quantized, entry.image, entry.verified, *entry.runs,
+             *entry.evaluated)
+    dates = [part.made.date for part in parts if part and part.made]
     date = max(dates, default="")[:10]
     return " · ".join(one for one in (", ".join(formats), engine, date) if one)
 

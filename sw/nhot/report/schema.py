@@ -10,15 +10,15 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from nhot.errors import NhotError
 from nhot.printable import shortened
 
 __all__ = [
-    "VERSION", "Answers", "Build", "Entry", "Epoch", "Image", "Layer", "Levels", "Link", "Made",
-    "Memory", "Network", "Quantized", "Report", "Run", "Score", "Timed", "Training",
+    "VERSION", "Answers", "Build", "Entry", "Epoch", "Evaluated", "Image", "Layer", "Levels",
+    "Link", "Made", "Memory", "Network", "Quantized", "Report", "Run", "Score", "Timed", "Training",
     "Verified", "Wrong",
 ]
 
@@ -311,6 +311,29 @@ class Run(_Counts):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Evaluated(_Counts):
+    """How good a stage is on some data; ``sha256`` is of the file of float weights, if it was one.
+
+    ``figures`` are more than the metric, by name.
+    """
+
+    stage: str
+    data: str
+    metric: str
+    value: float
+    samples: int
+    made: Made
+    sha256: str | None = None
+    figures: dict[str, float] = field(default_factory=dict)
+    answers: Answers | None = None
+
+    @property
+    def score(self) -> Score:
+        """Its metric as that of a stage."""
+        return Score(stage=self.stage, value=self.value, samples=self.samples)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Entry:
     """One network on one engine, as far as is known."""
 
@@ -321,8 +344,11 @@ class Entry:
     build: Build | None = None
     verified: Verified | None = None
     runs: tuple[Run, ...] = ()
+    evaluated: tuple[Evaluated, ...] = ()
 
     def __post_init__(self) -> None:
+        for one in self.evaluated:
+            _check_accuracies(one.metric, [one.score])
         for what, scores in (
             ("Training", [self.training.score] if self.training else []),
             ("Quantized", self.quantized.scores if self.quantized else []),

@@ -24,7 +24,7 @@ from nhot.report.table import (
 
 __all__ = ["entry_sections", "score_rows", "score_text"]
 
-SHARES = {"accuracy", "mAP"}
+SHARES = {"accuracy", "mAP", "AUC"}
 """Metrics that are parts of 1."""
 
 CELLS = {"lut4": "logic cells", "ff": "flip-flops", "bram": "block RAM", "spram": "large RAM",
@@ -33,8 +33,8 @@ CELLS = {"lut4": "logic cells", "ff": "flip-flops", "bram": "block RAM", "spram"
 
 def entry_sections(entry: Entry) -> str:
     """All sections, in the order in which people ask."""
-    makers = (_tiles, _scores, _confusion, _wrong, _layers, _levels, _memories, _build, _verified,
-              _training, _settings, _made)
+    makers = (_tiles, _scores, _evaluated, _confusion, _wrong, _layers, _levels, _memories,
+              _build, _verified, _training, _settings, _made)
     return "\n".join(text for text in (make(entry) for make in makers) if text)
 
 
@@ -99,6 +99,17 @@ def score_text(metric: str, score: Score) -> str:
     if metric in SHARES:
         return figure(score.value, percent(score.value))
     return figure(score.value)
+
+
+def _evaluated(entry: Entry) -> str:
+    lines = [
+        (plain(one.stage), plain(one.data), plain(one.metric), score_text(one.metric, one.score),
+         figure(one.samples),
+         ", ".join(f"{plain(name)} {figure(value)}" for name, value in one.figures.items()))
+        for one in entry.evaluated
+    ]
+    heads = ("stage", "data", "metric", "value", "samples", "more")
+    return section("Evaluated", table(heads, lines, numeric={3, 4}), name="evaluated")
 
 
 def _confusion(entry: Entry) -> str:

@@ -11,6 +11,7 @@ from nhot.report.schema import (
     Build,
     Entry,
     Epoch,
+    Evaluated,
     Image,
     Layer,
     Levels,
@@ -83,6 +84,10 @@ def entry(
             place="virtual board", inputs=SAMPLES, cycles=cycles, stalls=12, identical=SAMPLES,
             layers=tuple(Timed(name=layer, cycles=count, stalls=3) for layer, count in times),
             answers=answers, made=_made("run"),
+        ),),
+        evaluated=(Evaluated(
+            stage="network", data="photographs", metric="accuracy", value=accuracies[-1],
+            samples=SAMPLES, figures={"top 5": 1.0}, made=_made("evaluate"),
         ),),
     )
 

@@ -16,6 +16,7 @@ from nhot.experiments.data.coco import Coco, Objects
 from nhot.experiments.data.coco_metrics import Metrics, coco_metrics
 from nhot.experiments.data.dataset import Floats
 from nhot.experiments.models.centernet import decode, targets
+from nhot.experiments.models.centernet.decode import BATCH, THRESHOLD
 from nhot.experiments.models.centernet.loss import detection_loss
 from nhot.experiments.training.batches import Batch
 from nhot.experiments.training.environment import device_of
@@ -29,13 +30,6 @@ NONE = -1
 
 VISIBLE = 0.3
 """The part of a box that must stay in the image for its object to be one to find."""
-
-BATCH = 8
-"""Images measured at a time: all activations of a batch are in memory together."""
-
-THRESHOLD = 0.01
-"""Least score that counts; average precision is over all scores, so it is low."""
-
 
 def in_memory(coco: Coco) -> tuple[Floats, Floats, Ints]:
     """All photographs of a split with their objects that are no crowds.

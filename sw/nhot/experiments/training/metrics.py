@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from nhot.experiments.data.dataset import Floats
 from nhot.experiments.training.batches import Batch, Data, TensorData, as_data, collate
 from nhot.experiments.training.environment import device_of
 from nhot.experiments.training.losses import CrossEntropy, Loss
 from nhot.formats.format import Ints
 
-__all__ = ["accuracy", "in_order", "mean_loss", "predictions"]
+__all__ = ["accuracy", "in_order", "mean_loss", "outputs", "predictions"]
 
 BATCH = 256
 
@@ -39,6 +40,15 @@ def predictions(model: nn.Module, data: Data, *, batch: int = BATCH) -> tuple[In
         answers.append(scores.argmax(1).cpu().numpy())
         classes = scores.shape[1]
     return np.concatenate(labels), np.concatenate(answers), classes
+
+
+@torch.no_grad()
+def outputs(model: nn.Module, x: Floats, *, batch: int = BATCH) -> Floats:
+    """What ``model`` gives for samples ``x``, in evaluation mode. (samples, ...) float32"""
+    device = device_of(model)
+    model.eval()
+    made = [model(part.to(device)).float().cpu().numpy() for (part,) in in_order((x,), batch)]
+    return np.concatenate(made)
 
 
 @torch.no_grad()

@@ -9,10 +9,16 @@ from nhot.errors import NhotError
 from nhot.experiments.data.coco_metrics import Detections
 from nhot.experiments.models.centernet.maps import HEATMAP, OFFSET, REGRESSED, SIZE, STRIDE, UNIT
 
-__all__ = ["decode"]
+__all__ = ["BATCH", "THRESHOLD", "decode"]
 
 LARGEST = 10.0
 """Logarithm of the largest size, beyond any image: what an untrained network says has no limit."""
+
+BATCH = 8
+"""Images measured at a time: all activations of a batch are in memory together."""
+
+THRESHOLD = 0.01
+"""Least score that counts where precision is measured: that is over all scores, so it is low."""
 
 
 def decode(maps: ArrayLike, *, limit: int = 100, threshold: float = 0.1) -> Detections:

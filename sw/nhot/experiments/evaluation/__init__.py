@@ -1,0 +1,6 @@
+"""How good a model is on data, whatever computes its outputs."""
+
+from nhot.experiments.evaluation.measure import TASKS, Evaluation, evaluate, task_of
+from nhot.experiments.evaluation.roc import area, partial_area
+
+__all__ = ["TASKS", "Evaluation", "area", "evaluate", "partial_area", "task_of"]

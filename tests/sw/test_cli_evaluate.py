@@ -1,0 +1,178 @@
+"""``nhot evaluate``: every stage of one road, on the same data."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from nhot.cli import main
+from nhot.compiler import Image
+from nhot.compiler.machine import Machine
+from nhot.device import Board, Result
+from nhot.network.file import load
+from nhot.report import read_report
+from nhot.testing.foreign import tflite_models
+from nhot.testing.networks import random_network
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+MODEL = """
+import torch
+from torch import nn
+
+def build():
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2))
+"""
+
+
+class MachineBoard:
+    """A board that runs what it was loaded with, in numpy."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def load(self, image, *, verify=True, progress=None):
+        self.image = image
+
+    def run(self, values):
+        made = Machine(self.image).run(values)
+        return Result(outputs=made[self.image.meta.output.name], cycles=1, stalls=0)
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory, halves_data):
+    """A model trained, quantised and compiled, in a folder."""
+    folder = tmp_path_factory.mktemp("road")
+    x, y = halves_data
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        (folder / "model.py").write_text(MODEL, encoding="utf-8")
+        np.savez("data.npz", x=x.astype(np.float32), y=y)
+        np.savez("numbers.npz", x=x.astype(np.float32), y=np.eye(2)[y])
+        data = ["model.py:build", "--data", "data.npz", "--test", "data.npz", "--report", "r.json"]
+        assert main(["train", *data, "--epochs", "3", "--lr", "0.05", "-o", "w.pt"]) == 0
+        assert main(["quantize", *data, "--weights", "w.pt", "-o", "net.onnx"]) == 0
+        assert main(["compile", "net.onnx", "--board", "icebreaker", "--report", "r.json"]) == 0
+    return folder
+
+
+@pytest.fixture
+def files(road, monkeypatch):
+    monkeypatch.chdir(road)
+    monkeypatch.setattr(Board, "open", lambda port, *, baud: MachineBoard())
+    return road
+
+
+def evaluated(capsys, *arguments):
+    assert main(["evaluate", *arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+STAGES = {
+    "float": ["model.py:build", "--weights", "w.pt"], "network": ["net.onnx"],
+    "image": ["net.img", "--network", "net.onnx"],
+    "board on /dev/x": ["net.img", "--network", "net.onnx", "--port", "/dev/x"],
+}
+
+
+def test_every_stage(files, capsys):
+    report = read_report("r.json").entries[0]
+    trained = {one.stage: one.value for one in report.quantized.scores}
+    found = {stage: evaluated(capsys, *arguments, "--data", "data.npz")
+             for stage, arguments in STAGES.items()}
+    for stage, facts in found.items():
+        assert (facts["stage"], facts["samples"], facts["metric"]) == (stage, 64, "accuracy")
+    assert found["float"]["value"] == trained["float"]
+    assert found["network"]["value"] == trained["corrected"]
+    # Integers are the same wherever they are computed.
+    same = [found[stage]["confusion"] for stage in ("network", "image", "board on /dev/x")]
+    assert same[0] == same[1] == same[2]
+    assert np.sum(same[0]) == 64
+
+
+def test_a_report_gets_what_was_measured(files, tmp_path, capsys):
+    path = tmp_path / "r.json"
+    path.write_bytes((files / "r.json").read_bytes())
+    for arguments in STAGES.values():
+        assert main(["evaluate", *arguments, "--data", "data.npz", "--report", str(path)]) == 0
+    (entry,) = read_report(path).entries
+    assert [one.stage for one in entry.evaluated] == list(STAGES)
+    assert all(one.answers.total == 64 and one.data == "data.npz" for one in entry.evaluated)
+    assert main(["report", str(path), "-o", str(tmp_path / "page.html")]) == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Evaluated" in page
+    assert "board on /dev/x, data.npz" in page
+    # The same again takes the place of what was there.
+    assert main(["evaluate", "net.onnx", "--data", "data.npz", "--report", str(path)]) == 0
+    assert len(read_report(path).entries[0].evaluated) == len(STAGES)
+
+
+def test_the_table(files, capsys):
+    assert main(["evaluate", "net.onnx", "--data", "data.npz"]) == 0
+    out = capsys.readouterr().out
+    value = evaluated(capsys, "net.onnx", "--data", "data.npz")["value"]
+    assert out.startswith("network on data.npz (train, 64 samples)\n")
+    assert f"{100 * value:.2f} %" in out
+    assert "recall" in out
+    assert "precision" in out
+
+
+def test_numbers_and_anomalies(files, capsys):
+    facts = evaluated(capsys, "net.onnx", "--data", "numbers.npz", "--task", "numbers")
+    assert facts["metric"] == "mean squares"
+    assert "confusion" not in facts
+    assert facts["value"] > 0
+    # Labels 0 and 1 are normal and not; two outputs for a picture are no score.
+    assert main(["evaluate", "net.onnx", "--data", "data.npz", "--task", "anomalies"]) == 2
+    assert "Model must give 16 numbers" in capsys.readouterr().err
+
+
+def test_a_model_of_another_tool(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("ai_edge_litert")
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    np.savez("data.npz", x=random.normal(size=(32, 1, 4, 4)).astype(np.float32) / 2,
+             y=np.arange(32) % 3)
+    for name, data in zip(("float", "int8"), tflite_models(), strict=True):
+        (tmp_path / f"{name}.tflite").write_bytes(data)
+        facts = evaluated(capsys, f"{name}.tflite", "--data", "data.npz")
+        assert (facts["stage"], facts["classes"]) == ("TensorFlow Lite", 3)
+    # The quantised one, and the network of the same integers, agree on nearly every sample.
+    assert main(["quantize", "int8.tflite", "--format", "int8", "-o", "net.onnx"]) == 0
+    capsys.readouterr()
+    network = evaluated(capsys, "net.onnx", "--data", "data.npz")
+    assert np.abs(np.subtract(network["confusion"], facts["confusion"])).sum() <= 2
+
+
+@pytest.mark.parametrize(("arguments", "text"), [
+    (["net.img"], "--network must be given with the image 'net.img'"),
+    (["net.onnx", "--port", "x"], "--port must be given for an image"),
+    (["resnet8"], "--weights must be given for 'resnet8'"),
+    (["nothing.py:build"], "nothing.py"), (["data.npz"], "not an archive of arrays"),
+    (["net.onnx", "--split", "test"], "Split must be one of train, not 'test'"),
+    (["net.onnx", "--samples", "0"], "Number of samples must be at least 1"),
+    (["net.onnx", "--task", "objects"], "Data data.npz must be COCO instances"),
+    (["absent.onnx"], "absent.onnx"),
+])
+def test_refusals(files, capsys, arguments, text):
+    assert main(["evaluate", *arguments, "--data", "data.npz"]) == 2
+    error = capsys.readouterr().err
+    assert text in error
+    assert error.count("\n") == 1
+
+
+def test_an_image_of_another_network(files, tmp_path, capsys):
+    from nhot.network.file import save
+
+    save(random_network(1), tmp_path / "other.onnx")
+    assert main(["evaluate", "net.img", "--network", str(tmp_path / "other.onnx"), "--data",
+                 "data.npz"]) == 2
+    assert f"Network must be {load('net.onnx').name!r}" in capsys.readouterr().err
+    assert Image.read("net.img").meta.network == load("net.onnx").name
