@@ -52,3 +52,21 @@ def test_layers_whose_pixels_conflict_take_one_at_a_time(channels, stride, alone
     assert (step.columns, step.last_pixels, step.column_step) == (
         (2, 1, stride) if alone else (1, 1, 2 * stride)
     )
+
+
+@pytest.mark.parametrize("pixels", [1, 2, 3, 4])
+def test_positions_are_in_one_row_where_that_takes_fewer_groups(pixels):
+    config = EngineConfig(pixels=pixels, activation_words=4096)
+    for height, width in ((1, 5), (3, 4), (4, 3), (5, 5), (2, 2), (3, 1), (7, 2)):
+        conv = Conv2d(
+            inputs=("x",), format=config.weight_format, window=Window(kernel=(1, 1)),
+            output=Tensor(name="y", shape=(height, width, 4)), bias=np.zeros(4, np.int64),
+            weights=np.ones((4, 1, 1, 4), np.int64),
+            requant=Requant.from_scale([0.1] * 4, zero_point=0, low=0, high=255),
+        )
+        x = Tensor(name="x", shape=(height, width, 4))
+        network = Network(name="one", input=x, nodes=(conv,))
+        step = unpack_program(compile_network(network, config).program)[0]
+        flat, by_rows = -(-height * width // pixels), height * -(-width // pixels)
+        assert (step.rows + 1) * (step.columns + 1) == min(flat, by_rows)
+        assert step.rows + 1 == (1 if flat < by_rows else height)

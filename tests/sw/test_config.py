@@ -130,6 +130,16 @@ def test_target_id_tells_engines_apart():
     assert all(0 <= target < 2**32 for target in ids)
 
 
+def test_what_a_file_does_not_say():
+    """Files of configurations have the fields that differ: another default is another engine."""
+    assert asdict(EngineConfig()) == {
+        "pixels": 1, "filters": 4, "inputs": 4, "requantisers": 1, "requant_terms": 1,
+        "format": "2hot", "lane": "parallel", "depthwise": False, "accumulator_bits": 24,
+        "product_bits": 48, "activation_words": 1024, "weight_words": 512, "requant_words": 256,
+        "program_words": 256,
+    }
+
+
 def test_one_engine_has_one_target_id():
     assert EngineConfig(format="2hot@8") == EngineConfig(format="2hot")
     assert EngineConfig(format="2hot@8").target_id == EngineConfig(format="2hot").target_id

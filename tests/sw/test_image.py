@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import struct
 import tracemalloc
 import zlib
@@ -81,6 +82,19 @@ META = [
     ({"input": {**PLACE, "shape": [1, 1, 4], "words": 1, "word_bytes": 4}},
      "word_bytes of .* must be the engine's inputs, 2, not 4"),
 ]
+
+
+@pytest.mark.parametrize(("field", "fits", "beyond", "text"), [
+    ("shape", (1, 1, 1), (1, 0, 1), "sizes of at least 1"),
+    ("bits", 2, 1, "2 to 16"), ("bits", 16, 17, "2 to 16"),
+    ("word_bytes", 1, 0, "at least 1"), ("address", 0, -1, "at least 0"),
+])
+def test_places_at_their_limits(field, fits, beyond, text):
+    place = {"name": "x", "shape": (1, 1, 1), "bits": 2, "signed": False, "offset": 0,
+             "address": 0, "words": 1, "word_bytes": 2}
+    Placement(**place | {field: fits})
+    with pytest.raises(NhotError, match=re.escape(f"{field} must be {text}, not {beyond}")):
+        Placement(**place | {field: beyond})
 
 
 @pytest.mark.parametrize(("change", "text"), META, ids=range(len(META)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 import zlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,7 +15,9 @@ from nhot.contract.program import Region
 from nhot.device import cobs
 from nhot.device.protocol import (
     BUFFER_BYTES,
+    LIMIT_CYCLES,
     MAX_PAYLOAD,
+    VERSION,
     Fault,
     FrameError,
     Hello,
@@ -72,6 +76,31 @@ def test_the_documented_frame():
     assert unseal(bare.to_bytes()[:-1]) == bytes([Opcode.STATUS, 7, 0, 0, 0, 0, 0])
     answer = Response(opcode=Opcode.WRITE, sequence=7)
     assert answer.to_bytes().hex(" ") == "03 82 07 05 3b 80 b1 52 00"
+
+
+def test_numbers_on_the_wire_are_the_documented_ones():
+    """Both sides take them from here, so that no other test would see them change."""
+    text = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
+
+    def numbered(heading):
+        table = text.split(heading)[1].split("\n\n")[0]
+        rows = re.findall(r"^\| (\d+) \| (\w+)", table, re.MULTILINE)
+        return {name: int(number) for number, name in rows}
+
+    assert numbered("| opcode | request | payload of the answer |") == dict(Opcode.__members__)
+    faults = numbered("| fault | |").values()
+    assert list(faults) == list(Fault)
+    words = {"requantisation": "requant"}
+    regions = numbered("| number | region | a word, as written | a word, as read |")
+    assert {words.get(name, name).upper(): number for name, number in regions.items()} == dict(
+        Region.__members__)
+    statuses = ", ".join(f"{one:d} {one.name.replace('_', ' ')}" for one in Status)
+    assert f"| status | 1 | {statuses} |" in text
+    assert f"This is version {VERSION}." in text
+    assert f"at most {MAX_PAYLOAD}; 0 if not used" in text
+    assert f"queues {BUFFER_BYTES} bytes" in text
+    assert f"`limit` times {LIMIT_CYCLES:,} cycles" in text
+    assert Response(opcode=Opcode.RESET, sequence=0).to_bytes()[1] == 0x80 + Opcode.RESET
 
 
 def plainly_stuffed(data: bytes) -> bytes:

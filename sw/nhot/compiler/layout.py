@@ -69,13 +69,13 @@ class Placement:
 
     def __post_init__(self) -> None:
         check_name(self.name, "a tensor")
-        for what, allowed, value in (
-            ("shape", "sizes of at least 1", min(self.shape)),
-            ("bits", "2 to 16", self.bits if self.bits <= 16 else 0),
-            ("word_bytes", "at least 1", self.word_bytes),
-            ("address", "at least 0", self.address + 1),
+        for what, allowed, fits in (
+            ("shape", "sizes of at least 1", min(self.shape) >= 1),
+            ("bits", "2 to 16", 2 <= self.bits <= 16),
+            ("word_bytes", "at least 1", self.word_bytes >= 1),
+            ("address", "at least 0", self.address >= 0),
         ):
-            if value < (2 if what == "bits" else 1):
+            if not fits:
                 raise NhotError(f"Tensor {self.name!r} {what} must be {allowed}, "
                                 f"not {getattr(self, what)}")
         if not check_pieces(self.shape[2], self.pieces, self.word_bytes) or (
