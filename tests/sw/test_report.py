@@ -124,7 +124,7 @@ def test_parts_of_one_network_come_together_in_any_order():
     parts = [only(ENTRY, "training"), only(ENTRY, "network", "quantized"),
              only(ENTRY, "network", "image"), only(ENTRY, "network", "image", "verified"),
              only(ENTRY, "image", "runs"), only(ENTRY, "build"),
-             only(ENTRY, "network", "evaluated")]
+             only(ENTRY, "network", "evaluated"), only(ENTRY, "network", "compared")]
     entries = ()
     for part in parts:
         entries = merge(entries, part)

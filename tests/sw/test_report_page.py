@@ -91,7 +91,7 @@ def test_every_part_is_on_the_page():
         assert text in page.text
 
 
-LISTS = ("runs", "evaluated")
+LISTS = ("runs", "evaluated", "compared")
 
 
 @pytest.mark.parametrize("name", list(asdict(ENTRY)))

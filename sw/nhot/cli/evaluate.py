@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nhot.cli.output import add_json_argument, print_json, print_table
 from nhot.cli.reporting import add, add_report_argument, check_report, made
-from nhot.cli.stages import WHAT, add_stage_arguments, open_stage, stage_entry
+from nhot.cli.stages import WHAT, add_stage_arguments, open_stage, stage_entry, weights_hash
 from nhot.printable import printable, say
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def run(args: Namespace) -> int:
 
         found = evaluate(stage, source, split=split, task=args.task, most=args.samples)
         if args.report is not None:
-            add(args, stage_entry(args, args.file, stage, _part(args, stage, found)))
+            part = _part(args, stage, found)
+            add(args, replace(stage_entry(args.file, stage), evaluated=(part,)))
         facts = _facts(args, stage, split, found)
     if args.json:
         print_json(facts)
@@ -124,11 +126,12 @@ def _part(args: Namespace, stage: Stage, found: Evaluation) -> Evaluated:
     if found.labels is not None and found.answers is not None:
         answers = answers_of(found.labels, found.answers, found.classes, names=found.names,
                              sample=sample)
-    packages = TRAINING if stage.network is None else ()
+    bare = stage.network is None
     return Evaluated(
         stage=stage.kind, data=printable(args.data), metric=found.metric, value=found.value,
         samples=found.samples, figures=found.figures, answers=answers,
-        made=made("evaluate", packages),
+        made=made("evaluate", TRAINING if bare else ()),
+        sha256=weights_hash(args, args.file) if bare else None,
     )
 
 

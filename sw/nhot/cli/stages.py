@@ -6,7 +6,6 @@ import logging
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +16,11 @@ from nhot.printable import printable
 
 if TYPE_CHECKING:
     from nhot.network import Network
-    from nhot.report.schema import Entry, Evaluated
+    from nhot.report.schema import Entry
     from nhot.stages import Stage
 
-__all__ = ["add_stage_arguments", "is_image", "open_stage", "stage_entry"]
+__all__ = ["add_stage_arguments", "is_image", "network_of", "open_stage", "stage_entry",
+           "weights_hash"]
 
 WHAT = ("a float model (of the catalogue, or file.py:function), a model of another tool "
         "(model.tflite), a network (net.onnx) or an image (net.img)")
@@ -81,20 +81,25 @@ def network_of(spec: str) -> Path | None:
     return Path(spec) if _kind(spec, ".onnx") == "network" else None
 
 
-def stage_entry(args: Namespace, spec: str, stage: Stage, evaluated: Evaluated) -> Entry:
-    """What a report says of a stage that was evaluated."""
+def stage_entry(spec: str, stage: Stage) -> Entry:
+    """What a report says of the network or the image of a stage; nothing of a float model."""
     from nhot.cli.reporting import image_entry, network_entry
-    from nhot.report.collect import file_hash
     from nhot.report.schema import Entry
     from nhot.stages import ImageStage, NetworkStage
 
     if isinstance(stage, ImageStage):
-        return replace(image_entry(stage.image), evaluated=(evaluated,))
+        return image_entry(stage.image)
     if isinstance(stage, NetworkStage):
-        return replace(network_entry(stage.network, Path(spec)), evaluated=(evaluated,))
+        return network_entry(stage.network, Path(spec))
+    return Entry()
+
+
+def weights_hash(args: Namespace, spec: str) -> str | None:
+    """SHA-256 of the file that a float model's weights are from."""
+    from nhot.report.collect import file_hash
+
     file = Path(spec) if is_foreign(spec) else args.weights
-    found = None if file is None else file_hash(file)
-    return Entry(evaluated=(replace(evaluated, sha256=found),))
+    return None if file is None else file_hash(file)
 
 
 def _kind(spec: str, ending: str) -> str:

@@ -16,9 +16,9 @@ def merge(entries: Iterable[Entry], new: Entry) -> tuple[Entry, ...]:
     Parts of ``new`` go to the entry of the same image, else of the same network if that has no
     image yet, else of the training whose weights the network began with, or that were evaluated;
     they replace parts of the same name, runs those at the same place, and evaluations those of the
-    same stage on the same data. Another image of a known network is an entry of its own, with what
-    is known of the network. A bitstream goes to all entries of its engine. What joins nothing comes
-    last.
+    same stage on the same data, and comparisons likewise. Another image of a known network is an
+    entry of its own, with what is known of the network. A bitstream goes to all entries of its
+    engine. What joins nothing comes last.
     """
     known = list(entries)
     if _names(new) == {"build"}:
@@ -29,6 +29,10 @@ def merge(entries: Iterable[Entry], new: Entry) -> tuple[Entry, ...]:
                 known[index] = _together(entry, new)
                 return tuple(known)
     return (*known, _inheriting(new, known))
+
+
+_LISTS = {"runs", "evaluated", "compared"}
+"""Parts of which there may be many."""
 
 
 def _names(entry: Entry) -> set[str]:
@@ -77,12 +81,15 @@ def _same_float(entry: Entry, new: Entry) -> bool:
 
 
 def _together(entry: Entry, new: Entry) -> Entry:
-    parts = {name: getattr(new, name) for name in _names(new) - {"runs", "evaluated"}}
+    parts = {name: getattr(new, name) for name in _names(new) - _LISTS}
     places = {run.place for run in new.runs}
     runs = (*(run for run in entry.runs if run.place not in places), *new.runs)
     done = {(one.stage, one.data) for one in new.evaluated}
     before = (one for one in entry.evaluated if (one.stage, one.data) not in done)
-    return replace(entry, **parts, runs=runs, evaluated=(*before, *new.evaluated))
+    pairs = {(one.a, one.b, one.data) for one in new.compared}
+    others = (one for one in entry.compared if (one.a, one.b, one.data) not in pairs)
+    return replace(entry, **parts, runs=runs, evaluated=(*before, *new.evaluated),
+                   compared=(*others, *new.compared))
 
 
 def _inheriting(new: Entry, known: list[Entry]) -> Entry:

@@ -54,7 +54,7 @@ def _line(entry: Entry) -> str:
     elif build is not None:
         engine = f"{build.board} {build.configuration}"
     parts = (entry.training, entry.quantized, entry.image, entry.verified, *entry.runs,
-             *entry.evaluated)
+             *entry.evaluated, *entry.compared)
     dates = [part.made.date for part in parts if part and part.made]
     date = max(dates, default="")[:10]
     return " · ".join(one for one in (", ".join(formats), engine, date) if one)

@@ -17,9 +17,9 @@ from nhot.errors import NhotError
 from nhot.printable import shortened
 
 __all__ = [
-    "VERSION", "Answers", "Build", "Entry", "Epoch", "Evaluated", "Image", "Layer", "Levels",
-    "Link", "Made", "Memory", "Network", "Quantized", "Report", "Run", "Score", "Timed", "Training",
-    "Verified", "Wrong",
+    "VERSION", "Answers", "Build", "Compared", "ComparedLayer", "Entry", "Epoch", "Evaluated",
+    "Image", "Layer", "Levels", "Link", "Made", "Memory", "Network", "Quantized", "Report", "Run",
+    "Score", "Timed", "Training", "Verified", "Wrong",
 ]
 
 VERSION = 2
@@ -37,7 +37,7 @@ class _Counts:
                 raise NhotError(f"{type(self).__name__} {one.name} must be 0 or more, not {value}")
 
 
-_SIGNED = {"value", "loss"}
+_SIGNED = {"value", "loss", "sqnr", "own"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -334,6 +334,37 @@ class Evaluated(_Counts):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ComparedLayer(_Counts):
+    """A layer of two stages: largest difference, part of the values that differ, and decibels of
+    signal to difference, of all layers so far and of this one alone; none where they are equal."""
+
+    name: str
+    largest: float
+    differing: float
+    sqnr: float | None = None
+    own: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared(_Counts):
+    """Two stages layer by layer; ``first`` is the layer that differs first, empty if none does.
+
+    ``classes`` is the part of the samples whose largest output is the same.
+    """
+
+    a: str
+    b: str
+    data: str
+    samples: int
+    exact: bool
+    first: str
+    layers: tuple[ComparedLayer, ...]
+    hints: tuple[str, ...]
+    made: Made
+    classes: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Entry:
     """One network on one engine, as far as is known."""
 
@@ -345,6 +376,7 @@ class Entry:
     verified: Verified | None = None
     runs: tuple[Run, ...] = ()
     evaluated: tuple[Evaluated, ...] = ()
+    compared: tuple[Compared, ...] = ()
 
     def __post_init__(self) -> None:
         for one in self.evaluated:

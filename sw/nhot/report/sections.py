@@ -33,8 +33,8 @@ CELLS = {"lut4": "logic cells", "ff": "flip-flops", "bram": "block RAM", "spram"
 
 def entry_sections(entry: Entry) -> str:
     """All sections, in the order in which people ask."""
-    makers = (_tiles, _scores, _evaluated, _confusion, _wrong, _layers, _levels, _memories,
-              _build, _verified, _training, _settings, _made)
+    makers = (_tiles, _scores, _evaluated, _compared, _confusion, _wrong, _layers, _levels,
+              _memories, _build, _verified, _training, _settings, _made)
     return "\n".join(text for text in (make(entry) for make in makers) if text)
 
 
@@ -110,6 +110,30 @@ def _evaluated(entry: Entry) -> str:
     ]
     heads = ("stage", "data", "metric", "value", "samples", "more")
     return section("Evaluated", table(heads, lines, numeric={3, 4}), name="evaluated")
+
+
+def _compared(entry: Entry) -> str:
+    content = ""
+    for one in entry.compared:
+        marks = [Mark(name=layer.name, value=max(layer.sqnr, 0.0),
+                      text=f"{figure(layer.sqnr, f'{layer.sqnr:.1f}')} dB")
+                 for layer in one.layers if layer.sqnr is not None]
+        chart = rows(marks, amount_axis([mark.value for mark in marks]), number) if marks else ""
+        lines = [
+            (plain(layer.name), *("" if level is None else figure(level, f"{level:.1f}")
+                                  for level in (layer.sqnr, layer.own)),
+             figure(layer.largest), figure(layer.differing, percent(layer.differing)))
+            for layer in one.layers
+        ]
+        heads = ("layer", "SQNR, dB", "own SQNR, dB", "largest difference", "differing")
+        found = (f"The first layer that differs is <b>{plain(one.first)}</b>." if one.first
+                 else "All integers are the same." if one.exact else "No layer differs.")
+        hints = "".join(f"<li>{plain(hint)}</li>" for hint in one.hints)
+        content += (f"<h3>{plain(one.a)} and {plain(one.b)}, {figure(one.samples)} samples of "
+                    f"{plain(one.data)}</h3><p>{found}</p>{f'<ul>{hints}</ul>' if hints else ''}"
+                    f"{chart}{table(heads, lines, numeric=range(1, 5))}")
+    return section("Compared layer by layer", content, "Decibels of signal to difference; own: of "
+                   "the layer alone, given what the first of both made before it.", name="compared")
 
 
 def _confusion(entry: Entry) -> str:

@@ -9,6 +9,8 @@ from nhot.report.answers import answers_of
 from nhot.report.schema import (
     Answers,
     Build,
+    Compared,
+    ComparedLayer,
     Entry,
     Epoch,
     Evaluated,
@@ -88,6 +90,12 @@ def entry(
         evaluated=(Evaluated(
             stage="network", data="photographs", metric="accuracy", value=accuracies[-1],
             samples=SAMPLES, figures={"top 5": 1.0}, made=_made("evaluate"),
+        ),),
+        compared=(Compared(
+            a="float", b="network", data="photographs", samples=32, exact=False, first="conv2",
+            layers=(ComparedLayer(name="conv1", largest=0.0, differing=0.0),
+                    ComparedLayer(name="conv2", largest=0.4, differing=0.5, sqnr=17.2, own=-3.0)),
+            hints=("conv2: weights in 1hot are too coarse",), made=_made("compare"), classes=0.9,
         ),),
     )
 

@@ -17,7 +17,7 @@ from nhot.experiments.tasks.source import Source
 from nhot.formats.format import Ints
 from nhot.progress import Progress
 
-__all__ = ["TASKS", "Evaluation", "Model", "Task", "evaluate", "task_of"]
+__all__ = ["TASKS", "Evaluation", "Model", "Task", "evaluate", "some_samples", "task_of"]
 
 Task = Literal["classes", "anomalies", "numbers", "objects"]
 TASKS: tuple[Task, ...] = get_args(Task)
@@ -109,6 +109,18 @@ def evaluate(
         measure = {"classes": _classes, "anomalies": _anomalies, "numbers": _numbers,
                    "objects": _objects}[chosen]
         return measure(model, source, samples, places, progress)
+
+
+def some_samples(source: Source, split: str, most: int) -> Floats:
+    """At most so many samples of a split, evenly spread, without labels. (samples, ...)
+
+    Of ToyADMOS, one vector of a recording.
+    """
+    samples: Any = source.splits.split(split)
+    some = [samples[place][0] for place in _places(len(samples), most).tolist()]
+    if isinstance(samples, ToyAdmos):
+        some = [vectors[len(vectors) // 2] for vectors in some]
+    return np.stack(some)
 
 
 def _places(count: int, most: int | None) -> Ints:

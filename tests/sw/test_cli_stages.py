@@ -1,4 +1,4 @@
-"""``nhot evaluate``: every stage of one road, on the same data."""
+"""``nhot evaluate`` and ``nhot compare``: every stage of one road, on the same data."""
 
 from __future__ import annotations
 
@@ -149,6 +149,89 @@ def test_a_model_of_another_tool(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     network = evaluated(capsys, "net.onnx", "--data", "data.npz")
     assert np.abs(np.subtract(network["confusion"], facts["confusion"])).sum() <= 2
+
+
+def compared(capsys, code, *arguments):
+    assert main(["compare", *arguments, "--data", "data.npz", "--json"]) == code
+    return json.loads(capsys.readouterr().out)
+
+
+def test_float_beside_network(files, capsys):
+    facts = compared(capsys, 0, "model.py:build", "net.onnx", "--weights", "w.pt")
+    assert facts["stages"] == ["float", "network"]
+    assert (facts["first"], facts["samples"], facts["exact"], facts["try"]) == (None, 32, False, [])
+    names = [node.name for node in load("net.onnx").nodes]
+    assert [one["layer"] for one in facts["layers"]] == ["input", *names]
+    assert all(one["sqnr"] > 20 and one["own"] > 20 for one in facts["layers"][1:])
+    # What is too much is for the user to say.
+    facts = compared(capsys, 1, "model.py:build", "net.onnx", "--weights", "w.pt", "--sqnr", "99")
+    assert facts["first"] == "input"
+    assert facts["try"]
+
+
+def test_coarse_weights_are_found(files, tmp_path, capsys):
+    coarse = str(tmp_path / "coarse.onnx")
+    assert main(["quantize", "model.py:build", "--weights", "w.pt", "--data", "data.npz",
+                 "--format", "ternary", "-o", coarse]) == 0
+    first = load(coarse).nodes[0].name
+    capsys.readouterr()
+    assert main(["compare", "model.py:build", coarse, "--weights", "w.pt", "--data", "data.npz",
+                 "--sqnr", "30"]) == 1
+    out = capsys.readouterr().out
+    assert f"the first layer that differs is {first}" in out
+    assert f"{first}" in out.splitlines()[-1]
+    assert "weights in ternary are too coarse: --layer NAME=1hot" in out
+
+
+def test_integers_are_equal_down_to_the_board(files, tmp_path, capsys):
+    assert main(["compare", "net.onnx", "net.img", "--data", "data.npz"]) == 0
+    assert "all integers are the same" in capsys.readouterr().out
+    report = str(tmp_path / "r.json")
+    facts = compared(capsys, 0, "net.onnx", "net.img", "--port", "/dev/x", "--report", report)
+    assert facts["stages"] == ["network", "board on /dev/x"]
+    assert (facts["exact"], facts["samples"]) == (True, 4)
+    assert all(one["largest"] == 0 for one in facts["layers"])
+    (entry,) = read_report(report).entries
+    (part,) = entry.compared
+    assert (part.a, part.b, part.first) == ("network", "board on /dev/x", "")
+    assert entry.image.sha256 == Image.read("net.img").content_hash
+    # The image in numpy beside the board, with the network for scales.
+    facts = compared(capsys, 0, "net.img", "net.img", "--port", "/dev/x", "--network", "net.onnx")
+    assert facts["stages"] == ["image", "board on /dev/x"]
+    assert main(["report", report, "-o", str(tmp_path / "r.html")]) == 0
+    assert "Compared layer by layer" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_a_quantised_file_beside_its_network(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("ai_edge_litert")
+    monkeypatch.chdir(tmp_path)
+    x = np.random.default_rng(0).normal(size=(40, 1, 4, 4)).astype(np.float32) / 2
+    np.savez("data.npz", x=x, y=np.zeros(40, np.int64))
+    (tmp_path / "m.tflite").write_bytes(tflite_models()[1])
+    for name, code in (("int8", 0), ("1hot", 1)):
+        assert main(["quantize", "m.tflite", "--format", name, "-o", "net.onnx"]) == 0
+        capsys.readouterr()
+        facts = compared(capsys, code, "m.tflite", "net.onnx")
+        assert facts["stages"] == ["TensorFlow Lite", "network"]
+        names = [node.name for node in load("net.onnx").nodes]
+        assert [one["layer"] for one in facts["layers"]][1:] == names
+        units = [one["own_units"] for one in facts["layers"][1:]]
+        assert (max(units) <= 1 + 1e-6) == (code == 0)
+    assert facts["first"] == names[0]
+
+
+@pytest.mark.parametrize(("arguments", "text"), [
+    (["net.onnx", "net.onnx", "--port", "x"], "--port must be given with an image"),
+    (["model.py:build", "net.img"], "--network must be given with the image 'net.img'"),
+    (["net.onnx", "net.onnx", "--sqnr", "nan"], "--sqnr must be a finite number"),
+    (["net.onnx", "net.onnx", "--samples", "-1"], "Number of samples must be at least 1, not -1"),
+    (["net.onnx", "net.onnx", "--samples", "0"], "Number of samples must be at least 1, not 0"),
+])
+def test_refusals_of_compare(files, capsys, arguments, text):
+    assert main(["compare", *arguments, "--data", "data.npz"]) == 2
+    error = capsys.readouterr().err
+    assert text in error
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(("arguments", "text"), [
