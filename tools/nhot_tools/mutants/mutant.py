@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import unified_diff
 
-from nhot_tools.mutants.rules import Change, changes, is_left_alone, is_open_size
+from nhot_tools.mutants.rules import Change, changes, is_left_alone, is_left_to_call
 
 __all__ = ["Mutant", "find_mutants"]
 
@@ -145,6 +145,6 @@ def _children(node: ast.AST) -> Iterator[ast.AST]:
     """Child nodes in which a fault could change a number."""
     for name, value in ast.iter_fields(node):
         for child in value if isinstance(value, list) else [value]:
-            if not isinstance(child, ast.AST) or name in _NO_CODE or is_open_size(node, child):
+            if not isinstance(child, ast.AST) or name in _NO_CODE or is_left_to_call(node, child):
                 continue
             yield child

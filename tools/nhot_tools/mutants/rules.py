@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Change", "changes", "is_left_alone", "is_open_size"]
+__all__ = ["Change", "changes", "is_left_alone", "is_left_to_call"]
 
 _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.FloorDiv: ast.Mult,
@@ -29,7 +29,10 @@ _NAMES = {
     "ceil": "floor", "minimum": "maximum", "maximum": "minimum",
 }
 _WIDTHS = {"unsigned", "signed", "Signal", "range", "bits_for", "ceil_log2"}
+_PORTS = {"In", "Out"}
 _AMARANTH_CONDITIONS = {"If", "Elif"}  # they may be wider than a bit
+# What checks ask of every call, of zip and of what opens a file; and how JSON is laid out.
+_SPELLING = {"strict", "encoding", "indent"}
 _PRINTED = {"print", "info", "warning", "debug", "cast", "TypeVar", "track", "Progress"}
 _DROPPED = (
     ast.Assign, ast.AugAssign, ast.Raise, ast.Assert, ast.Delete, ast.Continue, ast.Break,
@@ -69,17 +72,30 @@ def is_left_alone(node: ast.AST) -> bool:
             return True
         case ast.If(test=test):
             return ast.unparse(test).endswith("TYPE_CHECKING")
-        case ast.Assign(targets=[ast.Name(id="__all__")]) | ast.keyword(arg="strict"):
+        case ast.Assign(targets=[ast.Name(id="__all__")]):
             return True
+        case ast.keyword(arg=name):
+            return name in _SPELLING
         case ast.Expr(value=ast.Call() as call) | (ast.Call() as call):
             # that an error is raised is worth a fault, what it says is not
             return _name(call) in _PRINTED or _name(call).endswith("Error")
     return False
 
 
-def is_open_size(node: ast.AST, child: ast.AST) -> bool:
-    """Whether ``child`` is the -1 of a ``reshape``: numpy takes any other negative number, too."""
-    return isinstance(node, ast.Call) and _name(node) == "reshape" and ast.unparse(child) == "-1"
+def is_left_to_call(node: ast.AST, child: ast.AST) -> bool:
+    """Whether ``child`` is an argument that has no faults but those of the call ``node``.
+
+    The -1 of a ``reshape``: numpy takes any other negative number, too. And the bits of a port,
+    which the call makes fewer: with one more it carries a zero that nothing drives.
+    """
+    if not isinstance(node, ast.Call):
+        return False
+    return (_name(node) == "reshape" and ast.unparse(child) == "-1") or _is_port(node)
+
+
+def _is_port(call: ast.Call) -> bool:
+    """Whether a call is a port of a constant number of bits."""
+    return _name(call) in _PORTS and len(call.args) == 1 and isinstance(call.args[0], ast.Constant)
 
 
 def _conditions(node: ast.AST) -> Iterator[ast.expr]:
@@ -142,9 +158,12 @@ def _call(node: ast.Call) -> Iterator[tuple[str, str, ast.expr]]:
     if name in _AMARANTH_CONDITIONS and args:
         negated = ast.Compare(args[0], [ast.Eq()], [ast.Constant(0)])
         yield "condition", "", _with(node, args=[negated])
+    if _is_port(node):
+        yield "width", "", _with(node, args=[ast.Constant(args[0].value - 1)])
     for i, keyword in enumerate(keywords):
-        # What checks ask of every call, of zip and of what opens a file.
-        if keyword.arg not in {None, "strict", "encoding"}:
+        # The name of a signal is for those who read the Verilog.
+        kept_name = keyword.arg == "name" and name == "Signal"
+        if keyword.arg is not None and keyword.arg not in _SPELLING and not kept_name:
             says = f"{keyword.arg}={ast.unparse(keyword.value)}"
             kept = _with(node, keywords=[*keywords[:i], *keywords[i + 1 :]])
             yield "argument", f"without {says}", kept
