@@ -79,6 +79,7 @@ def test_rules(source, rule, wanted):
     '"""Text with 3 + 4."""', "__all__ = ['a', 'b']", "import a", "from a import b",
     "x: Literal[3]", "def f(a: Literal[3]) -> Literal[4]: ...", "print(3 + 4)",
     "if TYPE_CHECKING:\n    x = 3", 'f"{3 + 4}"', "@cache(3)\ndef f(): ...",
+    "self.progress.step(3)",
 ])
 def test_nothing_is_planted_where_no_number_follows(source):
     assert planted(source) == set()

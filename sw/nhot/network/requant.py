@@ -12,7 +12,7 @@ from nhot.errors import NhotError
 from nhot.formats.format import Ints
 from nhot.formats.terms import naf_weight
 
-__all__ = ["LARGEST", "MAX_TERMS", "SHIFT", "Requant", "sealed_integers", "short_sum"]
+__all__ = ["LARGEST", "MAX_TERMS", "SCALES", "SHIFT", "Requant", "sealed_integers", "short_sum"]
 
 SHIFT = 24
 """The right shift of every requantisation: multipliers are integers on a grid of 2**-24."""
@@ -20,9 +20,11 @@ SHIFT = 24
 MAX_TERMS = 4
 """Signed powers of two in a multiplier: relative error at most 0.58 %, 0.08 % on average."""
 
-
 LARGEST = 1 << 31
 """The largest multiplier: its shifts fit five bits."""
+
+SCALES = (2.0**-18, 2.0**7)
+"""The least magnitude of a scale, and the one that all are below, as multipliers have it."""
 
 
 def short_sum(value: float, terms: int = MAX_TERMS) -> int:
@@ -116,8 +118,9 @@ class Requant:
         A scale too small to keep its precision on the grid, or too large for it, is refused.
         """
         scales = np.atleast_1d(np.asarray(scale, dtype=np.float64))
+        least, beyond = SCALES
         for channel, value in enumerate(scales):
-            if not np.isfinite(value) or (value != 0 and not 2.0**-18 <= abs(value) < 2.0**7):
+            if not np.isfinite(value) or (value != 0 and not least <= abs(value) < beyond):
                 raise NhotError(
                     f"Scale of channel {channel} must be 0 or between 2^-18 and 2^7, "
                     f"not {float(value)!r}"

@@ -78,7 +78,7 @@ def is_left_alone(node: ast.AST) -> bool:
             return name in _SPELLING
         case ast.Expr(value=ast.Call() as call) | (ast.Call() as call):
             # that an error is raised is worth a fault, what it says is not
-            return _name(call) in _PRINTED or _name(call).endswith("Error")
+            return _name(call) in _PRINTED or _name(call).endswith("Error") or _is_progress(call)
     return False
 
 
@@ -91,6 +91,11 @@ def is_left_to_call(node: ast.AST, child: ast.AST) -> bool:
     if not isinstance(node, ast.Call):
         return False
     return (_name(node) == "reshape" and ast.unparse(child) == "-1") or _is_port(node)
+
+
+def _is_progress(call: ast.Call) -> bool:
+    """Whether a call tells how far something is."""
+    return "progress" in ast.unparse(call.func).split(".")[:-1]
 
 
 def _is_port(call: ast.Call) -> bool:
@@ -159,7 +164,7 @@ def _call(node: ast.Call) -> Iterator[tuple[str, str, ast.expr]]:
         negated = ast.Compare(args[0], [ast.Eq()], [ast.Constant(0)])
         yield "condition", "", _with(node, args=[negated])
     if _is_port(node):
-        yield "width", "", _with(node, args=[ast.Constant(args[0].value - 1)])
+        yield "width", "", _with(node, args=[ast.Constant(ast.literal_eval(args[0]) - 1)])
     for i, keyword in enumerate(keywords):
         # The name of a signal is for those who read the Verilog.
         kept_name = keyword.arg == "name" and name == "Signal"

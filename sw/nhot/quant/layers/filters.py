@@ -15,7 +15,7 @@ from nhot import network
 from nhot.errors import NhotError
 from nhot.formats import Binary, Format
 from nhot.network import Requant, Window
-from nhot.network.requant import MAX_TERMS, SHIFT
+from nhot.network.requant import MAX_TERMS, SCALES, SHIFT
 from nhot.network.tensor import Shape
 from nhot.quant.activations import ActivationQuant, GivenGrid
 from nhot.quant.layers.layer import Grid, RoundingLayer, channels, finish
@@ -30,7 +30,7 @@ DIRECT = torch.backends.mkldnn.is_available() and (  # type: ignore[no-untyped-c
     platform.machine() in {"x86_64", "AMD64"}
 )
 REACH = 5 / 8  # of a range of outputs, from where multipliers make no error to its ends
-SMALLEST = 2.0**-18  # of a requantisation scale, as Requant.from_scale has it
+SMALLEST, _ = SCALES  # of a requantisation scale
 
 
 class QuantFilters(RoundingLayer):

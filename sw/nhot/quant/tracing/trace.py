@@ -89,8 +89,6 @@ class Tracer:
         self.input_range = input_range
         self.activation_terms = activation_terms
         self.built = Built(traced)
-        self.output = ""
-        self.axes = 0
 
     def run(self) -> None:
         """Build all layers."""

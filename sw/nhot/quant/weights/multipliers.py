@@ -8,15 +8,15 @@ from torch import Tensor
 
 from nhot.errors import NhotError
 from nhot.formats import naf_weight
-from nhot.network.requant import MAX_TERMS
+from nhot.network.requant import MAX_TERMS, SCALES
 
 __all__ = ["REQUANT_TERMS", "Multipliers", "check_requant_terms"]
 
 REQUANT_TERMS = (1, 2, MAX_TERMS)
 """Most signed powers of two of a multiplier, to choose from."""
 
-LEAST, MOST = 2.0**-18, 2.0**7
-"""Multipliers are at least the one and below the other, as ``Requant.from_scale`` has it."""
+LEAST, MOST = SCALES
+"""Multipliers are at least the one and below the other."""
 
 STEPS = 64
 """Parts of a power of two: the finest multipliers are whole numbers of units of 2**-24 even so."""
