@@ -115,7 +115,7 @@ def test_no_command_is_wrong_use(capsys):
 
 def test_mistyped_command_gets_a_hint(capsys):
     assert main(["compil"]) == 2
-    assert "did you mean compile?" in capsys.readouterr().err
+    assert "did you mean compile or compare?" in capsys.readouterr().err
     assert main(["zzzzzz"]) == 2
     assert "doctor" in capsys.readouterr().err
 

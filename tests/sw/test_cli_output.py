@@ -101,7 +101,8 @@ def test_every_command_refuses_such_paths_in_one_line(name, capsys, tmp_path, mo
         "simulate": ["--input", NASTY], "quantize": ["--data", NASTY, "-o", NASTY],
         "train": ["--data", NASTY, "-o", NASTY], "verilog": ["--board", NASTY, "-o", NASTY],
         "build": ["--board", NASTY], "compile": ["--board", "icebreaker"],
-        "core": ["--format", NASTY, "-o", "new"],
+        "core": ["--format", NASTY, "-o", "new"], "evaluate": ["--data", NASTY],
+        "compare": [NASTY, "--data", NASTY], "export": ["-o", "new.onnx"],
     }
     first = [] if name in {"core", "verilog", "build"} else [NASTY]
     assert main([name, *first, *needed.get(name, [])]) == 2
