@@ -27,6 +27,10 @@ APART = {
     "sw/nhot/formats/": ("nhot.network", "nhot.quant", "nhot.compiler", "nhot.device"),
     "sw/nhot/network/": ("nhot.quant", "nhot.compiler", "nhot.device", "nhot.experiments"),
     "sw/nhot/frontends/": ("nhot.compiler", "nhot.device", "nhot.experiments", "nhot.report"),
+    "sw/nhot/export/": (
+        "nhot.quant", "nhot.compiler", "nhot.device", "nhot.experiments", "nhot.report",
+    ),
+    "sw/nhot/stages/": ("nhot.report", "nhot.export", "nhot.cli"),
     "sw/nhot/contract/": ("nhot.network", "nhot.compiler", "nhot.device"),
     "sw/nhot/compiler/": ("nhot.quant", "nhot.device", "nhot.experiments", "nhot.report"),
     "sw/nhot/device/": ("nhot.quant", "nhot.experiments", "nhot.report"),

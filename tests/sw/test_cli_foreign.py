@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from nhot.cli import main
+from nhot.export.tflite.writer import Writer
 from nhot.network.file import load
-from nhot.testing.tflite_writer import Writer
 
 CONV = {"DilationHFactor": 1, "DilationWFactor": 1, "StrideH": 1, "StrideW": 1}
 

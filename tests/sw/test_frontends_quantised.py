@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from nhot.errors import NhotError
+from nhot.export.tflite.writer import Writer
 from nhot.formats import parse
 from nhot.frontends import read_graph
 from nhot.frontends.agreement import agreement
@@ -17,7 +18,6 @@ from nhot.frontends.tflite.interpreter import run_tflite
 from nhot.frontends.tflite.read import read_tflite
 from nhot.network import Filters
 from nhot.quant import quantize, quantize_post_training, to_network
-from nhot.testing.tflite_writer import Writer
 
 CONV = {"DilationHFactor": 1, "DilationWFactor": 1, "StrideH": 1, "StrideW": 1}
 SAME, VALID = 0, 1

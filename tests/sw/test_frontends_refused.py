@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from nhot.errors import MissingToolError, NhotError
+from nhot.export.tflite.writer import Writer
 from nhot.frontends import read_graph
 from nhot.frontends.tflite.interpreter import run_tflite
 from nhot.testing.foreign import tflite_models
-from nhot.testing.tflite_writer import Writer
 
 CONV = {"DilationHFactor": 1, "DilationWFactor": 1, "StrideH": 1, "StrideW": 1}
 SAME, VALID = 0, 1

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nhot.errors import NhotError
+from nhot.export.tflite.writer import Writer
 from nhot.frontends.module import GraphModule
 from nhot.frontends.tflite.interpreter import run_tflite
 from nhot.frontends.tflite.read import read_tflite
-from nhot.testing.tflite_writer import Writer
 
 CONV = {"DilationHFactor": 1, "DilationWFactor": 1, "StrideH": 1, "StrideW": 1}
 SAME, VALID = 0, 1

@@ -30,7 +30,7 @@ from nhot.network.operators import (
     Window,
 )
 from nhot.network.qdq_builder import GraphBuilder, import_onnx
-from nhot.network.qdq_filters import filters_to_onnx
+from nhot.network.qdq_filters import NO_SCALE, filters_to_onnx
 from nhot.network.requant import SHIFT, Requant
 from nhot.network.tensor import Tensor
 
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     import onnx
 
 __all__ = ["Graph", "to_graph"]
-
-_NO_SCALE = 2.0**-40  # of a filter whose multiplier is 0: no sum of 32 bits reaches half a unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,7 +222,7 @@ class _Builder(GraphBuilder):
         if weights.dtype == np.int16:
             self.opset = max(self.opset, 21)
         magnitude = np.abs(_real(node.requant))
-        scale = np.where(magnitude > 0, magnitude, _NO_SCALE) * node.output.scale / x.scale
+        scale = np.where(magnitude > 0, magnitude, NO_SCALE) * node.output.scale / x.scale
         zeros = np.zeros(node.filters, weights.dtype)  # onnxruntime wants them to be exact
         values = []
         names = self.initializers[node.name] = []

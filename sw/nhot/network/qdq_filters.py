@@ -13,16 +13,25 @@ from nhot.network.operators import Filters, Linear
 from nhot.network.requant import Requant
 from nhot.network.tensor import Tensor
 
-__all__ = ["filters_from_onnx", "filters_to_onnx"]
+__all__ = ["NO_SCALE", "filters_from_onnx", "filters_to_onnx", "positive_filters"]
+
+NO_SCALE = 2.0**-40
+"""Of a filter whose multiplier is 0: no sum of 32 bits reaches half a unit."""
 
 
-def filters_to_onnx(node: Filters, x: Tensor) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    """Weights in the order of ONNX and biases without the zero point; multipliers made positive."""
+def positive_filters(node: Filters, x: Tensor) -> tuple[Ints, Ints]:
+    """Weights, and biases without the zero point's share, signs moved from multipliers to them."""
     sign = _signs(node.requant)
     weights = node.weights * _column(sign, node.weights.ndim)
     bias = sign * (node.bias + x.zero_point * node.weights.reshape(node.filters, -1).sum(axis=1))
     if np.abs(bias).max() >= 2**31:
         raise node.error("bias less the zero point's share must have at most 32 bits")
+    return weights, bias
+
+
+def filters_to_onnx(node: Filters, x: Tensor) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """Weights in the order of ONNX and biases without the zero point; multipliers made positive."""
+    weights, bias = positive_filters(node, x)
     if isinstance(node, Linear):
         weights = weights.reshape(-1, *x.shape).transpose(0, 3, 1, 2).reshape(node.filters, -1)
     else:

@@ -35,7 +35,8 @@ class LayerDifference:
     sqnr : float
         Energy of A's values to that of the difference, in decibels; infinite where they are equal.
     own : float, optional
-        The same of what B's layer alone makes of A's values.
+        The same of what B's layer alone makes of A's values; where only A is a network, of what A's
+        layer makes of B's.
     largest : float
         Difference of two values.
     units : float, optional
@@ -112,12 +113,14 @@ def compare(a: Stage, b: Stage, x: Floats, *, least: float = LEAST) -> Compariso
                         f"{ours[-1].values.shape[1:]} and {theirs[-1].values.shape[1:]} "
                         "(height, width, channels)")
     exact = a.network is not None and b.network is not None and _same(a.network, b.network)
-    alone = _alone(b, ours[0], dict(_by_name(ours)))
+    # Whichever of both is a network says what a layer alone makes of what the other one made.
+    of_a = not _computes(b) and _computes(a)
+    alone = _alone(a, theirs) if of_a else _alone(b, ours)
     rows = tuple(
-        _row(one, other, b.network or a.network, alone, exact=exact, least=least)
-        for one, other in pairs
+        _row(name, one, other, b.network or a.network, alone, of_a=of_a, exact=exact, least=least)
+        for name, one, other in pairs
     )
-    last, other = pairs[-1]
+    _, last, other = pairs[-1]
     vector = last.values.shape[1:3] == (1, 1) and last.values.shape[3] > 1
     same = last.values.argmax(axis=3) == other.values.argmax(axis=3)
     return Comparison(exact=exact, least=least, layers=rows, samples=len(x),
@@ -140,7 +143,9 @@ def _by_name(tensors: Sequence[Traced]) -> Iterator[tuple[str, Traced]]:
         yield one.names[0], one
 
 
-def _pairs(ours: Sequence[Traced], theirs: Sequence[Traced]) -> Iterator[tuple[Traced, Traced]]:
+def _pairs(
+    ours: Sequence[Traced], theirs: Sequence[Traced]
+) -> Iterator[tuple[str, Traced, Traced]]:
     """Tensors of one name and shape; inputs are inputs and outputs outputs, whatever their names.
     """
     known = dict(_by_name(theirs))
@@ -152,7 +157,8 @@ def _pairs(ours: Sequence[Traced], theirs: Sequence[Traced]) -> Iterator[tuple[T
         else:
             other = next((known[name] for name in one.names if name in known), None)
         if other is not None and other.values.shape == one.values.shape:
-            yield one, other
+            shared = (name for name in other.names if name in one.names)
+            yield next(shared, other.names[0]), one, other
 
 
 def _same(one: Network, other: Network) -> bool:
@@ -167,12 +173,17 @@ def _same(one: Network, other: Network) -> bool:
     return one is other or (one.input == other.input and parts(one) == parts(other))
 
 
-def _alone(b: Stage, first: Traced, ours: Mapping[str, Traced]) -> dict[str, Ints]:
-    """What each layer of B, a network, makes of A's values, rounded to what it reads."""
-    if not isinstance(b, NetworkStage) or isinstance(b, BoardStage):
+def _computes(stage: Stage) -> bool:
+    """Whether it is the reference that computes, or what was proved to be the same."""
+    return isinstance(stage, NetworkStage) and not isinstance(stage, BoardStage)
+
+
+def _alone(stage: Stage, others: Sequence[Traced]) -> dict[str, Ints]:
+    """What each layer of a network makes of values of another stage, rounded to what it reads."""
+    if not _computes(stage) or stage.network is None:
         return {}
-    network, made = b.network, {}
-    named = {**ours, network.input.name: first}
+    network, made = stage.network, {}
+    named = {**dict(_by_name(others)), network.input.name: others[0]}
     for node in network.nodes:
         tensors = network.inputs(node)
         found = [named.get(tensor.name) for tensor in tensors]
@@ -190,15 +201,20 @@ def _rounded(tensor: Tensor, values: Reals) -> Ints:
 
 
 def _row(
-    one: Traced, other: Traced, network: Network | None, alone: Mapping[str, Ints], *, exact: bool,
-    least: float,
+    name: str, one: Traced, other: Traced, network: Network | None, alone: Mapping[str, Ints], *,
+    of_a: bool, exact: bool, least: float,
 ) -> LayerDifference:
-    signal, difference = one.values, other.values - one.values
-    name, grid = other.names[0], other.grid or one.grid
+    grid = other.grid or one.grid
+    aligned = one.grid is not None and other.grid is not None and _aligned(one.grid, other.grid)
+    # Files have scales in single precision: what counts is the integers.
+    signal, theirs = (_on(grid, each) if aligned else each.values for each in (one, other))
+    difference = theirs - signal
     node = _node(network, name)
     own = None
     if node is not None and name in alone:
-        own = real(node.output, alone[name]) - signal
+        computed = Traced(names=(name,), values=real(node.output, alone[name]), grid=node.output)
+        own = _on(grid, computed) if aligned else computed.values
+        own = own - (theirs if of_a else signal)
     largest = float(np.abs(difference).max(initial=0.0))
     units = None if grid is None else largest / grid.scale
     own_units = None
@@ -206,7 +222,6 @@ def _row(
         own_units = float(np.abs(own).max(initial=0.0)) / grid.scale
     level = sqnr(signal, difference)
     judged = difference if own is None else own
-    aligned = one.grid is not None and other.grid is not None and _aligned(one.grid, other.grid)
     if exact:
         differs = largest > 0
     elif aligned:
@@ -220,6 +235,13 @@ def _row(
         clipped=_clipped(signal, judged, node, other.grid), shift=_shift(judged),
         rounding=_rounding(judged, other.grid),
     )
+
+
+def _on(grid: Tensor | None, traced: Traced) -> Reals:
+    """The integers of a tensor as numbers of ``grid``, whose scale is the same but for rounding."""
+    assert grid is not None
+    assert traced.grid is not None
+    return np.asarray(np.rint(traced.values / traced.grid.scale) * grid.scale)
 
 
 def _node(network: Network | None, name: str) -> Node | None:

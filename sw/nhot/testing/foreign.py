@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nhot.testing.tflite_writer import Writer
+from nhot.export.tflite.writer import Writer
 
 __all__ = ["tflite_models"]
 

@@ -154,7 +154,8 @@ def _pad(reader: Reader, operator: OperatorInfo) -> None:
     (top, bottom), (left, right) = [(0, 0), (0, 0), *sides[1:-1].tolist()][-2:]
     around = top, left, bottom, right
     value = float(reader.reals(operator, 2).min(initial=inf)) if operator.kind == "PADV2" else 0.0
-    below = value <= _least(reader.grid(operator))
+    # In single precision, as the constant is.
+    below = np.float32(value) <= np.float32(_least(reader.grid(operator)))
     if below:
         reader.padded[operator.outputs[0]] = source, around
     if value == 0:

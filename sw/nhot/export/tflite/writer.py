@@ -1,8 +1,4 @@
-"""TensorFlow Lite files of a few operators, for tests: written with the schema, one by one.
-
-What converters write has the same tables; this is for cases that none of them would write, and for
-models small enough to be damaged a hundred thousand times.
-"""
+"""TensorFlow Lite files, written with the schema operator by operator."""
 
 from __future__ import annotations
 
@@ -12,11 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nhot.errors import MissingToolError
+
 __all__ = ["Writer"]
 
 _TYPES = {"f4": "FLOAT32", "f2": "FLOAT16", "i1": "INT8", "u1": "UINT8", "i4": "INT32",
           "i8": "INT64", "i2": "INT16"}
 
+
+_VERSIONS = {
+    **dict.fromkeys((
+        "ADD", "ARG_MAX", "AVERAGE_POOL_2D", "CONCATENATION", "GATHER", "MAXIMUM", "MAX_POOL_2D",
+        "MEAN", "MINIMUM", "MUL", "PAD", "PADV2", "QUANTIZE", "RELU", "RESIZE_NEAREST_NEIGHBOR",
+        "SLICE"), 2),
+    "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "TRANSPOSE_CONV": 3,
+}
+"""Of operators, since when they have taken signed bytes; 1 of all others."""
 
 _BEHIND = 1 << 40
 """Added to offsets into the part behind the flatbuffer until it is known where that begins."""
@@ -26,15 +33,19 @@ class Writer:
     """A model; constants are tensors with a buffer of their own."""
 
     def __init__(self) -> None:
-        import flatbuffers
-        import tflite
+        try:
+            import flatbuffers
+            import tflite
+        except ImportError:
+            raise MissingToolError("Models of TensorFlow Lite need the packages tflite and "
+                                   "flatbuffers; run: pip install 'nhot[tflite]'") from None
 
         self.schema: Any = tflite
         self.builder: Any = flatbuffers.Builder(0)
         self.buffers = [self._buffer(b"")]
         self.tensors: list[int] = []
         self.names: list[str] = []
-        self.codes: list[int] = []
+        self.codes: dict[str, int] = {}
         self.operators: list[int] = []
         self.tail = b""
 
@@ -80,16 +91,18 @@ class Writer:
         self, kind: str, inputs: Sequence[int], output: int, options: str = "", **members: Any
     ) -> int:
         """An operator, with the table of ``options``; returns ``output``."""
-        code = getattr(self.schema.BuiltinOperator, kind)
-        self.codes.append(self._table(
-            "OperatorCode", BuiltinCode=code, DeprecatedBuiltinCode=min(code, 127), Version=1
-        ))
+        if kind not in self.codes:
+            code = getattr(self.schema.BuiltinOperator, kind)
+            self.codes[kind] = self._table(
+                "OperatorCode", BuiltinCode=code, DeprecatedBuiltinCode=min(code, 127),
+                Version=_VERSIONS.get(kind, 1),
+            )
         known = {} if not options else {
             "BuiltinOptionsType": getattr(self.schema.BuiltinOptions, options),
             "BuiltinOptions": self._table(options, **members),
         }
         self.operators.append(self._table(
-            "Operator", OpcodeIndex=len(self.codes) - 1, Inputs=self._numbers(inputs),
+            "Operator", OpcodeIndex=list(self.codes).index(kind), Inputs=self._numbers(inputs),
             Outputs=self._numbers([output]), **known,
         ))
         return output
@@ -112,7 +125,8 @@ class Writer:
         )
         builder.Finish(table(
             "Model", Version=3, Subgraphs=self._offsets([graph]),
-            Buffers=self._offsets(self.buffers), OperatorCodes=self._offsets(self.codes),
+            Buffers=self._offsets(self.buffers),
+            OperatorCodes=self._offsets(list(self.codes.values())),
             SignatureDefs=self._offsets([signature]),
         ), b"TFL3")
         return self._placed(bytes(builder.Output()))
