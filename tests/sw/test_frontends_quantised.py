@@ -16,8 +16,9 @@ from nhot.frontends.agreement import agreement
 from nhot.frontends.module import GraphModule, import_model
 from nhot.frontends.tflite.interpreter import run_tflite
 from nhot.frontends.tflite.read import read_tflite
-from nhot.network import Filters
+from nhot.network import Filters, Requant
 from nhot.quant import quantize, quantize_post_training, to_network
+from nhot.quant.layers.filters import REACH, _anchor
 
 CONV = {"DilationHFactor": 1, "DilationWFactor": 1, "StrideH": 1, "StrideW": 1}
 SAME, VALID = 0, 1
@@ -206,3 +207,14 @@ def test_samples_are_needed_where_the_file_has_no_ranges(quantised):
     model = GraphModule(read_tflite(writer.finish(x, y)))
     with pytest.raises(NhotError, match="does not say the range of layer 'conv'"):
         quantize(model, "2hot", None)
+
+
+@pytest.mark.parametrize("zero_point", [0, 1, 95, 96, 128, 160, 254, 255])
+def test_multipliers_make_no_error_as_near_to_zero_as_both_ends_allow(zero_point):
+    """The farther end is then REACH of the range away, and 0.58 % of that is below one unit."""
+    requant = Requant(multiplier=np.array([1]), zero_point=zero_point, low=0, high=255)
+    low, high = -zero_point, 255 - zero_point
+    eighths = [number / 8 for number in range(8 * low, 8 * high + 1)]
+    near = [at for at in eighths if max(high - at, at - low) <= REACH * 255]
+    assert abs(_anchor(requant) - min(near, key=abs)) < 1 / 8
+    assert REACH * 255 * 0.0058 < 1

@@ -40,7 +40,8 @@ def images():
         )
         stride = (1, 1) if pixels == 3 else (1, 2)
         rng = np.random.default_rng(seed)
-        yield compile_network(depthwise_network(rng, config, stride=stride), config)
+        made = depthwise_network(rng, config, channels=12, stride=stride)
+        yield compile_network(made, config)
 
 
 IMAGES = list(images())
@@ -93,12 +94,18 @@ def words_written(step, config):
     return found
 
 
-def judged(image, step, **changes):
+def judged(image, step, *, weights=None, records=None, **changes):
     """Raise what the step is refused for, alone in a program; None if it is not."""
     check_program(
         replace(step, **changes).pack() + END, image.config,
-        weights=len(image.weight_levels()), records=image.records(),
+        weights=len(image.weight_levels()) if weights is None else weights,
+        records=image.records() if records is None else records,
     )
+
+
+def refused(text, *args, **changes):
+    with pytest.raises(NhotError, match=f"^descriptor 0 {text}$"):
+        judged(*args, **changes)
 
 
 def leaves_none_out(step):
@@ -113,6 +120,8 @@ def test_every_operation_is_there():
     for found in (STEPS, DENSE):
         assert {step.operation for _, step in found} == set(Operation) - {Operation.END}
     assert any(step.row_words for _, step in STEPS)
+    depthwise = {image.config.pixels for image, _ in on_lanes(Operation.DEPTHWISE)}
+    assert depthwise == {1, 2, 3}
     assert any(step.tiles and step.operation is Operation.ARRAY for _, step in DENSE)
 
 
@@ -229,3 +238,191 @@ def test_distances_at_their_limits(name, near, far, others):
         text = f"{name} must be a distance of {-MOST} to {MOST - 1}, not {distance}"
         with pytest.raises(NhotError, match=f"^descriptor 0 {text}$"):
             walk(**fields)
+
+
+@pytest.mark.parametrize(("fields", "first"), [
+    ({"pad_y": 255, "height": 9}, 15), ({"pad_y": 1}, MOST - 1), ({"pad_x": 1}, MOST - 1),
+])
+def test_windows_that_see_padding_alone_read_nothing(fields, first):
+    walk(**{"pad_x": 0, "pad_y": 0, "input_address": first} | fields)
+
+
+def on_lanes(operation):
+    return [(image, step) for image, step in STEPS if step.operation is operation]
+
+
+@pytest.mark.parametrize("operation", [Operation.ARRAY, Operation.DEPTHWISE])
+def test_weights_end_with_what_the_image_has(operation):
+    for image, step in on_lanes(operation):
+        turns = (step.words + 1) * (step.kernel_x + 1) * (step.kernel_y + 1)
+        used = (step.tiles + 1) * (1 if operation is Operation.DEPTHWISE else turns)
+        end = step.weight_address + used
+        judged(image, step, weights=end)
+        text = f"such that words {step.weight_address} to {end - 1} are within 0 to {end - 2}"
+        if end - 1 == step.weight_address:
+            text = f"{0 if end == 2 else '0 to ' + str(end - 2)}, not {step.weight_address}"
+        if end > 1:
+            refused(f"weight_address must be {text}", image, step, weights=end - 1)
+
+
+def records_of(image, step):
+    """How many records a step has, counted output by output."""
+    if not step.operation.on_lanes:
+        return 2 if step.operation is Operation.ADD else 1
+    groups = image.config.filters // image.config.requantisers
+    return len([*range(step.tiles * groups), *range(step.last_groups)])
+
+
+@each_operation
+def test_records_end_with_what_the_image_has(operation):
+    for image, step in STEPS:
+        if step.operation is not operation:
+            continue
+        first, end = step.requant_address, step.requant_address + 2 * records_of(image, step)
+        judged(image, step, records=image.records()[:end])
+        text = f"requant_address must be such that words {first} to {end - 1} are within 0 to "
+        refused(f"{text}{end - 2}", image, step, records=image.records()[: end - 1])
+
+
+@each_operation
+def test_terms_of_its_own_records_alone_count(operation):
+    """The first and the last of them, the bit behind the terms that a layer has; biases are any."""
+    for image, step in STEPS:
+        if step.operation is not operation or step.terms == 4:
+            continue
+        first, end = step.requant_address, step.requant_address + 2 * records_of(image, step)
+        for word in {first - 1, first, first + 1, end - 2, end - 1, end, end + 1}:
+            records = image.records()
+            if not 0 <= word < len(records):
+                continue
+            records[word] = 1 << (8 * step.terms)
+            if word % 2 and first <= word < end:
+                text = f"not {step.terms} for {1 << (8 * step.terms):#010x}"
+                refused(f"terms must be as many as its .*, {text}", image, step, records=records)
+            else:
+                judged(image, step, records=records)
+
+
+@pytest.mark.parametrize(("operation", "field", "beyond", "text"), [
+    (Operation.ARRAY, "words", 1024, "0 to 1023"), (Operation.ARRAY, "tiles", 1024, "0 to 1023"),
+    (Operation.ARRAY, "rows", 1024, "0 to 1023"), (Operation.ARRAY, "columns", 1024, "0 to 1023"),
+    (Operation.ARRAY, "pixel_words", ROOM, f"0 to {ROOM - 1}"),
+    (Operation.ARRAY, "row_words", ROOM, f"0 to {ROOM - 1}"),
+    (Operation.MAX, "words", 1, "0"), (Operation.MAX, "lane_step", 1, "0"),
+    (Operation.ADD, "one_pixel", 1, "0"), (Operation.DEPTHWISE, "one_pixel", 1, "0"),
+    (Operation.DEPTHWISE, "stride_x", 2, "1"), (Operation.DEPTHWISE, "words", 1, "0"),
+    (Operation.DEPTHWISE, "kernel_x", 1, "0"), (Operation.DEPTHWISE, "kernel_y", 1, "2"),
+    (Operation.DEPTHWISE, "kernel_y", 3, "2"),
+])
+def test_fields_are_refused_by_their_own_ranges(operation, field, beyond, text):
+    for image, step in on_lanes(operation):
+        if image.config.pixels < 2 and field == "one_pixel":
+            continue
+        changes = {
+            "stride_x": {"column_step": 2 * image.config.pixels}, "one_pixel": {"last_pixels": 1},
+        }.get(field, {})
+        with pytest.raises(NhotError, match=f"^descriptor 0 {field} must be {text}, not {beyond}$"):
+            judged(image, step, **{field: beyond}, **changes)
+
+
+def test_one_pixel_is_asked_of_several():
+    for image, step in on_lanes(Operation.ARRAY):
+        if image.config.pixels == 1:
+            refused("one_pixel must be 0, not 1", image, step, one_pixel=1)
+
+
+def test_addresses_are_refused_by_their_own_ranges():
+    for image, step in STEPS:
+        count = len(image.records())
+        refused(f"requant_address must be 0 to {count - 1}, not {count}", image, step,
+                requant_address=count)
+        if step.operation.on_lanes:
+            count = len(image.weight_levels())
+            refused(f"weight_address must be 0 to {count - 1}, not {count}", image, step,
+                    weight_address=count)
+
+
+@pytest.mark.parametrize(("pixels", "most"), [(1, 2), (2, 2), (3, 1)])
+def test_strides_that_lanes_with_taps_have(pixels, most):
+    for image, step in on_lanes(Operation.DEPTHWISE):
+        if image.config.pixels == pixels:
+            text = "1 to 2" if most == 2 else "1"
+            refused(f"step_x must be {text}, not {most + 1}", image, step, step_x=most + 1)
+            refused("step_x must be .*, not 0", image, step, step_x=0)
+            least = image.config.preloads
+            refused(f"columns must be {least} to 1023, not {least - 1}", image, step,
+                    columns=least - 1)
+
+
+def test_columns_end_with_an_output_where_pixels_are_alone():
+    """With several a group has an output whatever the stride; with one every other column has."""
+    seen = set()
+    for image, step in on_lanes(Operation.DEPTHWISE):
+        least = image.config.preloads
+        loops = {"rows": 0, "jump_row": 0, "tiles": 0, "jump_tile": 0, "last_pixels": 1}
+        for columns in range(least, least + 4):
+            fields = {**loops, "columns": columns, "step_x": 2, "output_address": ROOM - 9}
+            if image.config.pixels == 3:
+                continue
+            if image.config.pixels == 1 and (columns - least) % 2:
+                refused(f"columns must be {least} and a multiple of 2, not {columns}", image, step,
+                        **fields)
+            else:
+                judged(image, step, **fields)
+            seen.add((image.config.pixels, columns - least))
+    assert seen == set(product((1, 2), range(4)))
+
+
+def test_tiles_stay_within_a_position():
+    """Dense tiles that read other words than the one before: to the last word, and one further."""
+    config = EngineConfig(activation_words=256, weight_words=64)
+    records = np.array([[0], [0x98]] * 12)
+    for tiles, words, distance in ((1, 1, 2), (2, 1, 2), (2, 2, 3), (1, 2, 1)):
+        last = tiles * distance + words - 1
+        for position, fits in ((last + 1, True), (last, False)):
+            step = Descriptor(
+                operation=Operation.ARRAY, per_channel=1, words=words - 1, tiles=tiles,
+                jump_tile=(distance - (words - 1)) & 0xFFFF, lane_step=position,
+                last_groups=4, output_address=200,
+            )
+            program = step.pack() + END
+            if fits:
+                check_program(program, config, weights=64, records=np.tile(records, (4, 1)))
+                continue
+            text = f"jump_tile must keep tiles within the {position} words of a position, not lead"
+            with pytest.raises(NhotError, match=f"^descriptor 0 {text} to word {last}$"):
+                check_program(program, config, weights=64, records=np.tile(records, (4, 1)))
+
+
+def test_jumps_of_loops_of_one_turn_and_of_tiles():
+    for image, step in STEPS:
+        if step.tiles == 0:
+            refused("jump_tile must be 0, not 1", image, step, jump_tile=1)
+        elif not step.operation.on_lanes:
+            other = (step.jump_tile + 1) & 0xFFFF
+            refused(f"jump_tile must be {step.jump_tile}, not {other}", image, step,
+                    jump_tile=other)
+
+
+def test_pixels_are_a_whole_number_of_words_apart():
+    image, step = next(
+        (image, step) for image, step in on_lanes(Operation.ARRAY) if step.stride_x == 2)
+    odd = step.lane_step + 1
+    refused(f"lane_step must be {step.lane_step}, not {odd}", image, step, lane_step=odd)
+
+
+def test_pixels_of_a_group_read_from_banks_of_their_own():
+    config = EngineConfig(pixels=2, activation_words=64, weight_words=16)
+    for one_pixel in (0, 1):
+        for words in (1, 2, 3, 4, 6):
+            step = Descriptor(
+                operation=Operation.ARRAY, per_channel=1, one_pixel=one_pixel, lane_step=words,
+                column_step=2 - one_pixel, last_groups=4, output_address=40,
+            )
+            program, records = step.pack() + END, np.array([[0], [0x98]] * 4)
+            if one_pixel or words % 3:
+                check_program(program, config, weights=16, records=records)
+                continue
+            text = f"lane_step must be no multiple of 3 for 2 pixels, not {words}"
+            with pytest.raises(NhotError, match=f"^descriptor 0 {text}$"):
+                check_program(program, config, weights=16, records=records)

@@ -134,7 +134,7 @@ class Check:
         step, config = self.step, self.config
         if step.operation is not Operation.DEPTHWISE:
             return
-        if config.pixels == 1 and (step.columns - config.preloads) % step.step_x:
+        if config.pixels == 1 and step.columns % step.step_x:  # behind two that are only read
             raise NhotError(
                 f"columns must be {config.preloads} and a multiple of {step.step_x}, not "
                 f"{step.columns}"
@@ -157,8 +157,6 @@ class Check:
             wanted["lane_step"] = step.stride_x * self._position_words
         if self._array and step.tiles:
             del wanted["jump_tile"]  # what a tile reads may lie behind what the one before does
-        if step.operation is Operation.ADD:
-            del wanted["jump_y"]  # from one operand to the other: wherever that lies
         for name, value in wanted.items():
             value &= 0xFFFF
             if getattr(step, name) != value:
@@ -198,10 +196,10 @@ class Check:
             (step.step_y * row, step.step_x * words), step.stride_y * row,
             step.column_step * words,
         )
-        if step.operation is Operation.ADD:
+        if step.operation is Operation.ADD:  # the other operand is wherever its jump leads
             tap, rows, columns = (step.jump_y, 0), row, words
         if step.operation is Operation.ARGMAX:
-            tap, rows, columns = (0, 0), words, 1
+            rows, columns = words, 1
         return Loops(
             words=step.words + 1, kernel=(step.kernel_y + 1, step.kernel_x + 1),
             rows=step.rows + 1, columns=step.columns + 1, tiles=step.tiles + 1,
@@ -239,7 +237,8 @@ class Check:
             )
         used = _Span(step.requant_address, step.requant_address + 2 * count - 1)
         self._within("requant_address", used, len(self.records))
-        terms = self.records[used.first + 1 : used.last + 1 : 2]
+        first = step.requant_address // 2
+        terms = self.records[1::2][first : first + count]
         bad = (terms >> (8 * step.terms) != 0) | (terms & 0x2020_2020 != 0)
         if bad.any():
             raise NhotError(
@@ -259,18 +258,17 @@ class Check:
     def _read(self) -> Iterator[_Span]:
         """Words from the first to the last that a tap inside the input may read."""
         step, words = self.step, self._position_words
-        mask = (1 << self.config.distance_bits) - 1
         if step.operation in (Operation.ADD, Operation.ARGMAX):
             size = (step.rows + 1) * self._loops().step_row
-            for tap in (0, step.jump_y)[: step.records]:
-                first = (step.input_address + tap) & mask
+            for tap in (0, step.jump_y):  # an argmax has one, and no jump
+                first = (step.input_address + tap) & 0xFFFF
                 yield _Span(first, first + size - 1)
             return
         y, x = self._last_position()
         x += (self._pixels - 1) * step.stride_x
         if x >= 0 and y >= 0:  # else all taps are in the padding
             padding = (step.pad_y * step.width + step.pad_x) * words
-            first = (step.input_address + padding) & mask
+            first = (step.input_address + padding) & 0xFFFF
             position = min(y, step.height - 1) * step.width + min(x, step.width - 1)
             yield _Span(first, first + position * words + self._last_word)
 
