@@ -14,7 +14,7 @@ from nhot.errors import NhotError
 from nhot.experiments.data import to_integers
 from nhot.formats import naf_weight, parse
 from nhot.network import Concat, ConvTranspose2d, Filters, RoundTerms, Tensor, Upsample, reference
-from nhot.quant import QuantModel, quantize
+from nhot.quant import QuantModel, quantize, to_network
 from nhot.quant.exact import ExactWeights
 from nhot.quant.layers import filters
 from nhot.quant.layers.filters import exact_type
@@ -473,3 +473,18 @@ def test_what_a_step_calls_is_part_of_it():
     traced = trace(model, torch.zeros(3, 8))
     assert [node.op for node in traced.values] == ["placeholder", "call_module"]
     assert all(isinstance(value, torch.Tensor) for value in traced.values.values())
+
+
+@pytest.mark.parametrize("format", ["2hot", "ternary", "signed-binary", "binary"])
+def test_filters_without_weights_keep_their_offsets(format):
+    """To half a step of the output: on a scale that is a fraction of one, whatever it is."""
+    offsets = torch.linspace(-3, 3, 48)
+    conv = nn.Conv2d(2, len(offsets), 1)
+    conv.weight.data[:] = 0
+    conv.bias.data[:] = offsets
+    x = samples(2, 3, 3)
+    network = to_network(quantize(conv, format, x), "offsets")
+    given = to_integers(network.input, x)
+    output = network.output
+    steps = (reference.run(network, given) - output.zero_point) - offsets.numpy() / output.scale
+    assert np.abs(steps).max() < 0.51
