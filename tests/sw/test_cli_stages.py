@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import wave
 
 import numpy as np
 import pytest
@@ -11,8 +12,12 @@ from nhot.cli import main
 from nhot.compiler import Image
 from nhot.compiler.machine import Machine
 from nhot.device import Board, Result
-from nhot.network.file import load
+from nhot.experiments.data import open_data
+from nhot.formats import parse
+from nhot.network import Conv2d, Linear, Network, Requant, Tensor, Window
+from nhot.network.file import load, save
 from nhot.report import read_report
+from nhot.stages import NetworkStage
 from nhot.testing.foreign import tflite_models
 from nhot.testing.networks import random_network
 
@@ -134,6 +139,79 @@ def test_numbers_and_anomalies(files, capsys):
     assert "Model must give 16 numbers" in capsys.readouterr().err
 
 
+def test_sounds(tmp_path, monkeypatch, capsys):
+    """An autoencoder on ToyADMOS: the score of a recording is the mean of its vectors'."""
+    pytest.importorskip("scipy")
+    monkeypatch.chdir(tmp_path)
+    random, rate = np.random.default_rng(0), 16_000
+    for name, loud in (("train/normal_id_01_0", 1), ("test/normal_id_01_1", 1),
+                       ("test/normal_id_01_2", 2), ("test/anomaly_id_01_0", 50),
+                       ("test/anomaly_id_01_1", 1)):
+        path = tmp_path / f"{name}.wav"
+        path.parent.mkdir(exist_ok=True)
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(rate)
+            file.writeframes(random.normal(0, 100 * loud, 6 * rate).astype("<i2").tobytes())
+    save(autoencoder(), "net.onnx")
+    facts = evaluated(capsys, "net.onnx", "--data", str(tmp_path))
+    assert (facts["task"], facts["metric"], facts["samples"]) == ("anomalies", "AUC", 4)
+    stage, recordings = NetworkStage(autoencoder()), open_data(tmp_path).test
+    scores = [((stage.outputs(x)[:, 0, 0] - x) ** 2).mean() for x, _ in recordings]
+    pairs = [scores[one] > scores[other] for one in (2, 3) for other in (0, 1)]
+    assert facts["value"] == np.mean(pairs)
+    assert 0 < facts["value"] < 1
+    assert facts["figures"]["mean score of anomalies"] == pytest.approx(np.mean(scores[2:]))
+    facts = compared(capsys, 0, "net.onnx", "net.onnx", "--samples", "3", data=str(tmp_path))
+    assert facts["samples"] == 3
+
+
+def autoencoder():
+    """One dense layer that gives back half of its input."""
+    grid = {"shape": (1, 1, 640), "signed": True, "scale": 0.5}
+    return Network(name="half", input=Tensor(name="input", **grid), nodes=(Linear(
+        inputs=("input",), output=Tensor(name="output", **grid), format=parse("int8"),
+        weights=np.eye(640, dtype=np.int64), bias=np.zeros(640, np.int64),
+        requant=Requant.from_scale([0.5] * 640, zero_point=0, low=-128, high=127),
+    ),))
+
+
+def test_photographs(tmp_path, monkeypatch, capsys):
+    """Objects of COCO, in photographs that are brought to the size of the network's input."""
+    pytest.importorskip("pycocotools")
+    pictures = pytest.importorskip("PIL.Image")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "images").mkdir()
+    boxes = []
+    for number in range(3):
+        pictures.new("RGB", (96, 64), (number, 0, 0)).save(f"images/{number}.png")
+        boxes.append({"id": number + 1, "image_id": number, "category_id": 0, "iscrowd": 0,
+                      "bbox": [8, 8, 30 + number, 40]})
+    for split in ("train", "test"):
+        (tmp_path / f"{split}.json").write_text(json.dumps({
+            "images": [{"id": one, "file_name": f"{one}.png", "width": 96, "height": 64}
+                       for one in range(3)],
+            "categories": [{"id": 0, "name": "dot"}], "annotations": boxes,
+        }), encoding="utf-8")
+    save(blind(), "net.onnx")
+    facts = evaluated(capsys, "net.onnx", "--data", str(tmp_path))
+    assert (facts["task"], facts["metric"], facts["samples"]) == ("objects", "mAP", 3)
+    assert facts["value"] == 0  # it has seen nothing
+    assert set(facts["figures"]) == {"AP50", "AP75", "AP of dot"}
+
+
+def blind():
+    """Maps of nothing, a quarter of the size of pictures of 32 x 48."""
+    return Network(
+        name="blind", input=Tensor(name="input", shape=(32, 48, 3), scale=1 / 255), nodes=(Conv2d(
+            inputs=("input",), format=parse("int8"), weights=np.zeros((5, 4, 4, 3), np.int64),
+            output=Tensor(name="maps", shape=(8, 12, 5), signed=True, scale=0.1),
+            bias=np.array([-100, 0, 0, 0, 0]), window=Window(kernel=(4, 4), stride=(4, 4)),
+            requant=Requant.from_scale([1.0] * 5, zero_point=0, low=-128, high=127),
+        ),))
+
+
 def test_a_model_of_another_tool(tmp_path, monkeypatch, capsys):
     pytest.importorskip("ai_edge_litert")
     monkeypatch.chdir(tmp_path)
@@ -151,8 +229,8 @@ def test_a_model_of_another_tool(tmp_path, monkeypatch, capsys):
     assert np.abs(np.subtract(network["confusion"], facts["confusion"])).sum() <= 2
 
 
-def compared(capsys, code, *arguments):
-    assert main(["compare", *arguments, "--data", "data.npz", "--json"]) == code
+def compared(capsys, code, *arguments, data="data.npz"):
+    assert main(["compare", *arguments, "--data", data, "--json"]) == code
     return json.loads(capsys.readouterr().out)
 
 
@@ -252,8 +330,6 @@ def test_refusals(files, capsys, arguments, text):
 
 
 def test_an_image_of_another_network(files, tmp_path, capsys):
-    from nhot.network.file import save
-
     save(random_network(1), tmp_path / "other.onnx")
     assert main(["evaluate", "net.img", "--network", str(tmp_path / "other.onnx"), "--data",
                  "data.npz"]) == 2
