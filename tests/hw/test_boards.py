@@ -69,11 +69,18 @@ def test_unknown_names_are_answered_with_the_known_ones():
         ({"configuration": ""}, "Configuration name must be"),
         ({"clock_hz": 0}, "Engine clock must be"),
         ({"clock_hz": 12e6}, "Engine clock must be"),
+        ({"clock_hz": 999_999}, "Engine clock must be 1 to 400 MHz, not 999999 Hz"),
+        ({"clock_hz": 400_000_001}, "Engine clock must be 1 to 400 MHz, not 400000001 Hz"),
     ],
 )
 def test_bad_targets_are_refused(change, message):
     with pytest.raises(NhotError, match=message):
         replace(target("icebreaker"), **change)
+
+
+@pytest.mark.parametrize("clock_hz", [1_000_000, 400_000_000])
+def test_clocks_at_their_limits(clock_hz):
+    assert replace(target("icebreaker"), clock_hz=clock_hz).clock_hz == clock_hz
 
 
 def test_target_without_a_config_is_refused():

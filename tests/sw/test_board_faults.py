@@ -201,3 +201,45 @@ def test_an_unknown_fault_is_an_error_of_the_device():
     payload[2] = 9
     with pytest.raises(DeviceError, match="Fault must be 0 to 3, not 9"):
         State.from_bytes(bytes(payload))
+
+
+def answered(sent):
+    """A line that answers whatever comes, and keeps each batch of frames."""
+    def answer(data):
+        sent.append(data)
+        return b"".join(
+            Response(opcode=request.opcode, sequence=request.sequence).to_bytes()
+            for request in (Request.from_bytes(frame) for frame in data.split(b"\0") if frame)
+        )
+
+    return LoopbackTransport(answer)
+
+
+@pytest.mark.parametrize(("payloads", "batches"), [
+    ((242, 242), [510]), ((242, 243), [255, 256]), ((0,) * 39, [507]), ((0,) * 40, [507, 13]),
+    ((112,) * 5, [500, 125]), ((0, 242, 229, 1), [510, 14]),
+])
+def test_as_many_are_under_way_as_the_queue_holds(payloads, batches):
+    """A frame has 13 bytes more than its payload; the queue holds 511, one of them a delimiter."""
+    sent = []
+    link = Link(answered(sent))
+    requests = [
+        Request(opcode=Opcode.WRITE, length=size, payload=bytes([7]) * size) for size in payloads
+    ]
+    assert len(list(link.pipeline(requests))) == len(payloads)
+    assert [len(batch) for batch in sent] == batches
+    assert link.repeated == 0
+
+
+def test_what_has_no_delimiter_is_not_kept_for_ever():
+    link = Link(LoopbackTransport(lambda data: bytes([1]) * 700), timeout=0.01, tries=3)
+    with pytest.raises(DeviceError, match="did not in 3 tries"):
+        link.request(Request(opcode=Opcode.STATUS))
+    assert len(link._received) == 1024
+
+
+def test_the_documented_patience():
+    """docs/protocol.md: half a second, five times."""
+    link = Link(answered([]))
+    assert (link.timeout, link.tries) == (0.5, 5)
+    assert Board(LoopbackTransport(model().answer)).link.timeout == 0.5

@@ -324,6 +324,16 @@ def test_operators_are_those_of_the_package():
         to_bytes(made)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_biases_are_held_to_32_bits(sign):
+    """A filter's sign may be folded into its bias, so that the least is the negative of the most.
+    """
+    most = 2**31 - 1
+    assert conv(bias=np.array([0, sign * most])).bias[1] == sign * most
+    with pytest.raises(NhotError, match="bias must have at most 32 bits"):
+        conv(bias=np.array([0, sign * (most + 1)]))
+
+
 @pytest.mark.parametrize(("size", "fits"), [(66_311, True), (66_312, False)])
 def test_products_are_held_to_62_bits(size, fits):
     """255 * 127 * 66,311 is the most below 2^31, and the multiplier is 2^31."""

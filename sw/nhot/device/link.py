@@ -12,7 +12,6 @@ from nhot.errors import DeviceError
 
 __all__ = ["Link"]
 
-_OUTSTANDING = 64  # requests; of 256, so that a late answer is not taken for that of a new one
 _LONGEST_FRAME = 1024  # bytes without a delimiter that are kept
 
 
@@ -148,11 +147,13 @@ class Link:
 
 
 def _fits(pending: list[_Pending], item: _Pending) -> bool:
-    """Whether the board's queue has room, and for the delimiter before a repetition."""
+    """Whether the board's queue has room, and for the delimiter before a repetition.
+
+    It holds 39 of the shortest frames. As numbers come again after 256, a late answer is not taken
+    for that of a new request.
+    """
     used = sum(len(other.frame) for other in pending)
-    return not pending or (
-        len(pending) < _OUTSTANDING and used + len(item.frame) < BUFFER_BYTES
-    )
+    return not pending or used + len(item.frame) < BUFFER_BYTES
 
 
 def _answers(response: Response, request: Request) -> bool:
