@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from nhot.frontends.conventions import same_window
 from nhot.network import Network, Tensor, Window
 from nhot.network.node import Node
 
-__all__ = ["Converter", "Exported", "to_tflite"]
+__all__ = ["Converter", "Exported", "stored", "to_tflite"]
 
 _SAME, _VALID = 0, 1
 
@@ -181,8 +181,3 @@ class Converter:
 def stored(tensor: Tensor, value: int) -> int:
     """An integer of ``tensor`` as a signed byte."""
     return value + shift(tensor)
-
-
-def plain(window: Window) -> Window:
-    """``window`` without its padding."""
-    return replace(window, padding=(0, 0, 0, 0))

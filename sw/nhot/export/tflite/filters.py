@@ -14,7 +14,7 @@ from nhot.network.node import Node
 from nhot.network.qdq_filters import NO_SCALE, positive_filters
 from nhot.network.requant import SHIFT
 
-__all__ = ["Constants", "constants", "single", "spread"]
+__all__ = ["Constants", "constants", "depthwise", "ones", "single", "spread"]
 
 Bytes = NDArray[np.int8]
 
