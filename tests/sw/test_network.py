@@ -324,6 +324,23 @@ def test_operators_are_those_of_the_package():
         to_bytes(made)
 
 
+@pytest.mark.parametrize(("signed", "low", "high"), [(False, 0, 255), (True, -128, 127)])
+def test_the_first_value_out_of_range_is_named(signed, low, high):
+    tensor = Tensor(name="x", shape=(1, 2, 2), signed=signed)
+    values = np.array([[[[low, high], [high, low]]]])
+    tensor.check(values)
+    for value in (low - 1, high + 1):
+        wrong = values.copy()
+        wrong[0, 0, 1, 0] = value
+        text = rf"'x' at index \(0, 0, 1, 0\) must be {low} to {high}, not {value}$"
+        with pytest.raises(NhotError, match=text):
+            tensor.check(wrong)
+    with pytest.raises(NhotError, match="Tensor 'x' must hold integers, not float64"):
+        tensor.check(values.astype(float))
+    with pytest.raises(NhotError, match=r"must have shape \(batch, 1, 2, 2\), not \(1, 2, 2\)"):
+        tensor.check(values[0])
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_biases_are_held_to_32_bits(sign):
     """A filter's sign may be folded into its bias, so that the least is the negative of the most.
