@@ -208,7 +208,10 @@ def answered(sent):
     def answer(data):
         sent.append(data)
         return b"".join(
-            Response(opcode=request.opcode, sequence=request.sequence).to_bytes()
+            Response(
+                opcode=request.opcode, sequence=request.sequence,
+                payload=bytes(request.answer_bytes),
+            ).to_bytes()
             for request in (Request.from_bytes(frame) for frame in data.split(b"\0") if frame)
         )
 
@@ -243,3 +246,26 @@ def test_the_documented_patience():
     link = Link(answered([]))
     assert (link.timeout, link.tries) == (0.5, 5)
     assert Board(LoopbackTransport(model().answer)).link.timeout == 0.5
+
+
+def numbers_of(link, sent, opcodes):
+    """The sequence numbers that a link gives to requests."""
+    list(link.pipeline([Request(opcode=opcode) for opcode in opcodes]))
+    frames = b"".join(sent).split(b"\0")[:-1]
+    return [Request.from_bytes(frame).sequence for frame in frames]
+
+
+def test_requests_are_numbered_one_after_the_other():
+    sent = []
+    numbers = numbers_of(Link(answered(sent)), sent, [Opcode.STATUS] * 600)
+    assert numbers == [(1 + index) % 256 for index in range(600)]
+
+
+@pytest.mark.parametrize(("between", "last"), [(254, 0), (255, 2), (256, 2), (511, 2)])
+def test_two_runs_in_a_row_have_numbers_of_their_own(between, last):
+    """The board takes a RUN of the number of the one before for that one."""
+    sent = []
+    opcodes = [Opcode.RUN, *[Opcode.STATUS] * between, Opcode.RUN]
+    numbers = numbers_of(Link(answered(sent)), sent, opcodes)
+    assert (numbers[0], numbers[-1]) == (1, last)
+    assert numbers[:-1] == [(1 + index) % 256 for index in range(between + 1)]

@@ -74,6 +74,7 @@ def test_the_documented_frame():
     assert frame.hex(" ") == "07 02 07 03 02 01 04 02 10 07 20 30 df 22 3d 74 00"
     bare = Request(opcode=Opcode.STATUS, sequence=7)
     assert unseal(bare.to_bytes()[:-1]) == bytes([Opcode.STATUS, 7, 0, 0, 0, 0, 0])
+    assert unseal(Request(opcode=Opcode.HELLO).to_bytes()[:-1]) == bytes([1, *[0] * 6])
     answer = Response(opcode=Opcode.WRITE, sequence=7)
     assert answer.to_bytes().hex(" ") == "03 82 07 05 3b 80 b1 52 00"
 
