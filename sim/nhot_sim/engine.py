@@ -116,12 +116,12 @@ class EngineSimulation:
             ctx.set(engine.activations.row(place.address + word), value)
 
     async def _start(self, ctx, engine, progress):  # type: ignore[no-untyped-def]
-        ctx.set(engine.i_limit, 0xFFFF)
-        ctx.set(engine.i_start, 1)
+        ctx.set(engine.host.limit, 0xFFFF)
+        ctx.set(engine.host.start, 1)
         await ctx.tick()
-        ctx.set(engine.i_start, 0)
+        ctx.set(engine.host.start, 0)
         for cycle in range(self.limit + 1):
-            if not ctx.get(engine.o_busy):
+            if not ctx.get(engine.host.busy):
                 break
             if cycle % _LOOK == _LOOK - 1:
                 progress.step(_LOOK)
@@ -129,11 +129,11 @@ class EngineSimulation:
             await ctx.tick()
         else:
             raise MismatchError(f"Run must end within {self.limit} cycles")
-        self.cycles, self.stalls = ctx.get(engine.o_cycles), ctx.get(engine.o_stalls)
-        if fault := ctx.get(engine.o_fault):
+        self.cycles, self.stalls = ctx.get(engine.host.cycles), ctx.get(engine.host.stalls)
+        if fault := ctx.get(engine.host.fault):
             raise MismatchError(
                 f"Run must reach its END, but stopped after {self.cycles} cycles in layer "
-                f"{ctx.get(engine.o_layer)}: {Fault(fault).name}"
+                f"{ctx.get(engine.host.layers)}: {Fault(fault).name}"
             )
 
     def _check_collision(self, ctx, engine):  # type: ignore[no-untyped-def]
@@ -157,21 +157,21 @@ class EngineSimulation:
         return outputs
 
     async def _access(self, ctx, engine, write, region, address, length):  # type: ignore[no-untyped-def]
-        ctx.set(engine.i_access.payload, {
+        ctx.set(engine.host.access.payload, {
             "write": write, "region": region, "address": address, "length": length,
         })
-        ctx.set(engine.i_access.valid, 1)
-        await ctx.tick().until(engine.i_access.ready)
-        ctx.set(engine.i_access.valid, 0)
+        ctx.set(engine.host.access.valid, 1)
+        await ctx.tick().until(engine.host.access.ready)
+        ctx.set(engine.host.access.valid, 0)
 
     async def _write(self, ctx, engine, region, address, data):  # type: ignore[no-untyped-def]
         for start, first, length in accesses(self.image.config, region, address, len(data)):
             await self._access(ctx, engine, 1, region, start, length)
             for byte in data[first : first + length]:
-                ctx.set(engine.i_data.payload, byte)
-                ctx.set(engine.i_data.valid, 1)
-                await ctx.tick().until(engine.i_data.ready)
-            ctx.set(engine.i_data.valid, 0)
+                ctx.set(engine.host.write.payload, byte)
+                ctx.set(engine.host.write.valid, 1)
+                await ctx.tick().until(engine.host.write.ready)
+            ctx.set(engine.host.write.valid, 0)
         for _ in range(16):  # the last word is still being stored
             await ctx.tick()
 
@@ -179,14 +179,14 @@ class EngineSimulation:
         data = bytearray()
         for start, first, count in accesses(self.image.config, region, address, length):
             await self._access(ctx, engine, 0, region, start, count)
-            ctx.set(engine.o_data.ready, 1)
+            ctx.set(engine.host.read.ready, 1)
             while len(data) < first + count:
                 _, _, valid, byte = await ctx.tick().sample(
-                    engine.o_data.valid, engine.o_data.payload
+                    engine.host.read.valid, engine.host.read.payload
                 )
                 if valid:
                     data.append(byte)
-            ctx.set(engine.o_data.ready, 0)
+            ctx.set(engine.host.read.ready, 0)
         return bytes(data)
 
 

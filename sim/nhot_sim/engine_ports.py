@@ -19,7 +19,7 @@ class EnginePorts(wiring.Component):
     clk : In
     access, access_valid, access_ready, data, data_valid, data_ready : the streams to the engine
     answer, answer_valid, answer_ready : the stream from it
-    start, limit, busy, cycles, stalls, fault, layer : as the engine has them
+    start, limit, busy, cycles, stalls, fault, layers : as the engine has them
     """
 
     def __init__(self, config: EngineConfig):
@@ -31,18 +31,17 @@ class EnginePorts(wiring.Component):
 
     def _pairs(self):
         """Each port's name, what it is of the engine, and whether it leads to it."""
-        engine = self.engine
+        host = self.engine.host
         for name, stream, to_engine in (
-            ("access", engine.i_access, True), ("data", engine.i_data, True),
-            ("answer", engine.o_data, False),
+            ("access", host.access, True), ("data", host.write, True), ("answer", host.read, False),
         ):
             yield name, Value.cast(stream.payload), to_engine
             yield f"{name}_valid", stream.valid, to_engine
             yield f"{name}_ready", stream.ready, not to_engine
-        yield "start", engine.i_start, True
-        yield "limit", engine.i_limit, True
-        for name in ("busy", "cycles", "stalls", "fault", "layer"):
-            yield name, getattr(engine, f"o_{name}"), False
+        yield "start", host.start, True
+        yield "limit", host.limit, True
+        for name in ("busy", "cycles", "stalls", "fault", "layers"):
+            yield name, getattr(host, name), False
 
     def elaborate(self, platform):
         m = Module()

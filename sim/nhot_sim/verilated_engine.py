@@ -15,6 +15,7 @@ from nhot.closing import Closing
 from nhot.contract.config import EngineConfig
 from nhot.contract.program import Fault, Region
 from nhot.errors import DeviceError
+from nhot_hw.engine.host import AccessLayout
 from nhot_sim.engine import accesses
 
 __all__ = ["EngineRun", "VerilatedEngine"]
@@ -103,7 +104,8 @@ class VerilatedEngine(Closing):
 
 
 def _payload(write: bool, region: Region, address: int, length: int) -> int:
-    return int(write) | region << 1 | address << 5 | length << 21
+    access = {"write": write, "region": region, "address": address, "length": length}
+    return AccessLayout.const(access).as_bits()
 
 
 def _gone() -> DeviceError:

@@ -65,18 +65,19 @@ def run(config: EngineConfig, *programs: list[Descriptor], limit: int = 8) -> li
             for index in range(config.program_words):
                 word = int.from_bytes(data[4 * index : 4 * index + 4], "little")
                 ctx.set(engine.program.row(index), word)
-            ctx.set(engine.i_limit, limit)
-            ctx.set(engine.i_start, 1)
+            ctx.set(engine.host.limit, limit)
+            ctx.set(engine.host.start, 1)
             await ctx.tick()
-            ctx.set(engine.i_start, 0)
+            ctx.set(engine.host.start, 0)
             for _ in range(5000):
-                if not ctx.get(engine.o_busy):
+                if not ctx.get(engine.host.busy):
                     break
                 await ctx.tick()
             else:
                 raise AssertionError("a run must end")
             results.append((
-                Fault(ctx.get(engine.o_fault)), ctx.get(engine.o_layer), ctx.get(engine.o_cycles),
+                Fault(ctx.get(engine.host.fault)), ctx.get(engine.host.layers),
+                ctx.get(engine.host.cycles),
             ))
 
     simulator = Simulator(engine)

@@ -49,31 +49,31 @@ class Engine:
 
     async def pulses(self, ctx):
         dut, left = self.dut, 0
-        ctx.set(dut.i_cycles, CYCLES)
-        ctx.set(dut.i_stalls, STALLS)
+        ctx.set(dut.engine.cycles, CYCLES)
+        ctx.set(dut.engine.stalls, STALLS)
         while True:
             _, _, start, reset, limit = await ctx.tick().sample(
-                dut.o_start, dut.o_reset, dut.o_limit
+                dut.engine.start, dut.engine.reset, dut.engine.limit
             )
             self.starts += start
             if start:
                 last = finish(limit)
-                ctx.set(dut.i_fault, last.fault)
-                ctx.set(dut.i_layer, last.layer)
+                ctx.set(dut.engine.fault, last.fault)
+                ctx.set(dut.engine.layers, last.layer)
             self.resets += reset
             left = 0 if reset else self.busy_cycles if start else max(left - 1, 0)
-            ctx.set(dut.i_busy, left > 0)
+            ctx.set(dut.engine.busy, left > 0)
 
     async def accesses(self, ctx):
         dut = self.dut
         while True:
-            ctx.set(dut.o_access.ready, 1)
+            ctx.set(dut.engine.access.ready, 1)
             valid = False
             while not valid:
                 _, _, valid, access = await ctx.tick().sample(
-                    dut.o_access.valid, dut.o_access.payload
+                    dut.engine.access.valid, dut.engine.access.payload
                 )
-            ctx.set(dut.o_access.ready, 0)
+            ctx.set(dut.engine.access.ready, 0)
             if access.write:
                 data = [await self._take(ctx) for _ in range(access.length)]
                 self.memory.write(access.region, access.address, bytes(data))
@@ -85,23 +85,23 @@ class Engine:
         valid = ready = False
         while not (valid and ready):
             ready = self.random.random() >= self.stall
-            ctx.set(self.dut.o_data.ready, ready)
+            ctx.set(self.dut.engine.write.ready, ready)
             _, _, valid, byte = await ctx.tick().sample(
-                self.dut.o_data.valid, self.dut.o_data.payload
+                self.dut.engine.write.valid, self.dut.engine.write.payload
             )
-        ctx.set(self.dut.o_data.ready, 0)
+        ctx.set(self.dut.engine.write.ready, 0)
         return byte
 
     async def _give(self, ctx, byte):
         while self.random.random() < self.stall:
-            ctx.set(self.dut.i_data.payload, self.random.getrandbits(8))
+            ctx.set(self.dut.engine.read.payload, self.random.getrandbits(8))
             await ctx.tick()
-        ctx.set(self.dut.i_data.payload, byte)
-        ctx.set(self.dut.i_data.valid, 1)
+        ctx.set(self.dut.engine.read.payload, byte)
+        ctx.set(self.dut.engine.read.valid, 1)
         ready = False
         while not ready:
-            _, _, ready = await ctx.tick().sample(self.dut.i_data.ready)
-        ctx.set(self.dut.i_data.valid, 0)
+            _, _, ready = await ctx.tick().sample(self.dut.engine.read.ready)
+        ctx.set(self.dut.engine.read.valid, 0)
 
 
 def serve(wire: bytes, answers: int, **options) -> tuple[list[bytes], Engine]:

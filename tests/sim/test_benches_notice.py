@@ -193,23 +193,24 @@ FAULTS = {
     "engine, first value": Fault("tb_engine", LAYERS, _reference(0), "must be .* in the Verilog"),
     "engine, last value": Fault("tb_engine", LAYERS, _reference(-1), "must be .* in the Verilog"),
     "engine, cycles": Fault(
-        "tb_engine", LAYERS, _engine("o_cycles"), r"Run must take \d+ cycles, not"
+        "tb_engine", LAYERS, _engine("host", "cycles"), r"Run must take \d+ cycles, not"
     ),
     "engine, no start": Fault(
-        "tb_engine", LAYERS, _engine("i_start", change=cut), "Engine must be busy"
+        "tb_engine", LAYERS, _engine("host", "start", change=cut), "Engine must be busy"
     ),
     "engine, no end": Fault(
-        "tb_engine", LAYERS, _engine("o_busy", change=stuck), r"Run must end within \d+ cycles"
+        "tb_engine", LAYERS, _engine("host", "busy", change=stuck),
+        r"Run must end within \d+ cycles",
     ),
     "engine, deaf to ready": Fault(
-        "tb_engine", LAYERS, _engine("o_data", "ready", change=stuck, pause=0.4),
-        "o_data must offer 0x.* until ready",
+        "tb_engine", LAYERS, _engine("host", "read", "ready", change=stuck, pause=0.4),
+        "host__read must offer 0x.* until ready",
     ),
     "engine, no reset": Fault(
-        "tb_engine", RESET, _engine("i_reset", change=cut), "assert dut.o_busy.value == 0"
+        "tb_engine", RESET, _engine("host", "reset", change=cut), "assert dut.host__busy.value == 0"
     ),
     "engine, weights": Fault(
-        "tb_engine", RESET, _engine("o_data", "payload"), "Arrays are not equal"
+        "tb_engine", RESET, _engine("host", "read", "payload"), "Arrays are not equal"
     ),
     "link, answer": Fault("tb_link", ANSWERS, _link(OtherTarget), r"quiet\(\) == expected"),
     "link, bytes": Fault("tb_link", ANSWERS, _link(NarrowMemory), r"payload == bytes\(model"),
@@ -291,11 +292,13 @@ LINKS = {
     "numpy": ("reference == image", _other_machine, "must be -?[0-9]+, not .* in the image"),
     "outputs": ("reference == Amaranth", _other_requantiser, "must be .* in the Amaranth"),
     "cycles": ("reference == Amaranth", _other_cycles, "Run must take 5000 cycles, not"),
-    "bytes": ("reference == Verilog", _other_verilog("o_data", "payload"), "in the Verilog"),
-    "clock": ("reference == Verilog", _other_verilog("o_cycles"), "Run must take [0-9]+ cycles"),
+    "bytes": ("reference == Verilog", _other_verilog("host", "read", "payload"), "in the Verilog"),
+    "clock": (
+        "reference == Verilog", _other_verilog("host", "cycles"), "Run must take [0-9]+ cycles",
+    ),
     "pauses": (
-        "reference == Verilog", _other_verilog("o_data", "ready", change=stuck),
-        "o_data must offer 0x.* until ready",
+        "reference == Verilog", _other_verilog("host", "read", "ready", change=stuck),
+        "host__read must offer 0x.* until ready",
     ),
 }
 

@@ -36,8 +36,8 @@ def test_what_is_missing_is_printed(capsys):
 def test_toggles_are_those_of_named_signals(capsys):
     text = "# SystemC::Coverage-3\n" + "".join(POINT.format(*one) for one in [
         ("busy:0->1", 3), ("busy:1->0", 0), ("word[3]:0->1", 7), ("word[3]:1->0", 6),
-        ("rst:0->1", 0), ("__02417[2]:0->1", 0), ("o_cycles[30]:0->1", 0),
-        ("i_access___05Fpayload__02elength[0]:0->1", 5),
+        ("rst:0->1", 0), ("__02417[2]:0->1", 0), ("host__cycles[30]:0->1", 0),
+        ("host___05Faccess___05Fpayload__02elength[0]:0->1", 5),
     ])
     (module,) = read_toggles(text)
     assert module.module == "inner.engine"
@@ -65,8 +65,8 @@ def test_constant_bits_follow_from_the_sizes():
     found = constant_bits(EngineConfig(activation_words=1024, program_words=256))
     assert "descriptor.columns[10]" in found
     assert "descriptor.columns[9]" not in found
-    assert "o_layer[5]" in found
-    assert "o_layer[3]" not in found
+    assert "host__layers[5]" in found
+    assert "host__layers[3]" not in found
     more = constant_bits(EngineConfig(activation_words=2048, program_words=256))
     assert "descriptor.columns[10]" not in more
 

@@ -53,14 +53,8 @@ class EngineCore(wiring.Component):
         m.submodules.server = server = self._server
         connect(m, flipped(self.i), server.i)
         connect(m, server.o, flipped(self.o))
-        connect(m, server.o_access, engine.i_access)
-        connect(m, server.o_data, engine.i_data)
-        connect(m, engine.o_data, server.i_data)
-        for name in ("start", "limit", "reset"):
-            m.d.comb += getattr(engine, f"i_{name}").eq(getattr(server, f"o_{name}"))
-        for name in ("busy", "cycles", "stalls", "fault", "layer"):
-            m.d.comb += getattr(server, f"i_{name}").eq(getattr(engine, f"o_{name}"))
-        m.d.comb += self.busy.eq(engine.o_busy)
+        connect(m, server.engine, engine.host)
+        m.d.comb += self.busy.eq(engine.host.busy)
         return m
 
 

@@ -8,6 +8,7 @@ from amaranth.lib.memory import Memory, MemoryData
 from amaranth.lib.wiring import In, Out
 
 from nhot.contract.config import EngineConfig
+from nhot_hw.engine.host import WordAddress
 
 __all__ = ["ActivationMemory", "BankAddress", "residue"]
 
@@ -40,9 +41,9 @@ class ActivationMemory(wiring.Component):
         ]
         super().__init__({
             "i_write": In(config.inputs),
-            "i_write_address": In(16),
+            "i_write_address": In(WordAddress),
             "i_write_data": In(8 * config.inputs),
-            "i_address": In(data.ArrayLayout(unsigned(16), config.pixels)),
+            "i_address": In(data.ArrayLayout(WordAddress, config.pixels)),
             "i_used": In(config.pixels),
             "o_words": Out(data.ArrayLayout(unsigned(8 * config.inputs), config.pixels)),
         })
@@ -121,14 +122,14 @@ class BankAddress(wiring.Component):
 
     Members
     -------
-    i_address : In(16), of which as many bits count as an activation address has
+    i_address : In(WordAddress), of which as many bits count as an activation address has
     o_bank, o_place : Out, of the address of the cycle before
     """
 
     def __init__(self, config: EngineConfig):
         self.config = config
         super().__init__({
-            "i_address": In(16),
+            "i_address": In(WordAddress),
             "o_bank": Out(range(config.banks)),
             "o_place": Out(range(config.bank_words)),
         })

@@ -1,16 +1,19 @@
 """The index of the largest channel."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot.contract.config import EngineConfig
 
-__all__ = ["ArgMax"]
+__all__ = ["ArgMax", "ChannelIndex"]
+
+ChannelIndex = unsigned(16)
+"""Which channel is the largest, as it is written: two bytes."""
 
 _NONE = -129  # loses against any byte
 
-_Candidate = data.StructLayout({"value": signed(9), "index": 16})
+_Candidate = data.StructLayout({"value": signed(9), "index": ChannelIndex})
 
 
 class ArgMax(wiring.Component):
@@ -32,9 +35,9 @@ class ArgMax(wiring.Component):
             "i_valid": In(1),
             "i_y": In(data.ArrayLayout(signed(8), config.requantisers)),
             "i_row_end": In(1),
-            "i_channels": In(16),
+            "i_channels": In(ChannelIndex),
             "o_valid": Out(1),
-            "o_index": Out(16),
+            "o_index": Out(ChannelIndex),
         })
 
     def elaborate(self, platform):

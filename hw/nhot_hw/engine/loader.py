@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from nhot.contract.config import EngineConfig
 from nhot.contract.program import Region
-from nhot_hw.engine.access import AccessLayout
 from nhot_hw.engine.decoder import CodeDecoder
+from nhot_hw.engine.host import AccessLayout, WordAddress
 
 __all__ = ["Loader", "word_bytes"]
 
@@ -50,7 +50,7 @@ class Loader(wiring.Component):
             "i_data": In(stream.Signature(8)),
             "o_data": Out(stream.Signature(8)),
             "o_write": Out(len(Region)),
-            "o_address": Out(16),
+            "o_address": Out(WordAddress),
             "o_word": Out(self.plain_bits),  # a region's word is in the top bytes
             "o_weights": Out(config.weight_word_bits),
             "i_words": In(data.ArrayLayout(unsigned(self.plain_bits), len(Region))),
@@ -59,7 +59,7 @@ class Loader(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        region = Signal(4)
+        region = Signal(Region)
         left = Signal(16)  # bytes
         places = max(self.plain_bits // 8, self.config.word_codes)
         place = Signal(range(places + 1))  # bytes, or codes, of the present word
@@ -113,7 +113,7 @@ class Loader(wiring.Component):
     def _last_byte(self, region):
         """Index of the last byte of a word of ``region``."""
         sizes = [self.word_bytes.get(r, 1) - 1 for r in Region]
-        return Array(sizes + [0] * (16 - len(sizes)))[region]
+        return Array(sizes + [0] * (2 ** len(region) - len(sizes)))[region]
 
     def _write_plain(self, m, region, left, place, plain, write, advance):
         with m.State("Write"):

@@ -6,6 +6,7 @@ from amaranth.lib.memory import Memory, MemoryData
 from amaranth.lib.wiring import In, Out
 
 from nhot.contract.memories import parts
+from nhot_hw.engine.host import WordAddress
 
 __all__ = ["WordMemory"]
 
@@ -38,9 +39,9 @@ class WordMemory(wiring.Component):
         ]
         super().__init__({
             "i_write": In(1),
-            "i_write_address": In(16),
+            "i_write_address": In(WordAddress),
             "i_write_data": In(width),
-            "i_address": In(16),
+            "i_address": In(WordAddress),
             "o_word": Out(width),
         })
 

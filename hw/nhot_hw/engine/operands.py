@@ -1,14 +1,18 @@
 """What the lanes work on: the same word for all of them, or each the taps of its own channel."""
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot.contract.config import DEPTHWISE_KERNEL, DEPTHWISE_TAPS, EngineConfig
+from nhot_hw.delay import delayed
 
 __all__ = ["Operands"]
+
+_CHOICES = 8  # at most so many cycles pass until the last filter knows of a layer's role: half of
+# those in which its descriptor is fetched
 
 
 class Operands(wiring.Component):
@@ -19,12 +23,16 @@ class Operands(wiring.Component):
     gives T columns a pixel group, three words each; the last columns stay here, so that a word is
     read once for the outputs of a row. Tap (y, x) of a pixel is input ``3 x + y`` of its lanes.
 
+    Each lane has registers of its own behind the choice, so that a bit of a word need not reach the
+    shifters of all filters in one cycle, nor need the bit that chooses: that one passes a register
+    every few filters, for which there is time, as it only changes while no step is under way.
+
     Members
     -------
     i_valid, i_words : a step, and its T words of S signed bytes
-    i_depthwise : the role of the lanes, a cycle later
+    i_depthwise : the role of the lanes, from some cycles before the first step of a layer on
     o_word : the first pixel's word, in the next cycle
-    o_x : Out(T pixels x P filters x S signed bytes), in the next cycle
+    o_x : Out(T pixels x P filters x S signed bytes), in the one after it
     """
 
     def __init__(self, config: EngineConfig):
@@ -55,15 +63,23 @@ class Operands(wiring.Component):
                 m.d.sync += [old.eq(new) for new, old in pairwise(words)]
             held.append(words)
         m.d.comb += self.o_word.eq(held[0][0])
-        for t in range(config.pixels):
-            for p in range(config.filters):
-                for s in range(config.inputs):
-                    operand = held[t][0][s]
-                    if s < DEPTHWISE_TAPS:
-                        pixel, age = self._tap(t, s)
-                        operand = Mux(self.i_depthwise, held[pixel][age][p], operand)
-                    m.d.comb += self.o_x[t][p][s].eq(operand)
+        for p, depthwise in enumerate(self._choices(m)):
+            for t, s in product(range(config.pixels), range(config.inputs)):
+                # Where there is no tap, weights are zero. A channel of the filter's own even so:
+                # equal registers of all filters would be made one again.
+                pixel, age = self._tap(t, s) if s < DEPTHWISE_TAPS else (t, 0)
+                m.d.sync += self.o_x[t][p][s].eq(
+                    Mux(depthwise, held[pixel][age][p], held[t][0][s])
+                )
         return m
+
+    def _choices(self, m):
+        """The role, for each filter; a cycle later every few of them."""
+        choice = self.i_depthwise
+        for p in range(self.config.filters):
+            if p and p % -(-self.config.filters // _CHOICES) == 0:
+                choice = delayed(m, choice, 1)
+            yield choice
 
     def _tap(self, pixel: int, tap: int) -> tuple[int, int]:
         """Whose words tap ``tap`` of a pixel is among, and how many steps ago it was read."""

@@ -1,15 +1,22 @@
 """Which requantisation record each value takes, and the memory that holds the records."""
 
-from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import wiring
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot.contract.config import EngineConfig
+from nhot.network.requant import MAX_TERMS
 from nhot_hw.engine.descriptor import DescriptorLayout
+from nhot_hw.engine.host import WordAddress
 from nhot_hw.engine.memories import WordMemory
 from nhot_hw.engine.slot import Ends, SlotLayout
 
-__all__ = ["RecordCounter", "RecordMemory"]
+__all__ = ["RecordCounter", "RecordMemory", "TermsLayout"]
+
+TermsLayout = data.ArrayLayout(
+    data.StructLayout({"shift": 5, "reserved": 1, "negative": 1, "enable": 1}), MAX_TERMS
+)
+"""A multiplier: signed powers of two, those that are not enabled last."""
 
 
 class RecordCounter(wiring.Component):
@@ -74,21 +81,21 @@ class RecordMemory(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self.config = config
-        width = 32 * config.requantisers
+        word = 32 * config.requantisers
         super().__init__({
             "i_write": In(1),
-            "i_write_address": In(16),
-            "i_write_data": In(width),
-            "i_address": In(16),
-            "o_biases": Out(width),
-            "o_terms": Out(width),
-            "o_word": Out(width),
+            "i_write_address": In(WordAddress),
+            "i_write_data": In(word),
+            "i_address": In(WordAddress),
+            "o_biases": Out(data.ArrayLayout(signed(32), config.requantisers)),
+            "o_terms": Out(data.ArrayLayout(TermsLayout, config.requantisers)),
+            "o_word": Out(word),
         })
 
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        outputs = (self.o_biases, self.o_terms)
+        outputs = (self.o_biases.as_value(), self.o_terms.as_value())
         depths = (config.requant_words - config.records, config.records)
         for half, (output, depth) in enumerate(zip(outputs, depths, strict=True)):
             name = ("biases", "terms")[half]
@@ -100,5 +107,5 @@ class RecordMemory(wiring.Component):
                 memory.i_address.eq(self.i_address >> 1),
                 output.eq(memory.o_word),
             ]
-        m.d.comb += self.o_word.eq(Mux(self.i_address[0], self.o_terms, self.o_biases))
+        m.d.comb += self.o_word.eq(Mux(self.i_address[0], outputs[1], outputs[0]))
         return m

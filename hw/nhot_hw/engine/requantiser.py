@@ -1,11 +1,12 @@
 """Requantisation without a multiplier: a few signed powers of two a cycle."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot.contract.config import EngineConfig
-from nhot.network.requant import MAX_TERMS, SHIFT
+from nhot.network.requant import SHIFT
+from nhot_hw.engine.records import TermsLayout
 
 __all__ = ["Requantiser"]
 
@@ -25,8 +26,8 @@ class Requantiser(wiring.Component):
 
     Members
     -------
-    i_value : In(signed accumulator), i_bias : In(32), with i_take
-    i_terms : In(32), four bytes (non-zero, negative, shift), with i_take
+    i_value, i_bias : In(signed accumulator), In(signed(32)), with i_take
+    i_terms : In(TermsLayout), with i_take
     i_fresh : the terms that are added in this cycle are the first of a product
     i_zero_point, i_low, i_high : In(signed(8)), of the layer
     o_y : Out(signed(8))
@@ -36,8 +37,8 @@ class Requantiser(wiring.Component):
         self.config = config
         super().__init__({
             "i_value": In(signed(config.accumulator_bits)),
-            "i_bias": In(32),
-            "i_terms": In(32),
+            "i_bias": In(signed(32)),
+            "i_terms": In(TermsLayout),
             "i_take": In(1),
             "i_fresh": In(1),
             "i_zero_point": In(signed(8)),
@@ -51,7 +52,7 @@ class Requantiser(wiring.Component):
         bits = self.config.accumulator_bits
         at_once = self.config.requant_terms
         value = Signal(signed(bits))
-        terms = Signal(data.ArrayLayout(_Term, MAX_TERMS))
+        terms = Signal(TermsLayout)
         m.d.sync += terms.eq(terms.as_value() >> (8 * at_once))
         with m.If(self.i_take):
             m.d.sync += [
@@ -101,6 +102,3 @@ class Requantiser(wiring.Component):
                 pairs.append((total, sign))
             terms = pairs
         return terms[0]
-
-
-_Term = data.StructLayout({"shift": unsigned(5), "reserved": 1, "negative": 1, "enable": 1})

@@ -8,6 +8,7 @@ from nhot.contract.config import EngineConfig
 from nhot.contract.memories import timing_words
 from nhot.contract.program import DESCRIPTOR_WORDS, Operation
 from nhot_hw.engine.descriptor import DescriptorLayout, excess, illegal, kept
+from nhot_hw.engine.host import WordAddress
 
 __all__ = ["Sequencer"]
 
@@ -46,7 +47,7 @@ class Sequencer(wiring.Component):
             "o_cycles": Out(32),
             "o_stalls": Out(32),
             "o_timing_write": Out(1),
-            "o_timing_address": Out(16),
+            "o_timing_address": Out(WordAddress),
             "o_timing_data": Out(32),
         })
 

@@ -28,7 +28,7 @@ class WindowUnit(wiring.Component):
     def __init__(self, config: EngineConfig):
         self.config = config
         super().__init__({
-            "i_operation": In(4),
+            "i_operation": In(Operation),
             "i_x": In(data.ArrayLayout(signed(8), config.inputs)),
             "i_en": In(1),
             "i_first": In(1),

@@ -1,12 +1,14 @@
 """What is written to the activations: requantised bytes, an index, or a word of the host."""
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot.contract.config import EngineConfig
+from nhot_hw.engine.argmax import ChannelIndex
 from nhot_hw.engine.descriptor import DescriptorLayout
 from nhot_hw.engine.destinations import destination_layout
+from nhot_hw.engine.host import WordAddress
 
 __all__ = ["WriteBack"]
 
@@ -32,14 +34,14 @@ class WriteBack(wiring.Component):
             "i_start": In(1),
             "i_valid": In(1),
             "i_destination": In(destination_layout(config)),
-            "i_bytes": In(data.ArrayLayout(unsigned(8), config.requantisers)),
+            "i_bytes": In(data.ArrayLayout(signed(8), config.requantisers)),
             "i_index_valid": In(1),
-            "i_index": In(16),
+            "i_index": In(ChannelIndex),
             "i_host": In(1),
-            "i_host_address": In(16),
+            "i_host_address": In(WordAddress),
             "i_host_word": In(word),
             "o_write": Out(config.inputs),
-            "o_address": Out(16),
+            "o_address": Out(WordAddress),
             "o_word": Out(word),
             "o_beyond": Out(1),
         })

@@ -55,7 +55,7 @@ class LoaderWrites(wiring.Component):
 
     def _follow(self, m: Module, dut: Loader) -> tuple[Signal, ...]:
         """The access under way, and how many of its bytes were taken."""
-        region, first = Signal(4), Signal(16)
+        region, first = Signal(Region), Signal(16)
         length, done, active = Signal(16), Signal(16), Signal()
         with m.If(self.access.valid & dut.i_access.ready):
             m.d.sync += [
@@ -182,7 +182,7 @@ class LoaderReads(wiring.Component):
 
     def _follow(self, m: Module, dut: Loader) -> tuple[Signal, ...]:
         """The word and the byte of it that are to be given, and how many were."""
-        at, lane, region = Signal(16), Signal(3), Signal(4)
+        at, lane, region = Signal(16), Signal(3), Signal(Region)
         size = _size(m, region)
         length, done = Signal(16), Signal(16)
         with m.If(self.access.valid & dut.i_access.ready):

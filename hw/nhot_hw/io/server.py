@@ -15,7 +15,7 @@ from nhot.device.protocol import (
     Status,
 )
 from nhot.errors import NhotError
-from nhot_hw.engine.access import AccessLayout
+from nhot_hw.engine.host import HostSignature
 from nhot_hw.io.cobs import CobsDecoder, CobsEncoder, FrameLayout
 from nhot_hw.io.crc import SerialCrc
 from nhot_hw.io.replay import ReplayFifo
@@ -50,64 +50,43 @@ class RequestServer(wiring.Component):
     -------
     i : In(stream.Signature(8))
     o : Out(stream.Signature(8))
-    o_access : Out(stream.Signature(AccessLayout))
-    o_data : Out(stream.Signature(8))
-        Exactly ``length`` bytes after an access that writes.
-    i_data : In(stream.Signature(8))
-        Exactly ``length`` bytes are taken after an access that reads.
-    o_start, o_reset : Out(1)
-        Pulses.
-    o_limit : Out(16)
-        With o_start: the most cycles of the run, in units of LIMIT_CYCLES.
-    i_busy : In(1)
-        A run is under way. Memories cannot be reached meanwhile.
-    i_cycles, i_stalls, i_fault, i_layer : In
-        Of the last run: cycles, stalls, why it ended early, layers it finished.
+    engine : Out(HostSignature)
     """
 
     i: In(stream.Signature(8))
     o: Out(stream.Signature(8))
-    o_access: Out(stream.Signature(AccessLayout))
-    o_data: Out(stream.Signature(8))
-    i_data: In(stream.Signature(8))
-    o_start: Out(1)
-    o_limit: Out(16)
-    o_reset: Out(1)
-    i_busy: In(1)
-    i_cycles: In(32)
-    i_stalls: In(32)
-    i_fault: In(Fault)
-    i_layer: In(16)
+    engine: Out(HostSignature)
 
     def __init__(self, *, target_id: int):
         if not 0 <= target_id < 2**32:
             raise NhotError(f"Target id must have 32 bits, not {target_id!r}")
         self.target_id = target_id
+        self._queue = ReplayFifo(BUFFER_BYTES + 1)
+        self._decoder = CobsDecoder()
+        self._crc = SerialCrc()
+        self._encoder = CobsEncoder(512)
+        self._reply = StreamRegister(FrameLayout)
+        self._header = Signal(_HeaderLayout)
+        # Bytes so far, of the payload where not negative: the header is counted from below zero.
+        self._count = Signal(signed(10), init=-HEADER_BYTES - _CRC_BYTES)
+        self._status = Signal(Status)
+        self._dropped = Signal(8)
+        self._at_end = Signal()
         super().__init__()
 
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.queue = self._queue = queue = ReplayFifo(BUFFER_BYTES + 1)
-        m.submodules.decoder = decoder = CobsDecoder()
-        m.submodules.crc = self._crc = SerialCrc()
-        m.submodules.encoder = encoder = CobsEncoder(512)
-        m.submodules.reply = reply = StreamRegister(FrameLayout)
-        connect(m, reply.o, encoder.i)
-        connect(m, flipped(self.i), queue.i)
-        connect(m, queue.o, decoder.i)
-        connect(m, encoder.o, flipped(self.o))
+        for name in ("queue", "decoder", "crc", "encoder", "reply"):
+            m.submodules[name] = getattr(self, f"_{name}")
+        connect(m, flipped(self.i), self._queue.i)
+        connect(m, self._queue.o, self._decoder.i)
+        connect(m, self._reply.o, self._encoder.i)
+        connect(m, self._encoder.o, flipped(self.o))
 
-        self._item, self._reply = decoder.o, reply.i
-        self._header = Signal(_HeaderLayout)
-        # Bytes so far, of the payload where not negative: the header is counted from below zero.
-        self._count = Signal(signed(10), init=-HEADER_BYTES - _CRC_BYTES)
-        self._status = Signal(2)
-        self._dropped = Signal(8)
-        self._at_end = Signal()
         m.d.comb += self._at_end.eq(self._count == self._header.length[:9])
         table = self._payload(m, self._count_runs(m))
-        m.d.sync += [self.o_start.eq(0), self.o_reset.eq(0)]
+        m.d.sync += [self.engine.start.eq(0), self.engine.reset.eq(0)]
 
         with m.FSM():
             self._receive(m)
@@ -120,18 +99,18 @@ class RequestServer(wiring.Component):
     def _count_runs(self, m):
         """Finished runs; one that a reset or a fault broke off is none."""
         runs, before, aborted = Signal(8), Signal(), Signal()
-        m.d.sync += before.eq(self.i_busy)
-        with m.If(before & ~self.i_busy & ~aborted & (self.i_fault == Fault.NONE)):
+        m.d.sync += before.eq(self.engine.busy)
+        with m.If(before & ~self.engine.busy & ~aborted & (self.engine.fault == Fault.NONE)):
             m.d.sync += runs.eq(runs + 1)
-        with m.If(self.o_reset):
+        with m.If(self.engine.reset):
             m.d.sync += aborted.eq(1)
-        with m.Elif(self.o_start):
+        with m.Elif(self.engine.start):
             m.d.sync += aborted.eq(0)
         return runs
 
     def _receive(self, m):
         """Read a frame for the first time: header to registers, all of it through the checksum."""
-        item, count, crc = self._item, self._count, self._crc
+        item, count, crc = self._decoder.o, self._count, self._crc
         first = -HEADER_BYTES - _CRC_BYTES
         overlong = Signal()
         m.d.comb += overlong.eq(count == MAX_PAYLOAD + 1)
@@ -176,11 +155,11 @@ class RequestServer(wiring.Component):
                 ~length[9:].any() & ~(length[8] & length[:8].any())  # at most MAX_PAYLOAD
                 & (header.region <= max(Region)) & (count == Mux(is_write, length[:9], 0))
             ),
-            self.o_access.p.write.eq(is_write),
-            self.o_access.p.region.eq(header.region),
-            self.o_access.p.address.eq(header.address),
-            self.o_access.p.length.eq(length),
-            self.o_limit.eq(header.address),
+            self.engine.access.p.write.eq(is_write),
+            self.engine.access.p.region.eq(header.region),
+            self.engine.access.p.address.eq(header.address),
+            self.engine.access.p.length.eq(length),
+            self.engine.limit.eq(header.address),
         ]
 
         with m.State("Execute"):
@@ -194,8 +173,8 @@ class RequestServer(wiring.Component):
                 self._obey(m)
 
         with m.State("Access"):
-            m.d.comb += self.o_access.valid.eq(1)
-            with m.If(self.o_access.ready):
+            m.d.comb += self.engine.access.valid.eq(1)
+            with m.If(self.engine.access.ready):
                 m.next = "Answer"
                 with m.If(is_write):
                     m.d.comb += self._queue.i_rewind.eq(1)
@@ -206,7 +185,7 @@ class RequestServer(wiring.Component):
         header, status, last_run, has_run = self._header, self._status, Signal(8), Signal()
         with m.Switch(header.opcode):
             with m.Case(Opcode.WRITE, Opcode.READ):
-                with m.If(self.i_busy):
+                with m.If(self.engine.busy):
                     m.d.sync += status.eq(Status.BUSY)
                 with m.Elif(header.length != 0):
                     m.d.sync += header.length.eq(header.length)
@@ -214,33 +193,33 @@ class RequestServer(wiring.Component):
             with m.Case(Opcode.RUN):
                 with m.If(has_run & (header.sequence == last_run)):
                     pass  # a repeat, because the answer was lost
-                with m.Elif(self.i_busy):
+                with m.Elif(self.engine.busy):
                     m.d.sync += status.eq(Status.BUSY)
                 with m.Else():
-                    m.d.sync += self.o_start.eq(1)
+                    m.d.sync += self.engine.start.eq(1)
                     m.d.sync += [last_run.eq(header.sequence), has_run.eq(1)]
             with m.Case(Opcode.HELLO):
                 m.d.sync += [has_run.eq(0), header.length.eq(_HELLO_BYTES)]
             with m.Case(Opcode.STATUS):
                 m.d.sync += header.length.eq(_STATE_BYTES)
             with m.Case(Opcode.RESET):
-                m.d.sync += self.o_reset.eq(1)
+                m.d.sync += self.engine.reset.eq(1)
                 m.d.sync += has_run.eq(0)
             with m.Default():
                 m.d.sync += status.eq(Status.BAD_REQUEST)
 
     def _write(self, m):
         """Read the frame again: past its header, payload to the engine, past its checksum."""
-        item, count = self._item, self._count
+        item, count = self._decoder.o, self._count
         wanted = Signal()
         m.d.comb += [
             wanted.eq(item.valid & (count >= 0) & ~self._at_end & ~item.p.end),
-            self.o_data.payload.eq(item.p.data),
+            self.engine.write.payload.eq(item.p.data),
         ]
         with m.State("Write"):
             m.d.comb += [
-                self.o_data.valid.eq(wanted),
-                item.ready.eq(self.o_data.ready | ~wanted),
+                self.engine.write.valid.eq(wanted),
+                item.ready.eq(self.engine.write.ready | ~wanted),
             ]
             with m.If(item.valid & item.ready):
                 with m.If((count < 0) | wanted):
@@ -251,7 +230,8 @@ class RequestServer(wiring.Component):
 
     def _answer(self, m, table):
         """Send header, payload and checksum, each byte to the encoder and through the checksum."""
-        count, crc, reply, at_end = self._count, self._crc, self._reply, self._at_end
+        count, crc, reply, at_end = self._count, self._crc, self._reply.i, self._at_end
+        read = self.engine.read
         header = Array([0, self._header.opcode | _ANSWER, self._header.sequence, self._status])
         in_payload, from_engine = Signal(), Signal()
         m.d.comb += [
@@ -260,11 +240,9 @@ class RequestServer(wiring.Component):
         ]
 
         with m.State("Answer"):
-            byte = Mux(from_engine, self.i_data.payload, Mux(in_payload, table, header[count[:2]]))
-            sent = self._send(m, byte, ~at_end & (self.i_data.valid | ~from_engine))
-            m.d.comb += self.i_data.ready.eq(
-                from_engine & ~at_end & crc.i.ready & reply.ready
-            )
+            byte = Mux(from_engine, read.payload, Mux(in_payload, table, header[count[:2]]))
+            sent = self._send(m, byte, ~at_end & (read.valid | ~from_engine))
+            m.d.comb += read.ready.eq(from_engine & ~at_end & crc.i.ready & reply.ready)
             with m.If(sent):
                 m.d.sync += count.eq(count + 1)
             with m.If(at_end & crc.i.ready):
@@ -282,7 +260,7 @@ class RequestServer(wiring.Component):
                     self._finish(m)
 
     def _send(self, m, byte, valid):
-        crc, reply = self._crc, self._reply
+        crc, reply = self._crc, self._reply.i
         m.d.comb += [
             crc.i.payload.eq(byte),
             crc.i.valid.eq(valid & reply.ready),
@@ -294,9 +272,10 @@ class RequestServer(wiring.Component):
     def _payload(self, m, runs):
         """The byte of a payload that the engine has no part in."""
         opcode, count, table = self._header.opcode, self._count, Signal(8)
+        engine = self.engine
         hello = Const(VERSION | self.target_id << 8 | MAX_PAYLOAD << 40, 64)
-        state = Cat(self.i_busy, Const(0, 7), runs, self.i_fault, Const(0, 6), self._dropped,
-                    self.i_cycles, self.i_stalls, self.i_layer, Const(0, 16))
+        state = Cat(engine.busy, Const(0, 7), runs, engine.fault, Const(0, 6), self._dropped,
+                    engine.cycles, engine.stalls, engine.layers, Const(0, 16))
         with m.If(opcode == Opcode.HELLO):
             m.d.comb += table.eq(hello.word_select(count[:3], 8))
         with m.Else():

@@ -40,20 +40,10 @@ class Top(wiring.Component):
         m = Module()
         m.submodules.engine = engine = self._engine
         m.submodules.link = link = self._link
-        connect(m, link.o_access, engine.i_access)
-        connect(m, link.o_data, engine.i_data)
-        connect(m, engine.o_data, link.i_data)
+        connect(m, link.engine, engine.host)
         m.d.comb += [
             link.rx.eq(self.rx),
             self.tx.eq(link.tx),
-            self.busy.eq(engine.o_busy),
-            engine.i_start.eq(link.o_start),
-            engine.i_limit.eq(link.o_limit),
-            engine.i_reset.eq(link.o_reset),
-            link.i_busy.eq(engine.o_busy),
-            link.i_cycles.eq(engine.o_cycles),
-            link.i_stalls.eq(engine.o_stalls),
-            link.i_fault.eq(engine.o_fault),
-            link.i_layer.eq(engine.o_layer),
+            self.busy.eq(engine.host.busy),
         ]
         return m

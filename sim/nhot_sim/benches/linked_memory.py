@@ -58,23 +58,24 @@ class LinkedMemory(wiring.Component):
         m = Module()
 
         m.submodules.link = link = self._link
+        engine = link.engine  # what stands in for one
         m.submodules.memory = memory = Memory(self._memory)
         write, read = memory.write_port(), memory.read_port(domain="comb")
         running = Signal(8)
-        m.d.sync += running.eq(Cat(link.o_start, running))
-        limit = Signal.like(link.o_limit)
-        with m.If(link.o_start):
-            m.d.sync += limit.eq(link.o_limit)
-        with m.If(link.o_reset):
+        m.d.sync += running.eq(Cat(engine.start, running))
+        limit = Signal.like(engine.limit)
+        with m.If(engine.start):
+            m.d.sync += limit.eq(engine.limit)
+        with m.If(engine.reset):
             m.d.sync += running.eq(0)
         m.d.comb += [
             link.rx.eq(self.rx),
             self.tx.eq(link.tx),
-            link.i_busy.eq(running.any()),
-            link.i_cycles.eq(self.CYCLES),
-            link.i_stalls.eq(self.STALLS),
-            link.i_fault.eq(Mux(limit[0], Fault.ADDRESS, Fault.NONE)),
-            link.i_layer.eq(limit),
+            engine.busy.eq(running.any()),
+            engine.cycles.eq(self.CYCLES),
+            engine.stalls.eq(self.STALLS),
+            engine.fault.eq(Mux(limit[0], Fault.ADDRESS, Fault.NONE)),
+            engine.layers.eq(limit),
         ]
 
         region, address, left = Signal(3), Signal(17), Signal(16)
@@ -82,27 +83,27 @@ class LinkedMemory(wiring.Component):
         inside = ~address[8:].any()
         m.d.comb += [
             write.addr.eq(place),
-            write.data.eq(link.o_data.payload),
+            write.data.eq(engine.write.payload),
             read.addr.eq(place),
-            link.i_data.payload.eq(read.data & inside.replicate(8)),
+            engine.read.payload.eq(read.data & inside.replicate(8)),
         ]
         with m.FSM():
             with m.State("Idle"):
-                access = link.o_access.p
-                m.d.comb += link.o_access.ready.eq(1)
+                access = engine.access.p
+                m.d.comb += engine.access.ready.eq(1)
                 m.d.sync += [
                     region.eq(access.region), address.eq(access.address), left.eq(access.length),
                 ]
-                with m.If(link.o_access.valid & access.write):
+                with m.If(engine.access.valid & access.write):
                     m.next = "Write"
-                with m.Elif(link.o_access.valid):
+                with m.Elif(engine.access.valid):
                     m.next = "Read"
             with m.State("Write"):
-                m.d.comb += [link.o_data.ready.eq(1), write.en.eq(link.o_data.valid & inside)]
-                self._advance(m, link.o_data.valid, address, left)
+                m.d.comb += [engine.write.ready.eq(1), write.en.eq(engine.write.valid & inside)]
+                self._advance(m, engine.write.valid, address, left)
             with m.State("Read"):
-                m.d.comb += link.i_data.valid.eq(1)
-                self._advance(m, link.i_data.ready, address, left)
+                m.d.comb += engine.read.valid.eq(1)
+                self._advance(m, engine.read.ready, address, left)
 
         return m
 

@@ -11,6 +11,7 @@ from nhot.compiler import Image
 from nhot.contract.cycles import program_cycles
 from nhot.contract.program import Region, unpack_program
 from nhot.formats.format import Ints
+from nhot_hw.engine.host import AccessLayout
 from nhot_sim.benches.progress import Reporter
 from nhot_sim.benches.stream_ports import StreamMonitor, StreamSink, StreamSource, start
 from nhot_sim.chain import check_layers
@@ -29,17 +30,17 @@ class Bench:
         self.image = image
         self.progress = progress
         self.predicted = sum(program_cycles(unpack_program(image.program), image.config))
-        self.access = StreamSource(dut, "i_access", pause=pause, seed=seed)
-        self.data = StreamSource(dut, "i_data", pause=pause, seed=seed)
-        self.answers = StreamSink(dut, "o_data", pause=pause, seed=seed)
+        self.access = StreamSource(dut, "host__access", pause=pause, seed=seed)
+        self.data = StreamSource(dut, "host__write", pause=pause, seed=seed)
+        self.answers = StreamSink(dut, "host__read", pause=pause, seed=seed)
 
     async def start(self, *, reset: bool = True) -> None:
         """Reset, unless it starts as configured; then watch the stream that the engine drives."""
-        self.dut.i_start.value = 0
-        self.dut.i_limit.value = 0xFFFF
-        self.dut.i_reset.value = 0
+        self.dut.host__start.value = 0
+        self.dut.host__limit.value = 0xFFFF
+        self.dut.host__reset.value = 0
         await start(self.dut, period=PERIOD, reset=reset)
-        StreamMonitor(self.dut, "o_data")
+        StreamMonitor(self.dut, "host__read")
 
     async def write(self, region: Region, address: int, data: bytes) -> None:
         """Write ``data`` from word ``address`` on, in as many accesses as it takes."""
@@ -63,25 +64,26 @@ class Bench:
         """Start the program and wait for its end, which must come when the compiler says."""
         for _ in range(16):  # the last word may still be on its way into its memory
             await RisingEdge(self.dut.clk)
-        self.dut.i_start.value = 1
+        self.dut.host__start.value = 1
         await RisingEdge(self.dut.clk)
-        self.dut.i_start.value = 0
+        self.dut.host__start.value = 0
         await RisingEdge(self.dut.clk)
-        assert self.dut.o_busy.value == 1, "Engine must be busy once it is started"
+        assert self.dut.host__busy.value == 1, "Engine must be busy once it is started"
         # Without a look at each cycle, the simulator runs at its own speed.
-        end, part = FallingEdge(self.dut.o_busy), self.predicted // SLICES + 1
+        end, part = FallingEdge(self.dut.host__busy), self.predicted // SLICES + 1
         for _ in range(SLICES + 1):
             if await First(end, Timer(part * PERIOD, unit="ns")) is end:
                 break
             self.progress.step(part)
         await FallingEdge(self.dut.clk)
-        assert self.dut.o_busy.value == 0, f"Run must end within {self.predicted} cycles"
-        cycles = int(self.dut.o_cycles.value)
+        assert self.dut.host__busy.value == 0, f"Run must end within {self.predicted} cycles"
+        cycles = int(self.dut.host__cycles.value)
         assert cycles == self.predicted, f"Run must take {self.predicted} cycles, not {cycles}"
         await RisingEdge(self.dut.clk)
 
     async def _command(self, write: int, region: int, address: int, length: int) -> None:
-        await self.access.put(write | region << 1 | address << 5 | length << 21)
+        access = {"write": write, "region": region, "address": address, "length": length}
+        await self.access.put(AccessLayout.const(access).as_bits())
 
 
 def _setup(dut: Any) -> tuple[Bench, Image, dict[str, Ints]]:
@@ -140,18 +142,18 @@ async def reset_keeps_the_weights(dut: Any) -> None:
     config = image.config
     await bench.start()
     await _load(bench, image)
-    dut.i_start.value = 1
+    dut.host__start.value = 1
     await RisingEdge(dut.clk)
-    dut.i_start.value = 0
+    dut.host__start.value = 0
     for _ in range(100):
         await RisingEdge(dut.clk)
-    assert dut.o_busy.value == 1
-    dut.i_reset.value = 1
+    assert dut.host__busy.value == 1
+    dut.host__reset.value = 1
     await RisingEdge(dut.clk)
-    dut.i_reset.value = 0
+    dut.host__reset.value = 0
     for _ in range(2):
         await RisingEdge(dut.clk)
-    assert dut.o_busy.value == 0
+    assert dut.host__busy.value == 0
 
     fields = image.weight_fields()
     size = config.field_bytes // config.word_codes

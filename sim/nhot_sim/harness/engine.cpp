@@ -74,7 +74,7 @@ class Engine {
         model_->start = 0;
         uint64_t left = (uint64_t(limit) + 1) * kCyclesPerLimit;
         do cycle(); while (model_->busy && --left);
-        return {model_->cycles, model_->stalls, model_->fault, model_->layer,
+        return {model_->cycles, model_->stalls, model_->fault, model_->layers,
                 !model_->busy};
     }
 

@@ -186,11 +186,14 @@ class EngineConfig:
     @property
     def sum_latency(self) -> int:
         """Cycles from the last step of an array's sum to the sum, the memories' included."""
-        return self.memory_latency + self.lane_latency
+        return self.memory_latency + self.depthwise + self.lane_latency
 
     @property
     def memory_latency(self) -> int:
-        """Cycles from a step to its words at the lanes."""
+        """Cycles from a step to its words in registers.
+
+        Lanes that may have taps of their own get them from there, a cycle later.
+        """
         return memory_latency(self.banks)
 
     @property

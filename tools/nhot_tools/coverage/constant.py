@@ -48,7 +48,7 @@ def _addresses(config: EngineConfig) -> Iterator[str]:
     """Counts of layers, and addresses of their times, as far as the program goes."""
     layers = config.program_words // DESCRIPTOR_WORDS
     for bit in range(layers.bit_length(), 16):
-        yield from (f"i_layer[{bit}]", f"o_layer[{bit}]")
+        yield from (f"host__layers[{bit}]", f"engine__layers[{bit}]")
     for bit in range((timing_words(config) - 1).bit_length(), 16):
         yield from (f"timing_address[{bit}]", f"engine.i_write_address[{bit}]",
                     f"inner.i_write_address[{bit}]", f"timing.i_write_address[{bit}]")
