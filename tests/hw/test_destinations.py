@@ -25,14 +25,14 @@ def any_layer(source: random.Random, config: EngineConfig) -> tuple[Descriptor, 
     array = operation is Operation.ARRAY
     groups = (config.filters if array else config.inputs) // config.requantisers
     layer = Descriptor(
-        operation=operation, rows=source.randrange(3), columns=source.randrange(3),
-        tiles=source.randrange(3), last_groups=source.randint(1, groups),
-        last_pixels=source.randint(1, config.pixels if array else 1),
+        operation=operation, last_row=source.randrange(3), last_column=source.randrange(3),
+        last_tile=source.randrange(3), tail_groups=source.randint(1, groups),
+        tail_pixels=source.randint(1, config.pixels if array else 1),
         output_address=source.randrange(config.activation_words),
         pixel_words=source.choice([0, 1, 2, config.activation_words - 1]),
         row_words=source.choice([0, 1, 7, config.activation_words - 1]),
     )
-    return layer, [config.pixels if array else 1] * layer.columns + [layer.last_pixels]
+    return layer, [config.pixels if array else 1] * layer.last_column + [layer.tail_pixels]
 
 
 def slots(layer: Descriptor, pixels: list[int], config: EngineConfig):
@@ -42,18 +42,18 @@ def slots(layer: Descriptor, pixels: list[int], config: EngineConfig):
     full, between = outputs // config.requantisers, layer.row_words or layer.pixel_words
     row_words = (sum(pixels) - 1) * layer.pixel_words + between
     per_word = config.inputs // config.requantisers
-    for tile, row, column in product(*(range(n + 1) for n in (layer.tiles, layer.rows,
-                                                              layer.columns))):
-        groups = layer.last_groups if tile == layer.tiles else full
-        row_end = column == layer.columns
+    for tile, row, column in product(*(range(n + 1) for n in (layer.last_tile, layer.last_row,
+                                                              layer.last_column))):
+        groups = layer.tail_groups if tile == layer.last_tile else full
+        row_end = column == layer.last_column
         for pixel, group in product(range(pixels[column]), range(groups)):
             ends = Ends.VALUE
             if group == groups - 1:
                 ends = Ends.PIXEL
                 if pixel == pixels[column] - 1:
                     ends = Ends.GROUP
-                    if row_end and row == layer.rows:
-                        ends = Ends.LAYER if tile == layer.tiles else Ends.TILE
+                    if row_end and row == layer.last_row:
+                        ends = Ends.LAYER if tile == layer.last_tile else Ends.TILE
             place = sum(pixels[:column]) + pixel
             word, lanes = divmod(tile * full + group, per_word)
             yield ends, row_end, (

@@ -39,7 +39,7 @@ def layer(config: EngineConfig, **changes) -> Descriptor:
     """A descriptor of one pixel that ends, with some fields changed."""
     array = changes.get("operation", Operation.ARRAY) is Operation.ARRAY
     sound = Descriptor(
-        operation=Operation.ARRAY, last_groups=1, per_channel=int(array), lane_step=int(array)
+        operation=Operation.ARRAY, tail_groups=1, per_channel=int(array), lane_step=int(array)
     )
     return replace(sound, **changes)
 
@@ -90,8 +90,8 @@ def run(config: EngineConfig, *programs: list[Descriptor], limit: int = 8) -> li
 def most(config: EngineConfig) -> dict[str, int]:
     """The largest legal value of each field that the sequencer judges, in a layer of the array."""
     return {
-        "terms": 4, "last_groups": config.filters // config.requantisers,
-        "last_pixels": config.pixels, "weight_address": config.weight_words - 1,
+        "terms": 4, "tail_groups": config.filters // config.requantisers,
+        "tail_pixels": config.pixels, "weight_address": config.weight_words - 1,
         "requant_address": config.requant_words - 2, "output_address": config.activation_words - 1,
         "pixel_words": config.activation_words - 1, "row_words": config.activation_words - 1,
     }
@@ -103,14 +103,15 @@ def test_fields_at_their_ends(config):
     limits = most(config)
     # More groups than fit the last words of the memory would be an address beyond it.
     legal = [
-        layer(config, **{name: value}, **({"output_address": 0} if name == "last_groups" else {}))
+        layer(config, **{name: value}, **({"output_address": 0} if name == "tail_groups" else {}))
         for name, value in limits.items()
     ]
     beyond = {**limits, "requant_address": config.requant_words - 1}
     illegal = [layer(config, **{name: value + 1}) for name, value in beyond.items()]
-    illegal += [layer(config, **{name: 0}) for name in ("terms", "last_groups", "last_pixels")]
+    illegal += [layer(config, **{name: 0}) for name in ("terms", "tail_groups", "tail_pixels")]
     illegal += [
-        layer(config, **{name: 1 << config.loop_bits}) for name in ("words", "tiles", "columns")
+        layer(config, **{name: 1 << config.loop_bits})
+        for name in ("last_word", "last_tile", "last_column")
     ]
     good = run(config, *([step, END] for step in legal))
     assert [result[:2] for result in good] == [(Fault.NONE, 1)] * len(legal)
@@ -168,8 +169,8 @@ def test_other_operations_have_the_groups_of_a_word(operation):
     config = CONFIGS[0]  # fewer groups in a word than in a tile of filters
     groups = config.inputs // config.requantisers
     results = run(
-        config, [layer(config, operation=operation, channels=1, last_groups=groups), END],
-        [layer(config, operation=operation, channels=1, last_groups=groups + 1), END],
+        config, [layer(config, operation=operation, channels=1, tail_groups=groups), END],
+        [layer(config, operation=operation, channels=1, tail_groups=groups + 1), END],
     )
     assert [fault for fault, *_ in results] == [Fault.NONE, Fault.PROGRAM]
 
@@ -189,18 +190,18 @@ def test_addresses_at_their_ends(config):
     records = config.requant_words - 2
     # Two words a step of each kind: the second one is the last of its memory.
     legal = [
-        layer(config, input_address=last - 1, words=1),
-        layer(config, weight_address=config.weight_words - 2, words=1),
-        layer(config, operation=Operation.MAX, input_address=last - 1, columns=1, width=2,
+        layer(config, input_address=last - 1, last_word=1),
+        layer(config, weight_address=config.weight_words - 2, last_word=1),
+        layer(config, operation=Operation.MAX, input_address=last - 1, last_column=1, width=2,
               jump_column=1, output_address=last - 1),
-        layer(config, operation=Operation.ARGMAX, channels=1, rows=1, output_address=last - 1,
+        layer(config, operation=Operation.ARGMAX, channels=1, last_row=1, output_address=last - 1,
               step_x=0, step_y=0, stride_y=0, column_step=0),
-        layer(config, operation=Operation.ADD, requant_address=records - 2, kernel_y=1,
+        layer(config, operation=Operation.ADD, requant_address=records - 2, last_tap_y=1,
               step_y=0),
-        layer(config, requant_address=records - 2, last_groups=2),
+        layer(config, requant_address=records - 2, tail_groups=2),
         # What lies in the padding is no access: here all taps but the second row's.
-        layer(config, input_address=(last - 8) & 0xFFFF, kernel_y=1, pad_y=1, jump_y=8),
-        layer(config, input_address=0xFFFF, kernel_x=1, pad_x=1, jump_x=1, lane_step=1),
+        layer(config, input_address=(last - 8) & 0xFFFF, last_tap_y=1, pad_y=1, jump_y=8),
+        layer(config, input_address=0xFFFF, last_tap_x=1, pad_x=1, jump_x=1, lane_step=1),
         # Nor is where a walk stands when it has ended, nor what only lanes would take.
         layer(config, jump_tile=last + 1, width=2),
         layer(config, operation=Operation.MAX, lane_step=last + 1, width=2),
@@ -224,8 +225,8 @@ def test_addresses_at_their_ends(config):
 
 def test_nothing_is_written_after_a_fault_and_the_next_run_is_sound():
     config = CONFIGS[1]
-    sound = [layer(config, columns=3, width=4, pixel_words=1), END]
-    astray = [layer(config, columns=3, width=4, output_address=62), END]
+    sound = [layer(config, last_column=3, width=4, pixel_words=1), END]
+    astray = [layer(config, last_column=3, width=4, output_address=62), END]
     first, second, third = run(config, sound, astray, sound)
     assert first == third
     assert first[0] is Fault.NONE

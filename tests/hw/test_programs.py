@@ -15,9 +15,9 @@ from nhot_sim.engine import EngineSimulation
 CONFIG = EngineConfig(
     pixels=2, filters=2, inputs=2, activation_words=100, weight_words=200, requant_words=60,
 )
-FREE = ("pad_value", "zero_point", "low", "high", "terms", "last_groups", "last_pixels", "pad_x",
+FREE = ("pad_value", "zero_point", "low", "high", "terms", "tail_groups", "tail_pixels", "pad_x",
         "pad_y", "width", "height", "input_address", "output_address", "requant_address",
-        "weight_address", "pixel_words", "row_words", "rows", "tiles")
+        "weight_address", "pixel_words", "row_words", "last_row", "last_tile")
 
 
 def images(seed, count):

@@ -16,7 +16,7 @@ CONFIGS = [
     EngineConfig(pixels=2, lane="serial", activation_words=200, weight_words=50),
     EngineConfig(pixels=3, lane="serial", format="3hot", activation_words=48, weight_words=40),
 ]
-LOOPS = ("tiles", "rows", "columns", "kernel_y", "kernel_x", "words")
+LOOPS = ("last_tile", "last_row", "last_column", "last_tap_y", "last_tap_x", "last_word")
 JUMPS = ("jump_x", "jump_y", "jump_column", "jump_row", "jump_tile")
 MOVES = ("step_x", "step_y", "stride_x", "stride_y", "column_step", "pad_x", "pad_y")
 
@@ -58,7 +58,7 @@ def walk(layer: Descriptor, config: EngineConfig):
         base += jumps[[*ends, False].index(False)]
         weight += 1
         if last and not all(ends[:5]):  # the next pixels have the same weights
-            weight -= (layer.kernel_y + 1) * (layer.kernel_x + 1) * (layer.words + 1)
+            weight -= (layer.last_tap_y + 1) * (layer.last_tap_x + 1) * (layer.last_word + 1)
 
 
 def walked(config: EngineConfig, layers: list[Descriptor]) -> list[list[tuple]]:

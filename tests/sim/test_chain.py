@@ -59,7 +59,8 @@ def test_a_corrupted_weight_is_named(network, image):
     # Word 13 of conv2 is its first tile's y 2, x 0, word 1: channels 4 to 7; lane 6 is filter 1's
     # third input.
     conv1 = unpack_program(image.program)[0]
-    start = (conv1.tiles + 1) * (conv1.words + 1) * (conv1.kernel_y + 1) * (conv1.kernel_x + 1)
+    taps = (conv1.last_tap_y + 1) * (conv1.last_tap_x + 1)
+    start = (conv1.last_tile + 1) * (conv1.last_word + 1) * taps
     bad = _with_weight(image, start + 13, 6 - 2, 1)
     strided = network.node("strided").weights
     want = int(strided[1, 2, 0, 4])

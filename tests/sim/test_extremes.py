@@ -137,5 +137,5 @@ def test_inputs_in_windows_and_rows_in_one(pixels, channels, kernel, shape):
     case = one_layer(node, source, base, values, 255)
     image = compile_network(case.network, case.config)
     assert (image.meta.input.window is None) == (kernel == (1, 1))
-    assert unpack_program(image.program)[0].rows == 0 or kernel != (1, 1)
+    assert unpack_program(image.program)[0].last_row == 0 or kernel != (1, 1)
     assert check_case(case) == "equal"

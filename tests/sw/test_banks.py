@@ -49,7 +49,7 @@ def test_layers_whose_pixels_conflict_take_one_at_a_time(channels, stride, alone
     network = Network(name="one", input=x, nodes=(conv,))
     step = unpack_program(compile_network(network, EngineConfig(pixels=2)).program)[0]
     assert step.one_pixel == alone
-    assert (step.columns, step.last_pixels, step.column_step) == (
+    assert (step.last_column, step.tail_pixels, step.column_step) == (
         (2, 1, stride) if alone else (1, 1, 2 * stride)
     )
 

@@ -143,7 +143,7 @@ def test_words_of_a_descriptor_have_32_bits_at_most():
 
 
 def test_descriptor_round_trip():
-    step = Descriptor(operation=Operation.SUM, pad_value=-7, low=-128, tiles=4095, jump_x=65535)
+    step = Descriptor(operation=Operation.SUM, pad_value=-7, low=-128, last_tile=4095, jump_x=65535)
     packed = step.pack()
     assert len(packed) == 4 * DESCRIPTOR_WORDS
     assert Descriptor.unpack(packed) == step
@@ -151,7 +151,7 @@ def test_descriptor_round_trip():
 
 def test_descriptor_field_range():
     with pytest.raises(NhotError, match="Descriptor field tiles must be 0 to 4095, not 4096"):
-        Descriptor(operation=Operation.MAX, tiles=4096)
+        Descriptor(operation=Operation.MAX, last_tile=4096)
 
 
 def test_tensors_that_live_together_never_overlap():

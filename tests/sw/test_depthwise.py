@@ -48,8 +48,8 @@ def test_a_tile_has_one_word_of_weights_and_reads_each_column_once():
     height, width, _ = network.output.shape
     if width > 4:
         assert layer_cycles(taps, CONFIG) < layer_cycles(plain, CONFIG)
-    assert (taps.kernel_x, taps.columns) == (0, 2 + width - 1)
-    assert taps.rows == height - 1
+    assert (taps.last_tap_x, taps.last_column) == (0, 2 + width - 1)
+    assert taps.last_row == height - 1
 
 
 def test_a_weight_that_differs_is_named():
@@ -78,13 +78,13 @@ def test_other_strides_are_those_of_the_array(changes, stride, used):
 
 
 @pytest.mark.parametrize(("changes", "text"), [
-    ({"columns": 1}, "columns must be 2 to"),
+    ({"last_column": 1}, "last_column must be 2 to"),
     ({"step_x": 3}, "step_x must be 1 to 2, not 3"),
-    ({"kernel_y": 1}, "kernel_y must be 2, not 1"),
-    ({"kernel_x": 1}, "kernel_x must be 0, not 1"),
-    ({"words": 1}, "words must be 0, not 1"),
+    ({"last_tap_y": 1}, "last_tap_y must be 2, not 1"),
+    ({"last_tap_x": 1}, "last_tap_x must be 0, not 1"),
+    ({"last_word": 1}, "last_word must be 0, not 1"),
     ({"stride_x": 2, "column_step": 2}, "stride_x must be 1, not 2"),
-    ({"step_x": 2, "columns": 3}, "columns must be 2 and a multiple of 2, not 3"),
+    ({"step_x": 2, "last_column": 3}, "last_column must be 2 and a multiple of 2, not 3"),
 ])
 def test_a_program_that_would_not_end_is_refused(changes, text):
     network = depthwise_network(np.random.default_rng(2), CONFIG, stride=(1, 1))

@@ -153,7 +153,7 @@ def test_tiles_of_no_constant_distance_go_in_parts(array, shape, parts):
     """Each with as many words as it needs, and as many tiles."""
     config = replace(ROOMY, filters=array[0], inputs=array[1])
     steps = check(grouped(*shape), config)[:-1]
-    assert [(step.words + 1, step.tiles + 1) for step in steps] == parts
+    assert [(step.last_word + 1, step.last_tile + 1) for step in steps] == parts
 
 
 def test_parts_take_the_fewest_cycles_that_the_program_has_room_for():

@@ -133,7 +133,7 @@ def test_the_smallest_engine_holds_the_fewest_bits():
 def test_a_dense_layer_over_few_channels():
     """63 positions of three channels are 189 bytes: 12 words in place of 63."""
     step = unpack_program(check(network(X, dense(X)), ROOMY).program)[0]
-    assert (step.kernel_y, step.kernel_x, step.words) == (0, 0, 11)
+    assert (step.last_tap_y, step.last_tap_x, step.last_word) == (0, 0, 11)
 
 
 def test_inputs_that_stay_as_they_are():
@@ -199,14 +199,14 @@ def test_positions_in_one_row_fill_the_pixels(window, rows, columns):
     x = replace(X, shape=(7, 9, 16))
     image = check(network(x, convolution(x, window)), replace(ROOMY, pixels=2))
     step = unpack_program(image.program)[0]
-    assert (step.rows + 1, step.columns + 1) == (rows, columns)
+    assert (step.last_row + 1, step.last_column + 1) == (rows, columns)
 
 
 def test_rows_that_fill_the_pixels_stay():
     x = replace(X, shape=(7, 8, 16))
     made = network(x, convolution(x, Window(kernel=(1, 1))))
     step = unpack_program(check(made, replace(ROOMY, pixels=2)).program)[0]
-    assert (step.rows + 1, step.columns + 1) == (7, 4)
+    assert (step.last_row + 1, step.last_column + 1) == (7, 4)
 
 
 def test_a_row_that_cannot_be_counted_is_not_made():

@@ -53,9 +53,9 @@ def test_what_was_compiled_is_accepted():
 
 @pytest.mark.parametrize("operation", [o for o in INDEX if o is not Operation.END])
 @pytest.mark.parametrize(("field", "values"), [
-    ("terms", (0, 5, 15)), ("last_groups", (0, 3, 65535)), ("last_pixels", (0, 3, 255)),
-    ("words", (256, 4095)), ("tiles", (256, 4095)), ("rows", (256, 65535)),
-    ("columns", (256, 65535)), ("output_address", (250, 65535)), ("pixel_words", (250, 65535)),
+    ("terms", (0, 5, 15)), ("tail_groups", (0, 3, 65535)), ("tail_pixels", (0, 3, 255)),
+    ("last_word", (256, 4095)), ("last_tile", (256, 4095)), ("last_row", (256, 65535)),
+    ("last_column", (256, 65535)), ("output_address", (250, 65535)), ("pixel_words", (250, 65535)),
     ("row_words", (250, 65535)),
     ("requant_address", (len(IMAGE.records()), 65535)), ("jump_row", (1, 30000)),
 ])
@@ -66,9 +66,9 @@ def test_fields_beyond_what_the_engine_has(operation, field, values):
 
 @pytest.mark.parametrize(("operation", "fields", "text"), [
     (Operation.ARRAY, {"terms": 0}, "terms must be 1 to 4, not 0"),
-    (Operation.ARRAY, {"last_pixels": 3}, "last_pixels must be 1 to 2, not 3"),
-    (Operation.ADD, {"last_pixels": 2}, "last_pixels must be 1, not 2"),
-    (Operation.ARRAY, {"last_groups": 0}, "last_groups must be 1 to 2, not 0"),
+    (Operation.ARRAY, {"tail_pixels": 3}, "tail_pixels must be 1 to 2, not 3"),
+    (Operation.ADD, {"tail_pixels": 2}, "tail_pixels must be 1, not 2"),
+    (Operation.ARRAY, {"tail_groups": 0}, "tail_groups must be 1 to 2, not 0"),
     (Operation.ARRAY, {"per_channel": 0}, "per_channel must be 1, not 0"),
     (Operation.MAX, {"per_channel": 1}, "per_channel must be 0, not 1"),
     (Operation.ARRAY, {"weight_address": WEIGHTS - 1}, "weight_address must be .* are within 0 to"),
@@ -82,19 +82,19 @@ def test_fields_beyond_what_the_engine_has(operation, field, values):
     (Operation.ARRAY, {"jump_column": 5}, "jump_column must be [0-9]+, not 5"),
     (Operation.ARRAY, {"lane_step": 5}, "jump_x must be 5, not 1"),
     (Operation.ARRAY, {"stride_x": 0, "column_step": 0}, "stride_x must be 1 to 255, not 0"),
-    (Operation.ARRAY, {"stride_x": 255, "column_step": 510, "columns": 4},
+    (Operation.ARRAY, {"stride_x": 255, "column_step": 510, "last_column": 4},
      "jump_x|jump_column must be"),
     (Operation.ARRAY, {"column_step": 1}, "column_step must be 2, not 1"),
-    (Operation.ADD, {"kernel_y": 0}, "kernel_y must be 1, not 0"),
+    (Operation.ADD, {"last_tap_y": 0}, "last_tap_y must be 1, not 0"),
     (Operation.ADD, {"stride_x": 1}, "stride_x must be 0, not 1"),
     (Operation.ADD, {"input_address": 240}, "input_address must be .* within 0 to 249"),
     (Operation.ARGMAX, {"channels": 13}, "channels must be 9 to 12, not 13"),
-    (Operation.ARGMAX, {"last_groups": 1}, "last_groups must be 2, not 1"),
-    (Operation.ARGMAX, {"rows": 1, "jump_row": 1, "output_address": 249},
+    (Operation.ARGMAX, {"tail_groups": 1}, "tail_groups must be 2, not 1"),
+    (Operation.ARGMAX, {"last_row": 1, "jump_row": 1, "output_address": 249},
      "output_address must be such that words 249 to 250 are within 0 to 249"),
     (Operation.ARGMAX, {"output_address": 8}, "output_address must keep .* 8 to 10 that it reads"),
     (Operation.ARGMAX, {"output_address": 10}, "output_address must keep .*, not 10 to 10"),
-    (Operation.ARGMAX, {"rows": 3, "jump_row": 1, "output_address": 5},
+    (Operation.ARGMAX, {"last_row": 3, "jump_row": 1, "output_address": 5},
      "output_address must keep .* the words 8 to 19 that it reads, not 5 to 8"),
     (Operation.MAX, {"channels": 1}, "channels must be 0, not 1"),
     (Operation.MAX, {"row_words": 249}, "output_address must be .* are within 0 to 249"),
@@ -106,8 +106,8 @@ def test_refusals_name_field_constraint_and_value(operation, fields, text):
 
 def test_a_descriptor_does_nothing_unasked():
     """Fields that are not given: one pixel, one tap, no jumps, nothing clamped."""
-    ones = {"terms", "last_pixels", "step_x", "step_y", "stride_x", "stride_y", "width", "height",
-            "column_step", "pixel_words", "last_groups"}
+    ones = {"terms", "tail_pixels", "step_x", "step_y", "stride_x", "stride_y", "width", "height",
+            "column_step", "pixel_words", "tail_groups"}
     expected = dict.fromkeys(FIELDS, 0) | dict.fromkeys(ones, 1) | {"low": -128, "high": 127}
     assert asdict(Descriptor(operation=Operation.END)) == expected
 
@@ -149,8 +149,8 @@ def longest(config, **fields):
         step_x=0, step_y=0, pixel_words=0, **fields,
     )
     loops = Loops(
-        words=1, kernel=(step.kernel_y + 1, step.kernel_x + 1), rows=step.rows + 1,
-        columns=step.columns + 1, tiles=1, step_tap=(0, 0), step_row=0, step_column=0,
+        words=1, kernel=(step.last_tap_y + 1, step.last_tap_x + 1), rows=step.last_row + 1,
+        columns=step.last_column + 1, tiles=1, step_tap=(0, 0), step_row=0, step_column=0,
         step_tile=1,
     )
     return replace(step, **loops.jumps())
@@ -163,8 +163,8 @@ def checked(config, **fields):
     array = step.operation is Operation.ARRAY
     pixels = config.pixels if array else 1
     loops = Loops(
-        words=1, kernel=(step.kernel_y + 1, step.kernel_x + 1), rows=step.rows + 1,
-        columns=step.columns + 1, tiles=1,
+        words=1, kernel=(step.last_tap_y + 1, step.last_tap_x + 1), rows=step.last_row + 1,
+        columns=step.last_column + 1, tiles=1,
         step_tap=(step.step_y * step.width, step.step_x), step_row=step.stride_y * step.width,
         step_column=step.stride_x * pixels, step_tile=int(not array),
     )
@@ -177,8 +177,9 @@ def checked(config, **fields):
 
 
 @pytest.mark.parametrize(("name", "fits", "beyond", "text"), [
-    ("rows", {"rows": 255, "stride_y": 2, "kernel_y": 1}, {"step_y": 2}, "511, not 512"),
-    ("columns", {"columns": 255, "stride_x": 2, "kernel_x": 1}, {"step_x": 2}, "511, not 512"),
+    ("last_row", {"last_row": 255, "stride_y": 2, "last_tap_y": 1}, {"step_y": 2}, "511, not 512"),
+    ("last_column", {"last_column": 255, "stride_x": 2, "last_tap_x": 1}, {"step_x": 2},
+     "511, not 512"),
     ("height", {"height": 512}, {"height": 513}, "511, not 512"),
     ("width", {"width": 512}, {"width": 513}, "511, not 512"),
     ("stride_x", {"operation": Operation.ARRAY, "stride_x": 146}, {"stride_x": 147},
@@ -203,7 +204,7 @@ def test_cycles_are_bounded():
     """Counts that are each within the counters, and would run for days."""
     config = EngineConfig(activation_words=65536)
     requant = bytes(4) + (0x98).to_bytes(4, "little")  # no bias, times one
-    endless = longest(config, kernel_x=255, kernel_y=255, rows=65535, columns=65535)
+    endless = longest(config, last_tap_x=255, last_tap_y=255, last_row=65535, last_column=65535)
 
     def image(*steps):
         program = [*steps, Descriptor(operation=Operation.END)]
@@ -218,7 +219,7 @@ def test_cycles_are_bounded():
 
     text = rf"program must take fewer than {MOST_CYCLES} cycles, not {2**48 // 10**9}[0-9]+$"
     refused(lambda: image(endless), text)
-    fine = longest(config, kernel_x=255, kernel_y=255, rows=9999)
+    fine = longest(config, last_tap_x=255, last_tap_y=255, last_row=9999)
     image(fine)
     refused(lambda: image(fine, fine, fine, fine, fine, fine, fine), "program must take fewer than")
 

@@ -63,12 +63,12 @@ def test_a_workload_is_checked_and_counted(tmp_path):
 
 def test_constant_bits_follow_from_the_sizes():
     found = constant_bits(EngineConfig(activation_words=1024, program_words=256))
-    assert "descriptor.columns[10]" in found
-    assert "descriptor.columns[9]" not in found
+    assert "descriptor.last_column[10]" in found
+    assert "descriptor.last_column[9]" not in found
     assert "host__layers[5]" in found
     assert "host__layers[3]" not in found
     more = constant_bits(EngineConfig(activation_words=2048, program_words=256))
-    assert "descriptor.columns[10]" not in more
+    assert "descriptor.last_column[10]" not in more
 
 
 def test_lines_belong_to_the_test_that_ran_them(tmp_path, monkeypatch):

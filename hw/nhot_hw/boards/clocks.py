@@ -120,7 +120,8 @@ class Ecp5Pll(Elaboratable):
             o_CLKOP=ClockSignal(),
             o_LOCK=locked,
         )
-        m.submodules.reset = ResetSynchronizer(~locked, domain="sync")
+        # The lock comes from a corner of the chip: a stage to get away from there.
+        m.submodules.reset = ResetSynchronizer(~locked, domain="sync", stages=3)
         return m
 
 

@@ -19,7 +19,8 @@ _Candidate = data.StructLayout({"value": signed(9), "index": ChannelIndex})
 class ArgMax(wiring.Component):
     """Follow R bytes at a time and keep the index of the largest; the first of equals wins.
 
-    The R bytes meet in a tree with a register a level, whose winner meets the best so far.
+    The R bytes meet in a tree with a register a level, whose winner meets the best so far. A reset
+    reaches what says that there are any, not the bytes, which are many.
 
     Members
     -------
@@ -49,7 +50,7 @@ class ArgMax(wiring.Component):
 
         entrants = []
         for i, y in enumerate(self.i_y):
-            entrant = Signal(_Candidate, name=f"entrant_{i}")
+            entrant = Signal(_Candidate, name=f"entrant_{i}", reset_less=True)
             channel = first + i
             m.d.sync += [
                 entrant.value.eq(Mux(channel < self.i_channels, y, _NONE)),
@@ -75,7 +76,7 @@ class ArgMax(wiring.Component):
 
     def _winner(self, m, pair):
         """The better of two, a cycle later; one alone passes."""
-        winner = Signal(_Candidate, name="winner")
+        winner = Signal(_Candidate, name="winner", reset_less=True)
         m.d.sync += winner.eq(pair[0])
         if len(pair) == 2:
             with m.If(pair[1].value > pair[0].value):

@@ -43,8 +43,10 @@ def _kept_bits(config: EngineConfig) -> dict[str, int]:
     groups = max(config.filters, config.inputs) // config.requantisers
     most = {
         "operation": max(Operation), "terms": MAX_TERMS,
-        **dict.fromkeys(("words", "tiles", "columns", "rows"), (1 << config.loop_bits) - 1),
-        "one_pixel": int(config.pixels > 1), "last_pixels": config.pixels, "last_groups": groups,
+        **dict.fromkeys(
+            ("last_word", "last_tile", "last_column", "last_row"), (1 << config.loop_bits) - 1
+        ),
+        "one_pixel": int(config.pixels > 1), "tail_pixels": config.pixels, "tail_groups": groups,
         **dict.fromkeys(
             ("output_address", "pixel_words", "row_words"), config.activation_words - 1
         ),
@@ -107,8 +109,8 @@ def illegal(layer, config: EngineConfig):
     wrong = (
         ~layer.operation.matches(*sorted(operations))
         | ~layer.terms.matches(*range(1, MAX_TERMS + 1))
-        | ~layer.last_pixels.matches(*range(1, config.pixels + 1))
-        | (layer.last_groups == 0) | (layer.last_groups > groups)
+        | ~layer.tail_pixels.matches(*range(1, config.pixels + 1))
+        | (layer.tail_groups == 0) | (layer.tail_groups > groups)
         | (array & (layer.weight_address >= config.weight_words))
         | (layer.requant_address >= config.requant_words) | layer.requant_address[0]
         | (layer.output_address >= config.activation_words)
@@ -122,8 +124,8 @@ def illegal(layer, config: EngineConfig):
 
 def _illegal_depthwise(layer, config: EngineConfig):
     """Whether its last column gives no output, so that its end would never come."""
-    columns = layer.columns[: config.loop_bits]
-    wrong = ~layer.step_x.matches(1, 2) | (columns < config.preloads) | layer.one_pixel
+    last_column = layer.last_column[: config.loop_bits]
+    wrong = ~layer.step_x.matches(1, 2) | (last_column < config.preloads) | layer.one_pixel
     if config.pixels == 1:
-        wrong |= (layer.step_x == 2) & (columns[0] != config.preloads % 2)
+        wrong |= (layer.step_x == 2) & (last_column[0] != config.preloads % 2)
     return is_depthwise(layer) & wrong

@@ -52,8 +52,8 @@ class Pacer(wiring.Component):
         group = Signal.like(limits.groups)
         pixel = Signal(range(self.config.pixels))
 
-        groups = Mux(place.last_tile, limits.last_groups, limits.groups)
-        last_pixel = Mux(place.last_column, limits.last_column, limits.column)
+        groups = Mux(place.last_tile, limits.tail_groups, limits.groups)
+        last_pixel = Mux(place.last_column, limits.tail_column, limits.column)
         next_pixel = pixel + limits.step
         slot_end, value_end, pixel_end, group_end = (
             Signal(name=name) for name in ("slot_end", "value_end", "pixel_end", "group_end")
@@ -102,17 +102,17 @@ class Pacer(wiring.Component):
         groups = range(max(config.filters, config.inputs) // config.requantisers + 1)
         pixels = range(config.pixels)
         limits = Signal(data.StructLayout({
-            "phase": 2, "addition": 1, "groups": groups, "last_groups": groups,
-            "column": pixels, "last_column": pixels, "step": range(3),
+            "phase": 2, "addition": 1, "groups": groups, "tail_groups": groups,
+            "column": pixels, "tail_column": pixels, "step": range(3),
         }))
         array = on_lanes(layer, config)
         m.d.sync += [
             limits.phase.eq((layer.terms - 1) // config.requant_terms),
             limits.addition.eq(layer.operation == Operation.ADD),
             limits.groups.eq(Mux(array, config.filters, config.inputs) // config.requantisers),
-            limits.last_groups.eq(layer.last_groups),
+            limits.tail_groups.eq(layer.tail_groups),
             limits.column.eq(Mux(array & ~layer.one_pixel, config.pixels - 1, 0)),
-            limits.last_column.eq(Mux(array, layer.last_pixels - 1, 0)),
+            limits.tail_column.eq(Mux(array, layer.tail_pixels - 1, 0)),
             limits.step.eq(pixel_step(layer, config)),
         ]
         return limits

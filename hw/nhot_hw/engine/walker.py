@@ -72,8 +72,8 @@ class Walker(wiring.Component):
         word, tap_x, tap_y, column, _, tile = loops = [
             _Loop(name, limit[: self.config.loop_bits])
             for name, limit in (
-                ("word", layer.words), ("tap_x", layer.kernel_x), ("tap_y", layer.kernel_y),
-                ("column", layer.columns), ("row", layer.rows), ("tile", layer.tiles),
+                ("word", layer.last_word), ("tap_x", layer.last_tap_x), ("tap_y", layer.last_tap_y),
+                ("column", layer.last_column), ("row", layer.last_row), ("tile", layer.last_tile),
             )
         ]
         # ends[i]: all loops inside loop i are at their last turn.

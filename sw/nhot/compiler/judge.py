@@ -18,7 +18,7 @@ from nhot.network.requant import MAX_TERMS
 __all__ = ["Check"]
 
 _STILL = (
-    "step_x", "step_y", "stride_x", "stride_y", "column_step", "pad_x", "pad_y", "kernel_x",
+    "step_x", "step_y", "stride_x", "stride_y", "column_step", "pad_x", "pad_y", "last_tap_x",
 )
 """What additions and argmax, which walk tensors flat, leave at 0."""
 
@@ -84,7 +84,7 @@ class Check:
         step = self.step
         if self._array:  # neighbouring pixels are a stride apart
             return step.lane_step // step.stride_x
-        return (step.columns if step.operation is Operation.ARGMAX else step.tiles) + 1
+        return (step.last_column if step.operation is Operation.ARGMAX else step.last_tile) + 1
 
     def _ranges(self) -> dict[str, tuple[int, int]]:
         """The least and the most of each field, where its bits alone do not say so."""
@@ -94,8 +94,8 @@ class Check:
         none = (0, 0)
         ranges = {
             "terms": (1, MAX_TERMS), "per_channel": (int(array), int(array)),
-            **dict.fromkeys(("words", "tiles", "columns", "rows"), (0, loop)),
-            "last_pixels": (1, self._pixels), "last_groups": (1, groups),
+            **dict.fromkeys(("last_word", "last_tile", "last_column", "last_row"), (0, loop)),
+            "tail_pixels": (1, self._pixels), "tail_groups": (1, groups),
             **dict.fromkeys(("output_address", "pixel_words", "row_words"), (0, words)),
             "weight_address": (0, self.weights - 1) if array else none,
             "requant_address": (0, len(self.records) - 1),
@@ -110,21 +110,21 @@ class Check:
         if array:
             ranges["stride_x"] = (1, 255)
         else:
-            ranges |= {"words": none, "lane_step": none}
+            ranges |= {"last_word": none, "lane_step": none}
         if step.operation is Operation.DEPTHWISE:
             most = 2 if config.pixels == 1 or config.pixels % 2 == 0 else 1
             ranges |= {
-                "words": none, "kernel_x": none,
-                "kernel_y": (DEPTHWISE_KERNEL - 1, DEPTHWISE_KERNEL - 1), "stride_x": (1, 1),
-                "step_x": (1, most), "columns": (config.preloads, loop),
+                "last_word": none, "last_tap_x": none,
+                "last_tap_y": (DEPTHWISE_KERNEL - 1, DEPTHWISE_KERNEL - 1), "stride_x": (1, 1),
+                "step_x": (1, most), "last_column": (config.preloads, loop),
             }
         if step.operation is Operation.ADD:
-            columns, rows = step.columns + 1, step.rows + 1
-            ranges |= {"kernel_y": (1, 1), "width": (columns, columns), "height": (rows, rows)}
+            columns, rows = step.last_column + 1, step.last_row + 1
+            ranges |= {"last_tap_y": (1, 1), "width": (columns, columns), "height": (rows, rows)}
         if step.operation is Operation.ARGMAX:
-            spare = step.columns * config.inputs
+            spare = step.last_column * config.inputs
             ranges |= {
-                "kernel_y": none, "tiles": none, "last_groups": (groups, groups),
+                "last_tap_y": none, "last_tile": none, "tail_groups": (groups, groups),
                 "channels": (spare + 1, spare + config.inputs), "row_words": none,
             }
         return ranges
@@ -134,10 +134,10 @@ class Check:
         step, config = self.step, self.config
         if step.operation is not Operation.DEPTHWISE:
             return
-        if config.pixels == 1 and step.columns % step.step_x:  # behind two that are only read
+        if config.pixels == 1 and step.last_column % step.step_x:  # behind two that are only read
             raise NhotError(
                 f"columns must be {config.preloads} and a multiple of {step.step_x}, not "
-                f"{step.columns}"
+                f"{step.last_column}"
             )
 
     def _check_banks(self) -> None:
@@ -155,7 +155,7 @@ class Check:
         wanted = self._loops().jumps()
         if self._array:
             wanted["lane_step"] = step.stride_x * self._position_words
-        if self._array and step.tiles:
+        if self._array and step.last_tile:
             del wanted["jump_tile"]  # what a tile reads may lie behind what the one before does
         for name, value in wanted.items():
             value &= 0xFFFF
@@ -186,7 +186,7 @@ class Check:
             return self._position_words - 1
         # The loops are those of tiles that all read the same.
         distance = (step.jump_tile - self._loops().jumps()["jump_tile"]) & 0xFFFF
-        return step.tiles * distance + step.words
+        return step.last_tile * distance + step.last_word
 
     def _loops(self) -> Loops:
         """The walk that the other fields ask for."""
@@ -201,8 +201,8 @@ class Check:
         if step.operation is Operation.ARGMAX:
             rows, columns = words, 1
         return Loops(
-            words=step.words + 1, kernel=(step.kernel_y + 1, step.kernel_x + 1),
-            rows=step.rows + 1, columns=step.columns + 1, tiles=step.tiles + 1,
+            words=step.last_word + 1, kernel=(step.last_tap_y + 1, step.last_tap_x + 1),
+            rows=step.last_row + 1, columns=step.last_column + 1, tiles=step.last_tile + 1,
             step_tap=tap, step_row=rows, step_column=columns, step_tile=int(not self._array),
         )
 
@@ -210,8 +210,8 @@ class Check:
         """Row and column of the last tap of the last column's first pixel."""
         step = self.step
         return (
-            step.rows * step.stride_y + step.kernel_y * step.step_y - step.pad_y,
-            step.columns * step.column_step + step.kernel_x * step.step_x - step.pad_x,
+            step.last_row * step.stride_y + step.last_tap_y * step.step_y - step.pad_y,
+            step.last_column * step.column_step + step.last_tap_x * step.step_x - step.pad_x,
         )
 
     def _check_positions(self) -> None:
@@ -219,7 +219,7 @@ class Check:
         most = (1 << (self.config.position_bits - 1)) - 1
         y, x = self._last_position()
         for name, last, limit in (
-            ("rows", y, most), ("columns", x, most),
+            ("last_row", y, most), ("last_column", x, most),
             ("height", self.step.height - 1, most), ("width", self.step.width - 1, most),
             ("stride_x", (self._pixels - 1) * self.step.stride_x, 2 * most + 1),
         ):
@@ -229,7 +229,7 @@ class Check:
     def _check_records(self) -> None:
         step = self.step
         groups = self._lanes // self.config.requantisers
-        count = step.tiles * groups + step.last_groups if self._array else step.records
+        count = step.last_tile * groups + step.tail_groups if self._array else step.records
         if step.requant_address % 2:
             raise NhotError(
                 f"requant_address must be even, a record being two words, not "
@@ -249,17 +249,17 @@ class Check:
     def _check_weights(self) -> None:
         if self._array:
             step = self.step
-            window = (step.words + 1) * (step.kernel_x + 1) * (step.kernel_y + 1)
+            window = (step.last_word + 1) * (step.last_tap_x + 1) * (step.last_tap_y + 1)
             if step.operation is Operation.DEPTHWISE:
                 window = 1  # all taps are in a word
-            last = step.weight_address + (step.tiles + 1) * window - 1
+            last = step.weight_address + (step.last_tile + 1) * window - 1
             self._within("weight_address", _Span(step.weight_address, last), self.weights)
 
     def _read(self) -> Iterator[_Span]:
         """Words from the first to the last that a tap inside the input may read."""
         step, words = self.step, self._position_words
         if step.operation in (Operation.ADD, Operation.ARGMAX):
-            size = (step.rows + 1) * self._loops().step_row
+            size = (step.last_row + 1) * self._loops().step_row
             for tap in (0, step.jump_y):  # an argmax has one, and no jump
                 first = (step.input_address + tap) & 0xFFFF
                 yield _Span(first, first + size - 1)
@@ -275,12 +275,12 @@ class Check:
     def _written(self) -> _Span:
         step = self.step
         if step.operation is Operation.ARGMAX:
-            return _Span(step.output_address, step.output_address + step.rows)
-        columns = (step.columns - leading_columns(step, self.config)) * self._pixels
+            return _Span(step.output_address, step.output_address + step.last_row)
+        columns = (step.last_column - leading_columns(step, self.config)) * self._pixels
         stride = step.step_x if step.operation is Operation.DEPTHWISE else 1
-        row = (-(-(columns + step.last_pixels) // stride) - 1) * step.pixel_words
-        rows = step.rows * (row + (step.row_words or step.pixel_words))
-        outputs = step.tiles * self._lanes + step.last_groups * self.config.requantisers
+        row = (-(-(columns + step.tail_pixels) // stride) - 1) * step.pixel_words
+        rows = step.last_row * (row + (step.row_words or step.pixel_words))
+        outputs = step.last_tile * self._lanes + step.tail_groups * self.config.requantisers
         last = rows + row + (outputs - 1) // self.config.inputs
         return _Span(step.output_address, step.output_address + last)
 

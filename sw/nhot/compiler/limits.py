@@ -67,21 +67,21 @@ def _beyond_fields(layer: Layer, config: EngineConfig) -> Iterator[str]:
     loops, window = _loops(layer, config), layer.window
     channels = layer.source[2] if layer.operation is Operation.ARGMAX else 0
     for what, value, field, extra in (
-        ("Kernel rows", loops.kernel[0], "kernel_y", 1),
-        ("Kernel columns", loops.kernel[1], "kernel_x", 1),
+        ("Kernel rows", loops.kernel[0], "last_tap_y", 1),
+        ("Kernel columns", loops.kernel[1], "last_tap_x", 1),
         ("Vertical stride", window.stride[0], "stride_y", 0),
         ("Horizontal stride", window.stride[1], "stride_x", 0),
         ("Vertical dilation", window.dilation[0], "step_y", 0),
         ("Horizontal dilation", window.dilation[1], "step_x", 0),
         ("Top padding", window.padding[0], "pad_y", 0),
         ("Left padding", window.padding[1], "pad_x", 0),
-        ("Words of S input channels", loops.words, "words", 1),
+        ("Words of S input channels", loops.words, "last_word", 1),
         ("Words to the next output column", lane_step(layer, config), "lane_step", 0),
-        ("Tiles of filters or channels", loops.tiles, "tiles", 1),
+        ("Tiles of filters or channels", loops.tiles, "last_tile", 1),
         ("Input rows", layer.source[0], "height", 0),
         ("Input columns", layer.source[1], "width", 0),
-        ("Output rows", loops.rows, "rows", 1),
-        ("Output columns", loops.columns, "columns", 1),
+        ("Output rows", loops.rows, "last_row", 1),
+        ("Output columns", loops.columns, "last_column", 1),
         ("Input channels", channels, "channels", 0),
     ):
         most = (1 << FIELDS[field]) - 1 + extra

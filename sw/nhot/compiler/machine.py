@@ -79,7 +79,7 @@ class Machine:
         window = window.reshape(len(window), rows * columns * pixels, -1, self.config.inputs)
         sums = self._sums(step, window)
         valid = self._valid_pixels(step, rows, columns, pixels)
-        for tile in range(step.tiles + 1):
+        for tile in range(step.last_tile + 1):
             values = self._requantise(step, tile, sums[tile][:, valid])
             if step.operation is Operation.ARGMAX:
                 self._write_argmax(step, values, rows)
@@ -91,7 +91,7 @@ class Machine:
         pixels = step.pixels(self.config.pixels)
         x = window.reshape(*window.shape[:2], -1, DEPTHWISE_KERNEL, self.config.inputs)
         first = leading_columns(step, self.config) * pixels
-        end = step.columns * pixels + step.last_pixels
+        end = step.last_column * pixels + step.tail_pixels
         column = np.arange(first, end, step.step_x)[:, None]
         taps = x[:, :, column + np.arange(1 - DEPTHWISE_KERNEL, 1)]
         return taps.reshape(*taps.shape[:3], 1, -1, self.config.inputs)
@@ -101,7 +101,7 @@ class Machine:
         if step.operation is Operation.ARRAY:
             length = window.shape[2]
             result = []
-            for tile in range(step.tiles + 1):
+            for tile in range(step.last_tile + 1):
                 start = step.weight_address + tile * length
                 weights = self.weights[start : start + length]
                 missing = self.inverted[start : start + length].sum(axis=0)
@@ -111,8 +111,8 @@ class Machine:
             return result
         if step.operation is Operation.DEPTHWISE:
             first = step.weight_address
-            weights = self.weights[first : first + step.tiles + 1, :, : window.shape[2]]
-            missing = self.inverted[first : first + step.tiles + 1, None]
+            weights = self.weights[first : first + step.last_tile + 1, :, : window.shape[2]]
+            missing = self.inverted[first : first + step.last_tile + 1, None]
             sums = np.einsum("tpsk,tks->tpk", window, weights) - missing
             return [tile[None] for tile in sums]
         if step.operation is Operation.ADD:
@@ -126,14 +126,14 @@ class Machine:
     ) -> NDArray[np.bool_]:
         valid = np.ones((rows, columns, pixels), np.bool_)
         if step.operation is not Operation.DEPTHWISE:  # whose taps are those of outputs alone
-            valid[:, -1, step.last_pixels :] = False
+            valid[:, -1, step.tail_pixels :] = False
         return valid.reshape(-1)
 
     def _requantise(self, step: Descriptor, tile: int, sums: Ints) -> Ints:
         """The stored bytes of one tile. (pixels, channels of the tile)"""
         channels = sums.shape[-1]
-        if tile == step.tiles:
-            channels = step.last_groups * self.config.requantisers
+        if tile == step.last_tile:
+            channels = step.tail_groups * self.config.requantisers
         product = np.zeros((sums.shape[1], channels), np.int64)
         for record in range(step.records):
             bias, multiplier = self._record(step, tile, record, channels)
@@ -157,7 +157,7 @@ class Machine:
     def _write(self, step: Descriptor, tile: int, values: Ints) -> None:
         array = step.operation.on_lanes
         first = tile * (self.config.filters if array else self.config.inputs)
-        columns = len(values) // (step.rows + 1)
+        columns = len(values) // (step.last_row + 1)
         between_rows = (columns - 1) * step.pixel_words + (step.row_words or step.pixel_words)
         row, column = np.divmod(np.arange(len(values))[:, None], columns)
         pixel = row * between_rows + column * step.pixel_words
@@ -175,14 +175,16 @@ def _walk(step: Descriptor, config: EngineConfig) -> _Walk:
     """Undo the jumps: the address of every step, as the running address would have it."""
     pixels = step.pixels(config.pixels)
     counts = (
-        step.tiles, step.rows, step.columns, pixels - 1, step.kernel_y, step.kernel_x, step.words
+        step.last_tile, step.last_row, step.last_column, pixels - 1,
+        step.last_tap_y, step.last_tap_x, step.last_word,
     )
     tile, row, column, pixel, tap_y, tap_x, word = np.ix_(*(np.arange(n + 1) for n in counts))
-    span = step.words
+    span = step.last_word
     strides = []
     for jump, count in (
-        (step.jump_x, step.kernel_x), (step.jump_y, step.kernel_y),
-        (step.jump_column, step.columns), (step.jump_row, step.rows), (step.jump_tile, step.tiles),
+        (step.jump_x, step.last_tap_x), (step.jump_y, step.last_tap_y),
+        (step.jump_column, step.last_column), (step.jump_row, step.last_row),
+        (step.jump_tile, step.last_tile),
     ):
         strides.append(jump + span)
         span += count * strides[-1]

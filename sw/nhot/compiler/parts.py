@@ -91,9 +91,9 @@ def _part_cycles(
     places = input_places(one.inputs[0], config, None)
 
     @cache
-    def take(words: int, tiles: int, last_groups: int) -> float:
+    def take(words: int, tiles: int, tail_groups: int) -> float:
         try:
-            step = replace(model, words=words - 1, tiles=tiles - 1, last_groups=last_groups)
+            step = replace(model, last_word=words - 1, last_tile=tiles - 1, tail_groups=tail_groups)
         except NhotError:
             return inf  # more than a descriptor can say
         return layer_cycles(step, config)

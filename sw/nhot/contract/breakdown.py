@@ -48,11 +48,12 @@ class Breakdown:
 def breakdown(step: Descriptor, config: EngineConfig) -> Breakdown:
     """What the cycles of the layer of ``step`` go to."""
     fetch = _fetch(config)
-    column = (step.words + 1) * (step.kernel_x + 1) * (step.kernel_y + 1) * config.step_cycles
-    columns = (step.tiles + 1) * (step.rows + 1) * (step.columns + 1)
+    taps = (step.last_tap_x + 1) * (step.last_tap_y + 1)
+    column = (step.last_word + 1) * taps * config.step_cycles
+    columns = (step.last_tile + 1) * (step.last_row + 1) * (step.last_column + 1)
     leading = leading_columns(step, config)
     # One pixel group waits for none: the rest is its tail.
-    single = replace(step, tiles=0, rows=0, columns=leading)
+    single = replace(step, last_tile=0, last_row=0, last_column=leading)
     tail = layer_cycles(single, config) - fetch - (leading + 1) * column
     steps = columns * column
     return Breakdown(

@@ -51,8 +51,8 @@ def leading_columns(step: Descriptor, config: EngineConfig) -> int:
 
 def _steps(step: Descriptor, config: EngineConfig) -> int:
     """Cycles of the steps of a column."""
-    taps = (step.kernel_x + 1) * (step.kernel_y + 1)
-    return (step.words + 1) * taps * config.step_cycles
+    taps = (step.last_tap_x + 1) * (step.last_tap_y + 1)
+    return (step.last_word + 1) * taps * config.step_cycles
 
 
 def _sum_latency(step: Descriptor, config: EngineConfig) -> int:
@@ -78,11 +78,11 @@ def _pixel_groups(step: Descriptor, config: EngineConfig) -> Iterator[tuple[int,
     stride = step.step_x if depthwise else 1
     turns = stride if pixels == 1 else 1  # columns from one that gives outputs to the next
     leading, steps = leading_columns(step, config), _steps(step, config)
-    inner = (step.columns - leading) // turns
-    rows = step.rows + 1
-    for tiles, groups in ((step.tiles, full), (1, step.last_groups)):
+    inner = (step.last_column - leading) // turns
+    rows = step.last_row + 1
+    for tiles, groups in ((step.last_tile, full), (1, step.tail_groups)):
         for columns, width, following in (
-            (inner, pixels, turns), (1, step.last_pixels if pixels > 1 else 1, leading + 1),
+            (inner, pixels, turns), (1, step.tail_pixels if pixels > 1 else 1, leading + 1),
         ):
             outputs = -(-width // stride)
             slots = outputs * groups * step.records * slot

@@ -72,16 +72,16 @@ WORDS: tuple[dict[str, int], ...] = (
     {"low": 8, "high": 8, "channels": 16},
     {"input_address": 16, "output_address": 16},
     {"weight_address": 16, "requant_address": 16},
-    {"words": 12, "tiles": 12, "last_pixels": 8},
-    {"kernel_x": 8, "kernel_y": 8, "step_x": 8, "step_y": 8},
-    {"columns": 16, "rows": 16},
+    {"last_word": 12, "last_tile": 12, "tail_pixels": 8},
+    {"last_tap_x": 8, "last_tap_y": 8, "step_x": 8, "step_y": 8},
+    {"last_column": 16, "last_row": 16},
     {"pad_x": 8, "pad_y": 8, "stride_x": 8, "stride_y": 8},
     {"width": 16, "height": 16},
     {"column_step": 16, "lane_step": 16},
     {"jump_x": 16, "jump_y": 16},
     {"jump_column": 16, "jump_row": 16},
     {"jump_tile": 16, "pixel_words": 16},
-    {"last_groups": 16, "row_words": 16},
+    {"tail_groups": 16, "row_words": 16},
 )
 """Fields of each 32-bit word of a descriptor, low bits first, with their widths."""
 
@@ -116,9 +116,9 @@ class Descriptor:
         Valid channels of an argmax.
     input_address, output_address, weight_address, requant_address : int
         First word in each memory.
-    words, kernel_x, kernel_y, columns, rows, tiles : int
+    last_word, last_tap_x, last_tap_y, last_column, last_row, last_tile : int
         Loop counts minus one.
-    last_pixels : int
+    tail_pixels : int
         Valid pixels in the last column, 1 to T.
     step_x, step_y : int
         Dilation: how far a tap moves the input position. Of a DEPTHWISE layer ``step_x`` is the
@@ -135,7 +135,7 @@ class Descriptor:
         What the running address moves by when that loop advances, modulo 2**16.
     pixel_words : int
         Words between output pixels.
-    last_groups : int
+    tail_groups : int
         Groups of R outputs in the last tile.
     row_words : int
         Words from the last output pixel of a row to the first of the next one; 0 for as many as
@@ -155,15 +155,15 @@ class Descriptor:
     output_address: int = 0
     weight_address: int = 0
     requant_address: int = 0
-    words: int = 0
-    tiles: int = 0
-    last_pixels: int = 1
-    kernel_x: int = 0
-    kernel_y: int = 0
+    last_word: int = 0
+    last_tile: int = 0
+    tail_pixels: int = 1
+    last_tap_x: int = 0
+    last_tap_y: int = 0
     step_x: int = 1
     step_y: int = 1
-    columns: int = 0
-    rows: int = 0
+    last_column: int = 0
+    last_row: int = 0
     pad_x: int = 0
     pad_y: int = 0
     stride_x: int = 1
@@ -178,7 +178,7 @@ class Descriptor:
     jump_row: int = 0
     jump_tile: int = 0
     pixel_words: int = 1
-    last_groups: int = 1
+    tail_groups: int = 1
     row_words: int = 0
 
     def __post_init__(self) -> None:

@@ -21,7 +21,8 @@ def near(source: random.Random) -> bytes:
     """
     steps = []
     for _ in range(source.randrange(1, 4)):
-        long = {"rows": 1000, "columns": 1000, "stride_x": 0, "stride_y": 0, "pixel_words": 0}
+        long = {"last_row": 1000, "last_column": 1000}
+        long |= {"stride_x": 0, "stride_y": 0, "pixel_words": 0}
         operation = source.choice(list(Operation)[1:])
         step = Descriptor(operation=operation, **source.choice([{}, long])).pack()
         word = bytearray(step)

@@ -17,7 +17,7 @@ __all__ = ["constant_bits"]
 
 
 def constant_bits(config: EngineConfig) -> frozenset[str]:
-    """Ends of the names of the bits: ``descriptor.columns[14]``, ``word_3[12]``."""
+    """Ends of the names of the bits: ``descriptor.last_column[14]``, ``word_3[12]``."""
     return frozenset([*_descriptor(config), *_words(config), *_addresses(config)])
 
 
