@@ -59,55 +59,42 @@ class Loader(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        region = Signal(Region)
-        left = Signal(16)  # bytes
-        places = max(self.plain_bits // 8, self.config.word_codes)
-        place = Signal(range(places + 1))  # bytes, or codes, of the present word
-        is_weights = region == Region.WEIGHTS
-        bits = Signal(range(self.config.weight_format.code_bits))  # of the present code
-        plain = Signal(self.plain_bits, reset_less=True)
-        fields = Signal(self.config.weight_word_bits, reset_less=True)
+        access = _Access(self)
         m.submodules.decoder = decoder = CodeDecoder(self.config.weight_format)
-        code = Signal(self.config.weight_format.code_bits)
-        # The fields, of which there may be thousands, are loaded and moved in cycles of their own:
-        # with the states of this machine in front of so many enables, they would set the clock.
-        shift, load = Signal(), Signal()
-        m.d.comb += decoder.i_code.eq(code)
-        m.d.sync += [shift.eq(0), load.eq(0)]
-        with m.If(load):
-            m.d.sync += fields.eq(self.i_weights)
-        with m.Elif(shift):
-            m.d.sync += fields.eq(Cat(fields, decoder.o_field) >> len(decoder.o_field))
-        write = Signal()
-        advance = Signal()  # the address moves on after this cycle
-        address = Signal(len(self.o_address) + 1)  # what runs past the last one is nowhere
+        m.d.comb += decoder.i_code.eq(access.code)
+        m.d.sync += [access.shift.eq(0), access.load.eq(0)]
+        with m.If(access.load):
+            m.d.sync += access.fields.eq(self.i_weights)
+        with m.Elif(access.shift):
+            moved = Cat(access.fields, decoder.o_field) >> len(decoder.o_field)
+            m.d.sync += access.fields.eq(moved)
 
+        address = access.address
         m.d.comb += [
-            self.o_weights.eq(fields), self.o_word.eq(plain), self.o_address.eq(address),
-            self.o_write.eq(Mux(write & ~address[-1], 1 << region, 0)),
+            self.o_weights.eq(access.fields), self.o_word.eq(access.plain),
+            self.o_address.eq(address),
+            self.o_write.eq(Mux(access.write & ~address[-1], 1 << access.region, 0)),
         ]
-        with m.If(advance):
+        with m.If(access.advance):
             m.d.sync += address.eq(address + 1)
 
         with m.FSM():
             with m.State("Idle"):
+                request = self.i_access.payload
                 m.d.comb += self.i_access.ready.eq(1)
                 m.d.sync += [
-                    region.eq(self.i_access.payload.region),
-                    address.eq(self.i_access.payload.address),
-                    left.eq(self.i_access.payload.length),
-                    place.eq(0),
-                    bits.eq(0),
+                    access.region.eq(request.region), address.eq(request.address),
+                    access.left.eq(request.length), access.place.eq(0), access.bits.eq(0),
                 ]
-                with m.If(self.i_access.valid & (self.i_access.payload.length != 0)):
+                with m.If(self.i_access.valid & (request.length != 0)):
                     m.next = "Fetch"
-                    with m.If(self.i_access.payload.write):
+                    with m.If(request.write):
                         m.next = "Write"
-                        with m.If(self.i_access.payload.region == Region.WEIGHTS):
+                        with m.If(request.region == Region.WEIGHTS):
                             m.next = "Codes"
-            self._write_plain(m, region, left, place, plain, write, advance)
-            self._write_codes(m, code, left, place, bits, shift, write, advance)
-            self._read(m, region, is_weights, left, place, plain, fields, shift, load, advance)
+            self._write_plain(m, access)
+            self._write_codes(m, access)
+            self._read(m, access)
         return m
 
     def _last_byte(self, region):
@@ -115,66 +102,73 @@ class Loader(wiring.Component):
         sizes = [self.word_bytes.get(r, 1) - 1 for r in Region]
         return Array(sizes + [0] * (2 ** len(region) - len(sizes)))[region]
 
-    def _write_plain(self, m, region, left, place, plain, write, advance):
+    def _write_plain(self, m, access):
         with m.State("Write"):
             m.d.comb += self.i_data.ready.eq(1)
             with m.If(self.i_data.valid):
                 # Bytes enter at the top, so a full word of any size ends there.
                 m.d.sync += [
-                    plain.eq(Cat(plain, self.i_data.payload) >> 8),
-                    left.eq(left - 1), place.eq(place + 1),
+                    access.plain.eq(Cat(access.plain, self.i_data.payload) >> 8),
+                    access.left.eq(access.left - 1), access.place.eq(access.place + 1),
                 ]
-                with m.If(place == self._last_byte(region)):
+                with m.If(access.place == self._last_byte(access.region)):
                     m.next = "Store"
-                with m.Elif(left == 1):
+                with m.Elif(access.left == 1):
                     m.next = "Idle"
         with m.State("Store"):
-            m.d.comb += [write.eq(1), advance.eq(1)]
-            m.d.sync += place.eq(0)
+            self._store(m, access)
             m.next = "Write"
-            with m.If(left == 0):
+            with m.If(access.left == 0):
                 m.next = "Idle"
 
-    def _write_codes(self, m, code, left, place, bits, shift, write, advance):
+    def _store(self, m, access):
+        m.d.comb += [access.write.eq(1), access.advance.eq(1)]
+        m.d.sync += access.place.eq(0)
+
+    def _write_codes(self, m, access):
         """A bit a cycle: the wire brings a byte in a hundred cycles, so a barrel would be waste."""
-        fmt = self.config.weight_format
+        code, bits, place = access.code, access.bits, access.place
         byte, bit = Signal(8), Signal(range(8))
         with m.State("Codes"):
             m.d.comb += self.i_data.ready.eq(1)
             with m.If(self.i_data.valid):
-                m.d.sync += [byte.eq(self.i_data.payload), bit.eq(0), left.eq(left - 1)]
+                m.d.sync += [
+                    byte.eq(self.i_data.payload), bit.eq(0), access.left.eq(access.left - 1),
+                ]
                 m.next = "Bits"
         with m.State("Bits"):
             m.d.sync += [byte.eq(byte >> 1), bit.eq(bit + 1), code.eq(Cat(code[1:], byte[0]))]
-            code_end = bits == fmt.code_bits - 1
+            code_end = bits == len(code) - 1
             m.d.sync += bits.eq(Mux(code_end, 0, bits + 1))
             with m.If(bit == 7):
                 m.next = "Codes"
-                with m.If(left == 0):
+                with m.If(access.left == 0):
                     m.next = "Idle"
             with m.If(code_end):
-                m.d.sync += [shift.eq(1), place.eq(place + 1)]
+                m.d.sync += [access.shift.eq(1), place.eq(place + 1)]
                 with m.If(place == self.config.word_codes - 1):
                     m.next = "Last-Code"
         with m.State("Last-Code"):
             m.next = "Store-Codes"
         with m.State("Store-Codes"):  # what is left of the byte is the word's padding
-            m.d.comb += [write.eq(1), advance.eq(1)]
-            m.d.sync += place.eq(0)
+            self._store(m, access)
             m.next = "Codes"
-            with m.If(left == 0):
+            with m.If(access.left == 0):
                 m.next = "Idle"
 
-    def _read(self, m, region, is_weights, left, place, plain, fields, shift, load, advance):
+    def _read(self, m, access):
+        region, left, place = access.region, access.left, access.place
         fmt = self.config.weight_format
         field_bytes = (fmt.field_bits + 7) // 8
-        last_field = self.config.word_codes - 1
+        is_weights = region == Region.WEIGHTS
         part = Signal(range(max(2, field_bytes)))
         field = Signal(8 * field_bytes)
-        byte = Mux(is_weights, field.word_select(part, 8), plain[:8])
+        byte = Mux(is_weights, field.word_select(part, 8), access.plain[:8])
         part_end = part == field_bytes - 1
-        word_end = Mux(is_weights, (place == last_field) & part_end,
-                       place == self._last_byte(region))
+        last_field = self.config.word_codes - 1
+        word_end = Mux(
+            is_weights, (place == last_field) & part_end, place == self._last_byte(region)
+        )
         # The memories see the address, for as long as the slowest of them takes.
         waits = [f"Wait-{i}" for i in range(1, self.config.memory_latency - 1)]
         for state, following in pairwise(["Fetch", *waits, "Take"]):
@@ -182,15 +176,16 @@ class Loader(wiring.Component):
                 m.next = following
         with m.State("Take"):
             m.d.sync += [
-                plain.eq(self.i_words[region]), load.eq(is_weights), place.eq(0), part.eq(0),
+                access.plain.eq(self.i_words[region]), access.load.eq(is_weights), place.eq(0),
+                part.eq(0),
             ]
-            m.d.comb += advance.eq(1)
+            m.d.comb += access.advance.eq(1)
             m.next = "Move"
         with m.State("Move"):  # the fields are loaded, or move up
             m.next = "Give"
         with m.State("Give"):
             m.d.comb += [
-                field.eq(fields[: fmt.field_bits]),
+                field.eq(access.fields[: fmt.field_bits]),
                 self.o_data.valid.eq(1),
                 self.o_data.payload.eq(byte),
             ]
@@ -198,14 +193,35 @@ class Loader(wiring.Component):
                 m.d.sync += [
                     left.eq(left - 1), part.eq(Mux(part_end, 0, part + 1)),
                     # What enters at the top does not matter; shifting as a write does saves logic.
-                    plain.eq(Cat(plain, self.i_data.payload) >> 8),
+                    access.plain.eq(Cat(access.plain, self.i_data.payload) >> 8),
                 ]
                 with m.If(~is_weights | part_end):
                     m.d.sync += place.eq(place + 1)
                 with m.If(is_weights & part_end):
-                    m.d.sync += shift.eq(1)
+                    m.d.sync += access.shift.eq(1)
                     m.next = "Move"
                 with m.If(left == 1):
                     m.next = "Idle"
                 with m.Elif(word_end):
                     m.next = "Fetch"
+
+
+class _Access:
+    """The access under way, and the word that it is at."""
+
+    def __init__(self, loader: Loader):
+        config = loader.config
+        places = max(loader.plain_bits // 8, config.word_codes)
+        self.region = Signal(Region)
+        self.address = Signal(len(loader.o_address) + 1)  # what runs past the last one is nowhere
+        self.left = Signal(16)  # bytes
+        self.place = Signal(range(places + 1))  # bytes, or codes, of the present word
+        self.bits = Signal(range(config.weight_format.code_bits))  # of the present code
+        self.code = Signal(config.weight_format.code_bits)
+        self.plain = Signal(loader.plain_bits, reset_less=True)
+        self.fields = Signal(config.weight_word_bits, reset_less=True)
+        # The fields, of which there may be thousands, are loaded and moved in cycles of their own:
+        # with the states of the machine in front of so many enables, they would set the clock.
+        self.shift, self.load = Signal(), Signal()
+        self.write = Signal()
+        self.advance = Signal()  # the address moves on after this cycle

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, connect, flipped
 from nhot.contract.config import EngineConfig
 from nhot.contract.program import Region
 from nhot_hw.delay import delayed
-from nhot_hw.engine.access import AccessLayout
+from nhot_hw.engine.host import AccessLayout
 from nhot_hw.engine.loader import Loader, word_bytes
 from nhot_hw.engine.readout import Readout
 from nhot_hw.formal.inside import Inside
@@ -68,9 +68,10 @@ class LoaderWrites(wiring.Component):
         return region, first, length, done, active
 
     def _claims(self, m, dut, inside, region, first, length, done, active, size):
-        place, left, address = inside["place"], inside["left"], inside["address"]
+        access = inside["access"]
+        place, left, address = access.place, access.left, access.address
         word, lane, value, live = Signal(17), Signal(4), Signal(8), Signal()
-        taken, write = self.i.valid & dut.i_data.ready, inside["write"]
+        taken, write = self.i.valid & dut.i_data.ready, access.write
         with m.If(taken & self.pick & ~live):
             m.d.sync += [live.eq(1), word.eq(address), lane.eq(place), value.eq(self.i.payload)]
         with m.Elif(write | dut.i_access.ready):
@@ -93,9 +94,9 @@ class LoaderWrites(wiring.Component):
         ]
         m.d.comb += [
             Assert(inside.state("Idle", "Write", "Store"), "it writes plain words alone"),
-            Assert(~inside["shift"] & ~inside["load"], "no field of a weight moves"),
+            Assert(~inside["access"].shift & ~inside["access"].load, "no field of a weight moves"),
             Assert(dut.i_access.ready | (left == (length - done)[:16]), "left is what is to come"),
-            Assert(dut.i_access.ready | (inside["region"] == region), "the region is that"),
+            Assert(dut.i_access.ready | (inside["access"].region == region), "the region is that"),
             Assert(~live | ((lane < place) & (place <= size) & (held == value)),
                    "the picked byte moves up"),
             Assert(~live | (word == address), "the picked byte is of this word"),
@@ -164,17 +165,17 @@ class LoaderReads(wiring.Component):
         m.d.comb += [
             Assert(inside.state("Idle", "Fetch", "Wait-1", "Wait-2", "Take", "Move", "Give"),
                    "it reads alone"),
-            Assert(~inside["shift"] & ~inside["load"], "no field of a weight moves"),
+            Assert(~inside["access"].shift & ~inside["access"].load, "no field of a weight moves"),
             Assert(dut.i_access.ready | (done != length), "a byte is to come"),
-            Assert(dut.i_access.ready | (inside["left"] == (length - done)[:16]),
+            Assert(dut.i_access.ready | (inside["access"].left == (length - done)[:16]),
                    "left is what is to come"),
-            Assert(dut.i_access.ready | (inside["region"] == region), "the region is that"),
-            Assert(dut.i_access.ready | (inside["address"][:16] == (at + giving)[:16]),
+            Assert(dut.i_access.ready | (inside["access"].region == region), "the region is that"),
+            Assert(dut.i_access.ready | (inside["access"].address[:16] == (at + giving)[:16]),
                    "the address is that of the word"),
             Assert(dut.i_access.ready | giving | (lane == 0), "a word is given as a whole"),
-            Assert(~giving | (inside["place"] == lane), "the place is that of the byte"),
+            Assert(~giving | (inside["access"].place == lane), "the place is that of the byte"),
             Assert(~(giving & (at == here) & (lane <= place) & (place < size))
-                   | (inside["plain"].word_select((place - lane)[:3], 8) == value),
+                   | (inside["access"].plain.word_select((place - lane)[:3], 8) == value),
                    "the picked byte moves down"),
             Assert(dut.i_access.ready | (lane < size), "it is of the word"),
         ]
