@@ -141,5 +141,6 @@ def _manifest(plan: BuildPlan, synthesis: Path, entry: Path) -> Manifest:
         config=target.config, clock_hz=target.clock_hz, baud=target.baud, seed=plan.seed,
         tools=plan.tools, inputs_sha256=plan.digest, file=plan.product, bytes=len(bitstream),
         sha256=hashlib.sha256(bitstream).hexdigest(),
-        resources=_resources(plan, report, synthesis), clocks=read_clocks(report),
+        resources=_resources(plan, report, synthesis),
+        clocks=read_clocks(report, headroom=plan.headroom),
     )

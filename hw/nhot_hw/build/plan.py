@@ -24,6 +24,8 @@ _AFTER_READ = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2"
 CONSTRAINTS = {"ecp5": "lpf", "ice40": "pcf"}
 # Mapping to LUTs weighs paths with the delays of the UP5K: a sixth faster than with the default's.
 _SYNTHESIS_OPTIONS = {"ecp5": [], "ice40": ["-device", "u"]}
+# nextpnr takes all the time that a clock leaves, and in a full part a bit more.
+_HEADROOM = 1.1
 # The default router does not finish on large ECP5 designs.
 _PLACE_OPTIONS = {"ecp5": ["--router", "router2"], "ice40": []}
 
@@ -42,6 +44,8 @@ class BuildPlan:
     family : {"ecp5", "ice40"}
     files : dict
         Text of each input file by name.
+    headroom : float
+        How many times as fast as the engine's clock nextpnr is to make it.
     commands : tuple
         Program and arguments, in order: synthesis, place and route, packing.
     tools : dict
@@ -53,6 +57,7 @@ class BuildPlan:
     part: str
     family: str
     files: dict[str, str]
+    headroom: float
     commands: tuple[tuple[str, ...], ...]
     tools: dict[str, str]
 
@@ -102,6 +107,7 @@ def plan_build(
     _check_seed(seed)
     platform = make_platform(target.board)
     family = platform.family
+    headroom = _HEADROOM if _has_pll(target, platform) and family == "ecp5" else 1
     files = elaborate(
         target, platform, engine, script_after_read=_AFTER_READ,
         synth_opts=_SYNTHESIS_OPTIONS[family],
@@ -110,11 +116,12 @@ def plan_build(
             *_PLACE_OPTIONS[family], "--seed", str(seed), "--report", "report.json",
             "--timing-allow-fail",
         ],
+        add_preferences=_aim(target.clock_hz * headroom) if headroom > 1 else "",
     )
     names = [f"{NAME}.il", f"{NAME}.ys", f"{NAME}.{CONSTRAINTS[family]}"]
     commands = json.loads(files[f"build_{NAME}.json"])["commands"]
     return BuildPlan(
-        target=target, seed=seed, family=family,
+        target=target, seed=seed, family=family, headroom=headroom,
         part=f"{platform.device}-{getattr(platform, 'speed', '')}{platform.package}",
         files={name: files[name] for name in names},
         commands=tuple(tuple(_plain(command)) for command in commands),
@@ -132,6 +139,15 @@ def elaborate(
         BoardTop(target, engine), name=NAME, do_build=False, emit_src=False, **overrides
     )
     return dict(plan.files)
+
+
+def _has_pll(target: Target, platform: Platform) -> bool:
+    return target.clock_hz != int(platform.default_clk_frequency)
+
+
+def _aim(frequency_hz: float) -> str:
+    """Preference of an ECP5 for the PLL's output, in place of what nextpnr derives for it."""
+    return f'FREQUENCY NET "clock.clk" {frequency_hz:.0f} HZ;'
 
 
 def make_engine(target: Target) -> wiring.Component:

@@ -40,12 +40,16 @@ def read_resources(report: dict[str, Any]) -> dict[str, Resource]:
     }
 
 
-def read_clocks(report: dict[str, Any]) -> dict[str, Clock]:
-    """Clocks by net name, from nextpnr's ``--report``."""
+def read_clocks(report: dict[str, Any], *, headroom: float = 1) -> dict[str, Clock]:
+    """Clocks by net name, from nextpnr's ``--report``.
+
+    ``headroom`` is how many times as fast as a clock has to be nextpnr was asked to make it.
+    """
     table = _section(report, "fmax")
     return {
         name: Clock(
-            fmax_mhz=round(float(row["achieved"]), 2), target_mhz=round(float(row["constraint"]), 4)
+            fmax_mhz=round(float(row["achieved"]), 2),
+            target_mhz=round(float(row["constraint"]) / headroom, 4),
         )
         for name, row in sorted(table.items())
     }

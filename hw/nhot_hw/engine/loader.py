@@ -35,7 +35,7 @@ class Loader(wiring.Component):
     -------
     i_access : stream of AccessLayout
     i_data, o_data : streams of bytes
-    o_write : Out(one bit a region), with o_address and o_word or o_weights
+    o_write : Out(one bit a region), with o_address and o_word or o_weights, which stay for a cycle
     o_address : word address, for reading too
     i_words, i_weights : In, of each memory the word at the address, ``config.memory_latency - 1``
         cycles later

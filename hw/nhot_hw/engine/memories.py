@@ -6,9 +6,14 @@ from amaranth.lib.memory import Memory, MemoryData
 from amaranth.lib.wiring import In, Out
 
 from nhot.contract.memories import parts
+from nhot_hw.delay import delayed
 from nhot_hw.engine.host import WordAddress
 
 __all__ = ["WordMemory"]
+
+
+_WIDE = 256
+"""Bits from which on a word lies in so many blocks that their enable takes most of a cycle."""
 
 
 def _within(address, first: int, end: int):
@@ -24,7 +29,8 @@ class WordMemory(wiring.Component):
 
     Members
     -------
-    i_write, i_write_address, i_write_data : a write; beyond the depth it does nothing
+    i_write, i_write_address, i_write_data : a write; beyond the depth it does nothing. A wide
+        memory does it a cycle later, and the data must stay for that long
     i_address : read address
     o_word : the word of the cycle before
 
@@ -64,9 +70,11 @@ class WordMemory(wiring.Component):
             mine, asked = (
                 _within(address, first, end) for address in (self.i_write_address, self.i_address)
             )
+            place = self.i_write_address - first
+            cycles = int(len(self.o_word) > _WIDE)
             m.d.comb += [
-                write.en.eq(self.i_write & mine),
-                write.addr.eq(self.i_write_address - first),
+                write.en.eq(delayed(m, self.i_write & mine, cycles)),
+                write.addr.eq(delayed(m, place[: len(write.addr)], cycles)),
                 write.data.eq(self.i_write_data),
                 read.en.eq(1),
                 read.addr.eq(self.i_address - first),

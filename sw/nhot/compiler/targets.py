@@ -109,6 +109,12 @@ _ULX3S = Board(
             accumulator_bits=24, activation_words=8192, weight_words=4096, requant_words=1024,
             program_words=512,
         )),
+        # All four networks of MLPerf Tiny fit this one.
+        "2hot-256": (55_000_000, EngineConfig(
+            pixels=1, filters=16, inputs=16, requantisers=16, requant_terms=2, format="2hot",
+            lane="chain", depthwise=True, accumulator_bits=24, product_bits=40,
+            activation_words=6912, weight_words=1040, requant_words=512, program_words=512,
+        )),
     },
 )
 
