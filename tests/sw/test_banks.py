@@ -68,5 +68,5 @@ def test_positions_are_in_one_row_where_that_takes_fewer_groups(pixels):
         network = Network(name="one", input=x, nodes=(conv,))
         step = unpack_program(compile_network(network, config).program)[0]
         flat, by_rows = -(-height * width // pixels), height * -(-width // pixels)
-        assert (step.rows + 1) * (step.columns + 1) == min(flat, by_rows)
-        assert step.rows + 1 == (1 if flat < by_rows else height)
+        assert (step.last_row + 1) * (step.last_column + 1) == min(flat, by_rows)
+        assert step.last_row + 1 == (1 if flat < by_rows else height)

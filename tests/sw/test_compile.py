@@ -150,7 +150,7 @@ def test_descriptor_round_trip():
 
 
 def test_descriptor_field_range():
-    with pytest.raises(NhotError, match="Descriptor field tiles must be 0 to 4095, not 4096"):
+    with pytest.raises(NhotError, match="Descriptor field last_tile must be 0 to 4095, not 4096"):
         Descriptor(operation=Operation.MAX, last_tile=4096)
 
 

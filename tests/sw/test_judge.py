@@ -54,7 +54,10 @@ def words_read(step, config):
     """Of each operand the words under taps that are inside, by the running address."""
     found, pixels = defaultdict(set), step.pixels(config.pixels)
     address = step.input_address
-    counts = (step.tiles, step.rows, step.columns, step.kernel_y, step.kernel_x, step.words)
+    counts = (
+        step.last_tile, step.last_row, step.last_column, step.last_tap_y, step.last_tap_x,
+        step.last_word,
+    )
     jumps = (step.jump_tile, step.jump_row, step.jump_column, step.jump_y, step.jump_x, 1)
     for turn in product(*(range(count + 1) for count in counts)):
         _, row, column, tap_y, tap_x, _ = turn
@@ -78,15 +81,15 @@ def words_read(step, config):
 def words_written(step, config):
     """Words of the outputs, row by row."""
     if step.operation is Operation.ARGMAX:
-        return {step.output_address + row for row in range(step.rows + 1)}
+        return {step.output_address + row for row in range(step.last_row + 1)}
     array, pixels = step.operation.on_lanes, step.pixels(config.pixels)
     lanes = config.filters if array else config.inputs
-    outputs = step.tiles * lanes + step.last_groups * config.requantisers
-    columns = step.columns * pixels + (step.last_pixels if array else 1)
+    outputs = step.last_tile * lanes + step.tail_groups * config.requantisers
+    columns = step.last_column * pixels + (step.tail_pixels if array else 1)
     if step.operation is Operation.DEPTHWISE:
         columns = len(range(config.preloads * pixels, columns, step.step_x))
     found, first = set(), step.output_address
-    for _ in range(step.rows + 1):
+    for _ in range(step.last_row + 1):
         for column in range(columns):
             found |= {first + output // config.inputs for output in range(outputs)}
             last = column == columns - 1
@@ -111,8 +114,8 @@ def refused(text, *args, **changes):
 def leaves_none_out(step):
     """Whether every position between the first and the last that are read is read, too."""
     return (
-        step.step_x < 2 and step.step_y < 2 and step.stride_x <= step.kernel_x + 1
-        and step.stride_y <= step.kernel_y + 1
+        step.step_x < 2 and step.step_y < 2 and step.stride_x <= step.last_tap_x + 1
+        and step.stride_y <= step.last_tap_y + 1
     ) or step.operation is Operation.DEPTHWISE
 
 
@@ -122,7 +125,7 @@ def test_every_operation_is_there():
     assert any(step.row_words for _, step in STEPS)
     depthwise = {image.config.pixels for image, _ in on_lanes(Operation.DEPTHWISE)}
     assert depthwise == {1, 2, 3}
-    assert any(step.tiles and step.operation is Operation.ARRAY for _, step in DENSE)
+    assert any(step.last_tile and step.operation is Operation.ARRAY for _, step in DENSE)
 
 
 each_operation = pytest.mark.parametrize("operation", [
@@ -221,10 +224,10 @@ def walk(**fields):
 
 
 @pytest.mark.parametrize(("name", "near", "far", "others"), [
-    ("jump_x", MOST - 1, MOST, {"kernel_x": 1, "step_x": None}),
-    ("jump_y", MOST - 1, MOST, {"kernel_y": 1, "step_y": None}),
-    ("jump_row", MOST - 1, MOST, {"rows": 1, "stride_y": None}),
-    ("jump_column", MOST - 1, MOST, {"columns": 1, "stride_x": None, "column_step": None}),
+    ("jump_x", MOST - 1, MOST, {"last_tap_x": 1, "step_x": None}),
+    ("jump_y", MOST - 1, MOST, {"last_tap_y": 1, "step_y": None}),
+    ("jump_row", MOST - 1, MOST, {"last_row": 1, "stride_y": None}),
+    ("jump_column", MOST - 1, MOST, {"last_column": 1, "stride_x": None, "column_step": None}),
     ("input_address", MOST - 1, MOST, {}), ("input_address", -MOST, -MOST - 1, {}),
 ])
 def test_distances_at_their_limits(name, near, far, others):
@@ -254,8 +257,8 @@ def on_lanes(operation):
 @pytest.mark.parametrize("operation", [Operation.ARRAY, Operation.DEPTHWISE])
 def test_weights_end_with_what_the_image_has(operation):
     for image, step in on_lanes(operation):
-        turns = (step.words + 1) * (step.kernel_x + 1) * (step.kernel_y + 1)
-        used = (step.tiles + 1) * (1 if operation is Operation.DEPTHWISE else turns)
+        turns = (step.last_word + 1) * (step.last_tap_x + 1) * (step.last_tap_y + 1)
+        used = (step.last_tile + 1) * (1 if operation is Operation.DEPTHWISE else turns)
         end = step.weight_address + used
         judged(image, step, weights=end)
         text = f"such that words {step.weight_address} to {end - 1} are within 0 to {end - 2}"
@@ -270,7 +273,7 @@ def records_of(image, step):
     if not step.operation.on_lanes:
         return 2 if step.operation is Operation.ADD else 1
     groups = image.config.filters // image.config.requantisers
-    return len([*range(step.tiles * groups), *range(step.last_groups)])
+    return len([*range(step.last_tile * groups), *range(step.tail_groups)])
 
 
 @each_operation
@@ -396,7 +399,7 @@ def test_tiles_stay_within_a_position():
 
 def test_jumps_of_loops_of_one_turn_and_of_tiles():
     for image, step in STEPS:
-        if step.tiles == 0:
+        if step.last_tile == 0:
             refused("jump_tile must be 0, not 1", image, step, jump_tile=1)
         elif not step.operation.on_lanes:
             other = (step.jump_tile + 1) & 0xFFFF

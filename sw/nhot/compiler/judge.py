@@ -136,7 +136,7 @@ class Check:
             return
         if config.pixels == 1 and step.last_column % step.step_x:  # behind two that are only read
             raise NhotError(
-                f"columns must be {config.preloads} and a multiple of {step.step_x}, not "
+                f"last_column must be {config.preloads} and a multiple of {step.step_x}, not "
                 f"{step.last_column}"
             )
 
