@@ -11,7 +11,7 @@ from nhot_hw.engine import Engine
 from nhot_sim.board_model import EngineMemory
 from nhot_sim.streams import get_all, monitor, put, put_all, simulate
 
-# Codes of 1, 2, 4, 7 and 8 bits; fields of one byte and of three; words of one byte and of many;
+# Codes of 1, 2, 4, 6, 7 and 8 bits; fields of one byte and of three; words of one byte and of many;
 # depths of all kinds.
 CONFIGS = [
     EngineConfig(format="signed-binary", filters=3, inputs=1, activation_words=40, weight_words=16),
@@ -21,6 +21,8 @@ CONFIGS = [
     EngineConfig(format="2hot", filters=4, inputs=4, requantisers=4, weight_words=16),
     EngineConfig(format="int8", pixels=2, filters=1, inputs=2, program_words=32, weight_words=16),
     EngineConfig(format="5hot", filters=1, inputs=2, weight_words=16),
+    # Words of weights and records so wide that their memories write a cycle later.
+    EngineConfig(format="int6", filters=9, inputs=9, requantisers=9, weight_words=16),
 ]
 
 
