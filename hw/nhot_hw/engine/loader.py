@@ -62,12 +62,10 @@ class Loader(wiring.Component):
         access = _Access(self)
         m.submodules.decoder = decoder = CodeDecoder(self.config.weight_format)
         m.d.comb += decoder.i_code.eq(access.code)
-        m.d.sync += [access.shift.eq(0), access.load.eq(0)]
-        with m.If(access.load):
-            m.d.sync += access.fields.eq(self.i_weights)
-        with m.Elif(access.shift):
-            moved = Cat(access.fields, decoder.o_field) >> len(decoder.o_field)
-            m.d.sync += access.fields.eq(moved)
+        m.d.sync += [access.move.eq(0), access.load.eq(0)]
+        with m.If(access.move):
+            shifted = Cat(access.fields, decoder.o_field) >> len(decoder.o_field)
+            m.d.sync += access.fields.eq(Mux(access.load, self.i_weights, shifted))
 
         address = access.address
         m.d.comb += [
@@ -145,7 +143,7 @@ class Loader(wiring.Component):
                 with m.If(access.left == 0):
                     m.next = "Idle"
             with m.If(code_end):
-                m.d.sync += [access.shift.eq(1), place.eq(place + 1)]
+                m.d.sync += [access.move.eq(1), place.eq(place + 1)]
                 with m.If(place == self.config.word_codes - 1):
                     m.next = "Last-Code"
         with m.State("Last-Code"):
@@ -176,8 +174,8 @@ class Loader(wiring.Component):
                 m.next = following
         with m.State("Take"):
             m.d.sync += [
-                access.plain.eq(self.i_words[region]), access.load.eq(is_weights), place.eq(0),
-                part.eq(0),
+                access.plain.eq(self.i_words[region]), place.eq(0), part.eq(0),
+                access.load.eq(is_weights), access.move.eq(is_weights),
             ]
             m.d.comb += access.advance.eq(1)
             m.next = "Move"
@@ -198,7 +196,7 @@ class Loader(wiring.Component):
                 with m.If(~is_weights | part_end):
                     m.d.sync += place.eq(place + 1)
                 with m.If(is_weights & part_end):
-                    m.d.sync += access.shift.eq(1)
+                    m.d.sync += access.move.eq(1)
                     m.next = "Move"
                 with m.If(left == 1):
                     m.next = "Idle"
@@ -220,8 +218,9 @@ class _Access:
         self.code = Signal(config.weight_format.code_bits)
         self.plain = Signal(loader.plain_bits, reset_less=True)
         self.fields = Signal(config.weight_word_bits, reset_less=True)
-        # The fields, of which there may be thousands, are loaded and moved in cycles of their own:
-        # with the states of the machine in front of so many enables, they would set the clock.
-        self.shift, self.load = Signal(), Signal()
+        # The fields, of which there may be thousands, move up or are loaded in cycles of their own,
+        # by a register: with any logic in front of so many enables, they would set the clock.
+        self.move = Signal()
+        self.load = Signal()
         self.write = Signal()
         self.advance = Signal()  # the address moves on after this cycle

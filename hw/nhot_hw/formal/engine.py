@@ -94,7 +94,7 @@ class LoaderWrites(wiring.Component):
         ]
         m.d.comb += [
             Assert(inside.state("Idle", "Write", "Store"), "it writes plain words alone"),
-            Assert(~inside["access"].shift & ~inside["access"].load, "no field of a weight moves"),
+            Assert(~inside["access"].move, "no field of a weight moves"),
             Assert(dut.i_access.ready | (left == (length - done)[:16]), "left is what is to come"),
             Assert(dut.i_access.ready | (inside["access"].region == region), "the region is that"),
             Assert(~live | ((lane < place) & (place <= size) & (held == value)),
@@ -165,7 +165,7 @@ class LoaderReads(wiring.Component):
         m.d.comb += [
             Assert(inside.state("Idle", "Fetch", "Wait-1", "Wait-2", "Take", "Move", "Give"),
                    "it reads alone"),
-            Assert(~inside["access"].shift & ~inside["access"].load, "no field of a weight moves"),
+            Assert(~inside["access"].move, "no field of a weight moves"),
             Assert(dut.i_access.ready | (done != length), "a byte is to come"),
             Assert(dut.i_access.ready | (inside["access"].left == (length - done)[:16]),
                    "left is what is to come"),
