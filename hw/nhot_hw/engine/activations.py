@@ -76,11 +76,13 @@ class ActivationMemory(wiring.Component):
 
     def _deal(self, m, ports, write):
         """Each write to its bank, and each bank's word to the pixel that asked for it."""
-        enable, word = Signal.like(self.i_write), Signal.like(self.i_write_data)
+        enable = Signal.like(self.i_write)
+        word = Signal.like(self.i_write_data)
         target = m.submodules.write_address = BankAddress(self.config)
         m.d.comb += target.i_address.eq(self.i_write_address)
         m.d.sync += [enable.eq(write), word.eq(self.i_write_data)]
-        late_enable, late_word = Signal.like(enable), Signal.like(word)
+        late_enable = Signal.like(enable)
+        late_word = Signal.like(word)
         m.d.sync += [late_enable.eq(enable), late_word.eq(word)]
 
         asked = []
@@ -98,7 +100,8 @@ class ActivationMemory(wiring.Component):
                 Mux(used[t] & (address.o_bank == bank), address.o_place, 0)
                 for t, address in enumerate(asked)
             ))
-            here, target_place = Signal(name=f"here_{bank}"), Signal.like(to.addr)
+            here = Signal(name=f"here_{bank}")
+            target_place = Signal.like(to.addr)
             m.d.sync += [here.eq(target.o_bank == bank), target_place.eq(target.o_place)]
             m.d.comb += [
                 to.en.eq(Mux(here, late_enable, 0)),

@@ -126,7 +126,8 @@ class Loader(wiring.Component):
     def _write_codes(self, m, access):
         """A bit a cycle: the wire brings a byte in a hundred cycles, so a barrel would be waste."""
         code, bits, place = access.code, access.bits, access.place
-        byte, bit = Signal(8), Signal(range(8))
+        byte = Signal(8)
+        bit = Signal(range(8))
         with m.State("Codes"):
             m.d.comb += self.i_data.ready.eq(1)
             with m.If(self.i_data.valid):

@@ -54,10 +54,12 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         index = Signal(range(DESCRIPTOR_WORDS + 1))
-        arriving, arriving_index = Signal(), Signal.like(index)
+        arriving = Signal()
+        arriving_index = Signal.like(index)
         words = [Signal(32, name=f"word_{i}") for i in range(DESCRIPTOR_WORDS)]
         settle = Signal(range(self.config.pixels + 2))
-        cycles, stalls = Signal(32, reset_less=True), Signal(32, reset_less=True)
+        cycles = Signal(32, reset_less=True)
+        stalls = Signal(32, reset_less=True)
         timing_address = Signal(range(timing_words(self.config) + 2), reset_less=True)
         wrong = Signal()  # so is the descriptor of a layer, once all of it is there
         too_much = Signal()  # a word of the descriptor says more than is kept of it

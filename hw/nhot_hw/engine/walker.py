@@ -125,7 +125,9 @@ class Walker(wiring.Component):
         if not self.config.depthwise:
             return Const(0)
         preloads = self.config.preloads
-        depthwise, strided, leading = Signal(), Signal(), Signal()
+        depthwise = Signal()
+        strided = Signal()
+        leading = Signal()
         m.d.sync += [
             depthwise.eq(is_depthwise(self.i_descriptor)),
             strided.eq(self.i_descriptor.step_x == 2),

@@ -39,7 +39,8 @@ class CobsDecoder(wiring.Component):
 
         left = Signal(8, init=1)  # bytes up to the next code, itself included
         zero = Signal()  # the next code stands for a zero, unless the frame ends there
-        at_code, at_end = Signal(), Signal()
+        at_code = Signal()
+        at_end = Signal()
         m.d.comb += [
             at_code.eq(left == 1),
             at_end.eq(self.i.payload == 0),
@@ -104,7 +105,9 @@ class CobsEncoder(wiring.Component):
         head = Signal(pointer)  # the next byte to leave
         run = Signal(8, init=1)  # the open run's code
 
-        room, take, close = Signal(), Signal(), Signal()
+        room = Signal()
+        take = Signal()
+        close = Signal()
         delimit = Signal()  # the slot is the delimiter's
         ends_run = self.i.p.end | (self.i.p.data == 0)
         wait = ~self.i.p.end & (run == 0xFF)  # a full run stands for no zero: close it first

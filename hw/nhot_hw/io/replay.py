@@ -49,7 +49,9 @@ class ReplayFifo(wiring.Component):
         m.submodules.memory = memory = Memory(self._memory)
         write, read = memory.write_port(), memory.read_port()
         pointer = range(self._memory.depth)
-        tail, head, oldest = Signal(pointer), Signal(pointer), Signal(pointer)
+        tail = Signal(pointer)
+        head = Signal(pointer)
+        oldest = Signal(pointer)
 
         after = Signal(pointer)
         m.d.comb += [

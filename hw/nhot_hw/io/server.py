@@ -98,7 +98,9 @@ class RequestServer(wiring.Component):
 
     def _count_runs(self, m):
         """Finished runs; one that a reset or a fault broke off is none."""
-        runs, before, aborted = Signal(8), Signal(), Signal()
+        runs = Signal(8)
+        before = Signal()
+        aborted = Signal()
         m.d.sync += before.eq(self.engine.busy)
         with m.If(before & ~self.engine.busy & ~aborted & (self.engine.fault == Fault.NONE)):
             m.d.sync += runs.eq(runs + 1)
@@ -148,7 +150,8 @@ class RequestServer(wiring.Component):
         """Decide what becomes of a good frame, and begin it."""
         header, count, status = self._header, self._count, self._status
         length = header.length
-        is_write, fits = Signal(), Signal()
+        is_write = Signal()
+        fits = Signal()
         m.d.comb += [
             is_write.eq(header.opcode == Opcode.WRITE),
             fits.eq(
@@ -182,7 +185,9 @@ class RequestServer(wiring.Component):
                     m.next = "Write"
 
     def _obey(self, m):
-        header, status, last_run, has_run = self._header, self._status, Signal(8), Signal()
+        header, status = self._header, self._status
+        last_run = Signal(8)
+        has_run = Signal()
         with m.Switch(header.opcode):
             with m.Case(Opcode.WRITE, Opcode.READ):
                 with m.If(self.engine.busy):
@@ -233,7 +238,8 @@ class RequestServer(wiring.Component):
         count, crc, reply, at_end = self._count, self._crc, self._reply.i, self._at_end
         read = self.engine.read
         header = Array([0, self._header.opcode | _ANSWER, self._header.sequence, self._status])
-        in_payload, from_engine = Signal(), Signal()
+        in_payload = Signal()
+        from_engine = Signal()
         m.d.comb += [
             in_payload.eq(count >= 0),
             from_engine.eq(in_payload & (self._header.opcode == Opcode.READ)),
@@ -271,7 +277,8 @@ class RequestServer(wiring.Component):
 
     def _payload(self, m, runs):
         """The byte of a payload that the engine has no part in."""
-        opcode, count, table = self._header.opcode, self._count, Signal(8)
+        opcode, count = self._header.opcode, self._count
+        table = Signal(8)
         engine = self.engine
         hello = Const(VERSION | self.target_id << 8 | MAX_PAYLOAD << 40, 64)
         state = Cat(engine.busy, Const(0, 7), runs, engine.fault, Const(0, 6), self._dropped,
