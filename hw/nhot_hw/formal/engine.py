@@ -150,8 +150,15 @@ class LoaderReads(wiring.Component):
         at, lane, region, length, done, size = self._follow(m, dut)
         place, here, word = AnyConst(3), AnyConst(16), AnyConst(dut.plain_bits)
         value = word.word_select(place, 8)
-        asked = delayed(m, dut.o_address, CONFIG.memory_latency - 1)
-        m.d.comb += Assume((asked != here) | (self.words == word))
+        asked = [dut.o_address]  # now, and in the cycles before, back to that whose word is there
+        for _ in range(CONFIG.memory_latency - 1):
+            asked.append(delayed(m, asked[-1], 1))
+        m.d.comb += Assume((asked[-1] != here) | (self.words == word))
+        waits = [*(f"Wait-{i}" for i in range(1, CONFIG.memory_latency - 1)), "Take"]
+        m.d.comb += [
+            Assert(~inside.state(*waits[i:]) | (past == dut.o_address), "the address stays")
+            for i, past in enumerate(asked[1:])
+        ]
         gives = dut.o_data.valid & self.ready
         m.d.comb += [
             Assert(~dut.o_data.valid | (done != length), "no byte may be given beyond the length"),
@@ -163,7 +170,7 @@ class LoaderReads(wiring.Component):
         offered_stays(m, dut.o_data)
         giving = inside.state("Move", "Give")
         m.d.comb += [
-            Assert(inside.state("Idle", "Fetch", "Wait-1", "Wait-2", "Take", "Move", "Give"),
+            Assert(inside.state("Idle", "Fetch", *waits, "Move", "Give"),
                    "it reads alone"),
             Assert(~inside["access"].move, "no field of a weight moves"),
             Assert(dut.i_access.ready | (done != length), "a byte is to come"),
