@@ -307,22 +307,24 @@ def test_terms_of_its_own_records_alone_count(operation):
 
 
 @pytest.mark.parametrize(("operation", "field", "beyond", "text"), [
-    (Operation.ARRAY, "words", 1024, "0 to 1023"), (Operation.ARRAY, "tiles", 1024, "0 to 1023"),
-    (Operation.ARRAY, "rows", 1024, "0 to 1023"), (Operation.ARRAY, "columns", 1024, "0 to 1023"),
+    (Operation.ARRAY, "last_word", 1024, "0 to 1023"),
+    (Operation.ARRAY, "last_tile", 1024, "0 to 1023"),
+    (Operation.ARRAY, "last_row", 1024, "0 to 1023"),
+    (Operation.ARRAY, "last_column", 1024, "0 to 1023"),
     (Operation.ARRAY, "pixel_words", ROOM, f"0 to {ROOM - 1}"),
     (Operation.ARRAY, "row_words", ROOM, f"0 to {ROOM - 1}"),
-    (Operation.MAX, "words", 1, "0"), (Operation.MAX, "lane_step", 1, "0"),
+    (Operation.MAX, "last_word", 1, "0"), (Operation.MAX, "lane_step", 1, "0"),
     (Operation.ADD, "one_pixel", 1, "0"), (Operation.DEPTHWISE, "one_pixel", 1, "0"),
-    (Operation.DEPTHWISE, "stride_x", 2, "1"), (Operation.DEPTHWISE, "words", 1, "0"),
-    (Operation.DEPTHWISE, "kernel_x", 1, "0"), (Operation.DEPTHWISE, "kernel_y", 1, "2"),
-    (Operation.DEPTHWISE, "kernel_y", 3, "2"),
+    (Operation.DEPTHWISE, "stride_x", 2, "1"), (Operation.DEPTHWISE, "last_word", 1, "0"),
+    (Operation.DEPTHWISE, "last_tap_x", 1, "0"), (Operation.DEPTHWISE, "last_tap_y", 1, "2"),
+    (Operation.DEPTHWISE, "last_tap_y", 3, "2"),
 ])
 def test_fields_are_refused_by_their_own_ranges(operation, field, beyond, text):
     for image, step in on_lanes(operation):
         if image.config.pixels < 2 and field == "one_pixel":
             continue
         changes = {
-            "stride_x": {"column_step": 2 * image.config.pixels}, "one_pixel": {"last_pixels": 1},
+            "stride_x": {"column_step": 2 * image.config.pixels}, "one_pixel": {"tail_pixels": 1},
         }.get(field, {})
         with pytest.raises(NhotError, match=f"^descriptor 0 {field} must be {text}, not {beyond}$"):
             judged(image, step, **{field: beyond}, **changes)
@@ -353,8 +355,8 @@ def test_strides_that_lanes_with_taps_have(pixels, most):
             refused(f"step_x must be {text}, not {most + 1}", image, step, step_x=most + 1)
             refused("step_x must be .*, not 0", image, step, step_x=0)
             least = image.config.preloads
-            refused(f"columns must be {least} to 1023, not {least - 1}", image, step,
-                    columns=least - 1)
+            refused(f"last_column must be {least} to 1023, not {least - 1}", image, step,
+                    last_column=least - 1)
 
 
 def test_columns_end_with_an_output_where_pixels_are_alone():
@@ -362,13 +364,13 @@ def test_columns_end_with_an_output_where_pixels_are_alone():
     seen = set()
     for image, step in on_lanes(Operation.DEPTHWISE):
         least = image.config.preloads
-        loops = {"rows": 0, "jump_row": 0, "tiles": 0, "jump_tile": 0, "last_pixels": 1}
+        loops = {"last_row": 0, "jump_row": 0, "last_tile": 0, "jump_tile": 0, "tail_pixels": 1}
         for columns in range(least, least + 4):
-            fields = {**loops, "columns": columns, "step_x": 2, "output_address": ROOM - 9}
+            fields = {**loops, "last_column": columns, "step_x": 2, "output_address": ROOM - 9}
             if image.config.pixels == 3:
                 continue
             if image.config.pixels == 1 and (columns - least) % 2:
-                refused(f"columns must be {least} and a multiple of 2, not {columns}", image, step,
+                refused(f"last_column must be {least} and a multiple of 2, not {columns}", image, step,
                         **fields)
             else:
                 judged(image, step, **fields)
@@ -384,9 +386,9 @@ def test_tiles_stay_within_a_position():
         last = tiles * distance + words - 1
         for position, fits in ((last + 1, True), (last, False)):
             step = Descriptor(
-                operation=Operation.ARRAY, per_channel=1, words=words - 1, tiles=tiles,
+                operation=Operation.ARRAY, per_channel=1, last_word=words - 1, last_tile=tiles,
                 jump_tile=(distance - (words - 1)) & 0xFFFF, lane_step=position,
-                last_groups=4, output_address=200,
+                tail_groups=4, output_address=200,
             )
             program = step.pack() + END
             if fits:
@@ -420,7 +422,7 @@ def test_pixels_of_a_group_read_from_banks_of_their_own():
         for words in (1, 2, 3, 4, 6):
             step = Descriptor(
                 operation=Operation.ARRAY, per_channel=1, one_pixel=one_pixel, lane_step=words,
-                column_step=2 - one_pixel, last_groups=4, output_address=40,
+                column_step=2 - one_pixel, tail_groups=4, output_address=40,
             )
             program, records = step.pack() + END, np.array([[0], [0x98]] * 4)
             if one_pixel or words % 3:
