@@ -370,8 +370,8 @@ def test_columns_end_with_an_output_where_pixels_are_alone():
             if image.config.pixels == 3:
                 continue
             if image.config.pixels == 1 and (columns - least) % 2:
-                refused(f"last_column must be {least} and a multiple of 2, not {columns}", image, step,
-                        **fields)
+                text = f"last_column must be {least} and a multiple of 2, not {columns}"
+                refused(text, image, step, **fields)
             else:
                 judged(image, step, **fields)
             seen.add((image.config.pixels, columns - least))
