@@ -6,6 +6,7 @@ import json
 from argparse import ArgumentParser
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,6 +26,7 @@ from nhot_hw.bench.networks.aims import AIMS, aims
 from nhot_hw.bench.networks.engines import Engine, committed, own
 from nhot_hw.cli import bench
 
+ROOT = Path(__file__).resolve().parents[2]
 SMALL = EngineConfig(weight_words=128, activation_words=256)
 
 
@@ -39,6 +41,19 @@ def small(monkeypatch):
 
     monkeypatch.setattr(models, "integer_network", integer_network)
     return asked
+
+
+def test_the_docs_have_what_one_bitstream_does_with_all_four():
+    (one,) = (engine for engine in committed() if engine.configuration == "2hot-256")
+    rows = measure.measure(NAMES, [one])
+    text = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
+    table = text.split("<!-- aims:begin -->")[1].split("<!-- aims:end -->")[0]
+    shown = [[cell.strip() for cell in line[1:-1].split("|")] for line in table.splitlines()[3:]]
+    cells = [row.cells() for row in rows]
+    assert shown == [[*(row[at] for at in (0, 4, 6, 7)), row[-1]] for row in cells]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    flat = " ".join(readme.split())
+    assert all(f" {row[6]} " in flat for row in cells)
 
 
 def engine(**changes):
