@@ -356,11 +356,20 @@ def test_an_ecp5_counts_its_own_flip_flops(tmp_path, fake_tools, monkeypatch):
     monkeypatch.setitem(REPORT, "utilization", {
         name: {"used": used, "available": 1000} for name, used in cells.items()
     })
-    monkeypatch.setitem(REPORT["fmax"], "engine.clk", {"achieved": 70.0, "constraint": 60.0})
+    monkeypatch.setitem(REPORT["fmax"], "engine.clk", {"achieved": 70.0, "constraint": 66.0})
     built = build_plan(plan("ulx3s-85f"), tmp_path)
     assert built.bitstream.name == "top.bit"
     used = {name: one.used for name, one in built.manifest.resources.items()}
     assert used == {"lut4": 830, "ff": 417, "bram": 5, "dsp": 0, "pll": 1}
+    assert built.manifest.engine_clock.target_mhz == 60  # what it was placed for is a tenth more
+
+
+def test_an_ecp5_is_placed_for_a_faster_clock_than_its_pll_gives():
+    aim = 'FREQUENCY NET "clock.clk"'
+    assert f"{aim} 66000000 HZ;" in plan("ulx3s-85f").files["top.lpf"]
+    oscillator = plan_build(replace(target("ulx3s-85f"), clock_hz=25_000_000), engine=StandIn())
+    assert aim not in oscillator.files["top.lpf"]
+    assert (plan("ulx3s-85f").headroom, oscillator.headroom, plan().headroom) == (1.1, 1, 1)
 
 
 def test_missed_clock_is_an_error_unless_allowed(tmp_path, fake_tools, monkeypatch, caplog):
