@@ -46,7 +46,7 @@ COMMON: dict[str, Any] = {
 
 _NOT_SETTINGS = {"augment"}
 
-FOREIGN = (".tflite",)
+FOREIGN = (".tflite", ".onnx")
 """How names of files of other tools end."""
 
 
@@ -56,7 +56,8 @@ def add_model_arguments(parser: ArgumentParser) -> None:
 
     parser.add_argument("model", metavar="MODEL",
                         help=f"{', '.join(NAMES)}; or a function that gives a torch module: "
-                        "file.py:function; or a file of another tool: model.tflite")
+                        "file.py:function; or a file of another tool: model.tflite, "
+                        "model.onnx")
     group = parser.add_argument_group("model")
     group.add_argument("--option", action="append", default=[], metavar="NAME=VALUE",
                        help="an argument of the network's function, as classes=5; repeatable")

@@ -18,7 +18,7 @@ KINDS = {
     "weights": "weights (.pt, .safetensors) of torch.save, safetensors or nhot train",
     "array": "an array of integers (.npy)",
     "model": "a network of the catalogue or a function in a Python file (path/to/file.py:factory)",
-    "foreign": "a model of another tool (.tflite)",
+    "foreign": "a model of another tool (.tflite, .onnx)",
 }
 """What commands take, by kind, and what to call it."""
 
@@ -27,6 +27,7 @@ _STEPS = {
     ("weights", "network"): "nhot quantize MODEL --weights makes a network of them",
     ("weights", "model"): "they are given with --weights",
     ("network", "model"): "it is quantised already: nhot compile takes it",
+    ("network", "foreign"): "it is quantised already: nhot compile takes it",
     ("image", "network"): "it is compiled already: nhot load and nhot run take it",
     ("manifest", "image"): "nhot info shows it",
     ("foreign", "network"): "nhot quantize makes a network of it, if it is supported",

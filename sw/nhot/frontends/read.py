@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from nhot.errors import NhotError
 from nhot.files import read_file
@@ -16,7 +17,9 @@ MOST_BYTES = 1 << 28
 
 
 def read_graph(path: str | os.PathLike[str]) -> Graph:
-    """The model in the file ``path``: TensorFlow Lite, by its content.
+    """The model in the file ``path``: TensorFlow Lite or ONNX, by its content.
+
+    Constants that an ONNX file has in other files are read from its folder.
 
     Raises
     ------
@@ -29,9 +32,13 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
     expect(path, "foreign")
     data = read_file(path, "Model", MOST_BYTES)
     try:
-        from nhot.frontends.tflite.read import read_tflite
+        if data[4:8] == b"TFL3" or os.fspath(path).lower().endswith(".tflite"):
+            from nhot.frontends.tflite.read import read_tflite
 
-        return read_tflite(data)
+            return read_tflite(data)
+        from nhot.frontends.onnx.read import read_onnx
+
+        return read_onnx(data, Path(path).parent)
     except NhotError as error:
         if error.exit_code != NhotError.exit_code:
             raise  # a missing package is not the file's fault

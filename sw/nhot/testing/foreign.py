@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from nhot.export.tflite.writer import Writer
+from nhot.testing import onnx_writer
 
-__all__ = ["tflite_models"]
+__all__ = ["onnx_models", "tflite_models"]
 
 _CONV = {"DilationHFactor": 1, "DilationWFactor": 1, "StrideH": 1, "StrideW": 1}
 
@@ -14,6 +15,56 @@ _CONV = {"DilationHFactor": 1, "DilationWFactor": 1, "StrideH": 1, "StrideW": 1}
 def tflite_models() -> list[bytes]:
     """A residual network of TensorFlow Lite over pictures of 4 x 4, in float and in int8."""
     return [_residual(quantised=quantised) for quantised in (False, True)]
+
+
+def onnx_models() -> list[bytes]:
+    """The same network of ONNX, in float and quantised, and a chain of QONNX."""
+    return [_onnx(quantised=quantised) for quantised in (False, True)] + [_qonnx()]
+
+
+def _onnx(*, quantised: bool) -> bytes:
+    writer, random = onnx_writer.Writer(), np.random.default_rng(0)
+
+    def rounded(source: str, scale: float = 0.03125, zero: int = -128) -> str:
+        return writer.quantize(source, scale, zero) if quantised else source
+
+    def filters(*shape: int) -> list[str]:
+        bias = writer.constant(random.normal(size=shape[0]).astype(np.float32))
+        if not quantised:
+            return [writer.constant(random.normal(size=shape).astype(np.float32)), bias]
+        codes = random.integers(-127, 128, shape).astype(np.int8)
+        return [writer.weights(codes, [0.0078125] * shape[0]), bias]
+
+    x = rounded("x", zero=3)
+    y = writer.node("Relu", [writer.node("Conv", [x, *filters(2, 1, 3, 3)], pads=[1] * 4)])
+    y = rounded(y)
+    z = writer.node("Conv", [y, *filters(2, 1, 3, 3)], auto_pad="SAME_UPPER", group=2)
+    limits = [writer.constant(np.float32(end)) for end in (0, 6)]
+    z = rounded(writer.node("Clip", [z, *limits]))
+    total = rounded(writer.node("Add", [y, z]))
+    pooled = rounded(writer.node("MaxPool", [total], kernel_shape=[2, 2], strides=[2, 2]))
+    flat = writer.node("Reshape", [pooled, writer.constant(np.array([0, -1]))])
+    scores = rounded(writer.node("Gemm", [flat, *filters(3, 8)], transB=1), zero=5)
+    return writer.finish((1, 1, 4, 4), writer.node("Softmax", [scores]))
+
+
+def _qonnx() -> bytes:
+    writer, domain = onnx_writer.Writer(), "qonnx.custom_op.general"
+    weights = np.random.default_rng(0).normal(size=(2, 1, 3, 3)).astype(np.float32)
+
+    def quant(source: str, scale: float, bits: int, signed: int) -> str:
+        numbers = [writer.constant(np.float32(one)) for one in (scale, 0, bits)]
+        return writer.node("Quant", [source, *numbers], domain=domain, signed=signed, narrow=0,
+                           rounding_mode="ROUND")
+
+    y = writer.node("Conv", [quant("x", 0.03125, 8, 1), quant(
+        writer.constant(weights), 0.25, 4, 1)])
+    y = quant(writer.node("Relu", [y]), 0.25, 4, 0)
+    signs = writer.node("BipolarQuant", [
+        writer.constant(weights.reshape(2, 9)[:, :8]), writer.constant(np.float32(0.5))],
+        domain=domain)
+    y = writer.node("Gemm", [writer.node("Flatten", [y]), signs], transB=1)
+    return writer.finish((1, 1, 4, 4), quant(y, 0.25, 8, 1), domains=[domain])
 
 
 def _residual(*, quantised: bool) -> bytes:

@@ -28,6 +28,7 @@ examples:
       a model of your own: build() gives a trained torch module, an npz file has the arrays x
       (samples, channels, height, width) and y (samples,)
   nhot quantize model.tflite --format int8 -o net.onnx
+  nhot quantize model.onnx --format int8 -o net.onnx
       a quantised model of another tool, with the ranges that it has; with --data, other formats
       get their biases corrected, and models in float their ranges
 """

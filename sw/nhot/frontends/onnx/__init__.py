@@ -1,0 +1,1 @@
+"""ONNX: float, quantised by QuantizeLinear and DequantizeLinear, and QONNX."""
