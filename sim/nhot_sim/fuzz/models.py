@@ -1,4 +1,4 @@
-"""Damaged models of other tools: TensorFlow Lite."""
+"""Damaged models of other tools: TensorFlow Lite and ONNX."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nhot.testing.foreign import tflite_models
+from nhot.testing.foreign import onnx_models, tflite_models
 from nhot_sim.fuzz.kind import Kind, refused_or_done
 from nhot_sim.fuzz.mutate import damage
 from nhot_sim.fuzz.scratch import scratch_file
@@ -28,7 +28,7 @@ class Models(Kind):
 
     @cached_property
     def _originals(self) -> list[bytes]:
-        return tflite_models()
+        return [*tflite_models(), *onnx_models()]
 
     def prepare(self) -> None:
         """Torch, which takes more memory than a case may."""
@@ -56,7 +56,7 @@ class Models(Kind):
             if zlib.crc32(data) % _PART == 0:
                 _run(path)
 
-        with scratch_file(data, ".tflite") as path:
+        with scratch_file(data, ".model") as path:
             return refused_or_done(act)
 
 
