@@ -22,6 +22,16 @@ def test_extreme_cases(seed):
     assert outcome == "equal" or outcome.startswith("refused: ")
 
 
+@pytest.mark.parametrize(("seed", "operator"), [
+    (118, "ConvTranspose2d"), (79, "ConvTranspose2d"), (59, "Upsample"), (74, "Concat"),
+    (112, "Concat"),
+])
+def test_layers_of_several_walks(seed, operator):
+    case = extreme_case(seed)
+    assert operator in {type(node).__name__ for node in case.network.nodes}
+    assert check_case(case) == "equal"
+
+
 @pytest.mark.slow
 def test_many_extreme_cases():
     outcomes = [check_case(extreme_case(seed)) for seed in range(1000, 1200)]

@@ -15,7 +15,7 @@ from nhot.errors import NhotError
 from nhot.testing.engine_networks import sample_network
 
 CONFIG = EngineConfig(pixels=2, filters=4, inputs=4, requantisers=2, activation_words=250,
-                      weight_words=100)
+                      weight_words=110)
 IMAGE = compile_network(sample_network("2hot"), CONFIG)
 PROGRAM = unpack_program(IMAGE.program)
 WEIGHTS, RECORDS = len(IMAGE.weight_levels()), len(IMAGE.records())
@@ -92,10 +92,10 @@ def test_fields_beyond_what_the_engine_has(operation, field, values):
     (Operation.ARGMAX, {"tail_groups": 1}, "tail_groups must be 2, not 1"),
     (Operation.ARGMAX, {"last_row": 1, "jump_row": 1, "output_address": 249},
      "output_address must be such that words 249 to 250 are within 0 to 249"),
-    (Operation.ARGMAX, {"output_address": 8}, "output_address must keep .* 8 to 10 that it reads"),
-    (Operation.ARGMAX, {"output_address": 10}, "output_address must keep .*, not 10 to 10"),
-    (Operation.ARGMAX, {"last_row": 3, "jump_row": 1, "output_address": 5},
-     "output_address must keep .* the words 8 to 19 that it reads, not 5 to 8"),
+    (Operation.ARGMAX, {"output_address": 0}, "output_address must keep .* 0 to 2 that it reads"),
+    (Operation.ARGMAX, {"output_address": 2}, "output_address must keep .*, not 2 to 2"),
+    (Operation.ARGMAX, {"last_row": 3, "jump_row": 1, "output_address": 11},
+     "output_address must keep .* the words 0 to 11 that it reads, not 11 to 14"),
     (Operation.MAX, {"channels": 1}, "channels must be 0, not 1"),
     (Operation.MAX, {"row_words": 249}, "output_address must be .* are within 0 to 249"),
     (Operation.ARGMAX, {"row_words": 1}, "row_words must be 0, not 1"),

@@ -136,6 +136,24 @@ def test_upsampling_copies_its_input_once_for_each_of_its_pixels(factors, inputs
     assert all(copy <= layer.cycles < copy + 40 for layer in layers)
 
 
+@pytest.mark.parametrize(("fmt", "copies"), [("signed-binary/4", 1), ("signed-binary", 0)])
+def test_lanes_of_one_sign_a_step_read_no_regions_across_a_hole(fmt, copies):
+    """Three channels and five are words of 3 and 4 and 1; regions of four begin elsewhere."""
+    config = replace(CONFIG, filters=4, inputs=4, format=fmt)
+    parts = [
+        replace(conv(f"p{count}", X, count), format=parse(fmt), weights=np.ones(
+            (count, 1, 1, 3), np.int64))
+        for count in (3, 5)
+    ]
+    both = concat("both", [part.output for part in parts])
+    weights = np.ones((6, 1, 1, 8), np.int64)
+    if copies:
+        weights[..., 4:] = -1  # channels 3 and 4 are in one word behind the hole
+    last = replace(conv("last", both.output, 6), format=parse(fmt), weights=weights)
+    layers = check(network(*parts, both, last), config)
+    assert operators(layers) == ["Conv2d"] * (3 + copies)
+
+
 def transposed(kernel, stride, dilation=(1, 1), padding=(0, 0, 0, 0), extra=(0, 0), groups=1):
     rng = np.random.default_rng(3)
     window = Window(kernel=kernel, stride=stride, dilation=dilation, padding=padding)

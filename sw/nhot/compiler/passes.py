@@ -10,8 +10,20 @@ import numpy as np
 from nhot.compiler.pieces import Pieces, join, places, position_words
 from nhot.compiler.walks import POINT, UNIT, Walk, walks
 from nhot.contract.config import EngineConfig
+from nhot.formats import SignedBinary
 from nhot.formats.format import Ints
-from nhot.network import Add, ArgMax, AvgPool, Conv2d, MaxPool, Network, Requant, Tensor
+from nhot.network import (
+    Add,
+    ArgMax,
+    AvgPool,
+    Conv2d,
+    Linear,
+    MaxPool,
+    Network,
+    Node,
+    Requant,
+    Tensor,
+)
 from nhot.network.names import LONGEST
 
 __all__ = ["Held", "Pass", "passes"]
@@ -91,9 +103,15 @@ class _Memory:
         """A walk, after those of which it reads."""
         inputs = tuple(self.read(name) for name in walk.node.inputs)
         alike = len({held.pieces for held in inputs}) == 1
-        if isinstance(walk.node, ArgMax) or not alike:
+        if isinstance(walk.node, ArgMax) or not alike or self._has_regions(walk.node):
             inputs = tuple(self._without_holes(held, walk) for held in inputs)
         self._write(walk, inputs)
+
+    def _has_regions(self, node: Node) -> bool:
+        """Whether behind a hole a word may have channels of two signs, and lanes one for both."""
+        if not self.config.weight_format.sign_codes or not isinstance(node, Conv2d | Linear):
+            return False
+        return isinstance(node.format, SignedBinary) and node.format.tile > 0
 
     def _write(self, walk: Walk, inputs: tuple[Held, ...]) -> None:
         on_channels = isinstance(walk.node, MaxPool | AvgPool | Add)  # rather than on lanes

@@ -11,12 +11,15 @@ from nhot.network import (
     ArgMax,
     AvgPool,
     Clamp,
+    Concat,
     Conv2d,
+    ConvTranspose2d,
     Linear,
     MaxPool,
     Network,
     Requant,
     Tensor,
+    Upsample,
     Window,
 )
 
@@ -38,7 +41,8 @@ def sample_network(format_name: str, *, seed: int = 0, channels: int = 3, size: 
     """A residual network on ``size x size x channels`` bytes that uses every operator once.
 
     Stride, padding, a window that does not divide its input, two kinds of zero point, a clamp that
-    is fused and one that is not, and an argmax at the end.
+    is fused and one that is not, a concatenation whose parts are written where they belong, and an
+    argmax at the end.
     """
     rng = np.random.default_rng(seed)
     fmt = parse(format_name)
@@ -92,16 +96,33 @@ def sample_network(format_name: str, *, seed: int = 0, channels: int = 3, size: 
         inputs=("fused", "mix"), output=signed("join", average.output.shape, 0),
         requant=Requant.from_scale([0.5, 0.75], zero_point=0, low=-128, high=127),
     )
+    tall = (2 * (half - 1), half - 1)
+    grown = ConvTranspose2d(
+        inputs=("join",), output=signed("grown", (*tall, 2)), format=fmt,
+        weights=sample_weights(fmt, (2, 2, 1, 6), rng), bias=rng.integers(-2000, 2000, 2),
+        requant=requant(2, 0.2, zero_point=-5, low=-128, high=127),
+        window=Window(kernel=(2, 1), stride=(2, 1)),
+    )
+    twice = Upsample(inputs=("mix",), output=signed("twice", (*tall, 6)), factors=(2, 1))
+    both = Concat(
+        inputs=("grown", "twice"), output=signed("both", (*tall, 8), 0),
+        requant=Requant.from_scale([1.0, 0.75], zero_point=0, low=-128, high=127),
+    )
+    tallest = MaxPool(
+        inputs=("both",), output=signed("tallest", (half - 1, half - 1, 8), 0),
+        window=Window(kernel=(2, 1), stride=(2, 1)),
+    )
     linear = Linear(
-        inputs=("join",), output=signed("scores", (1, 1, 10), 0), format=fmt,
-        weights=sample_weights(fmt, (10, *join.output.shape), rng).reshape(10, -1),
+        inputs=("tallest",), output=signed("scores", (1, 1, 10), 0), format=fmt,
+        weights=sample_weights(fmt, (10, *tallest.output.shape), rng).reshape(10, -1),
         bias=rng.integers(-1000, 1000, 10),
         requant=requant(10, 0.2, zero_point=0, low=-128, high=127),
     )
     answer = ArgMax(inputs=("scores",), output=Tensor(name="answer", shape=(1, 1, 1), bits=16))
     return Network(
         name=f"sample-{format_name}-{seed}", input=unsigned("x", (size, size, channels)),
-        nodes=(first, second, pool, add, average, fused, clamp, mix, join, linear, answer),
+        nodes=(first, second, pool, add, average, fused, clamp, mix, join, grown, twice,
+               both, tallest, linear, answer),
     )
 
 

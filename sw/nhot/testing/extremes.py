@@ -31,12 +31,11 @@ from nhot.network import (
     MaxPool,
     Network,
     Node,
-    Requant,
     Tensor,
     Window,
 )
-from nhot.network.tensor import Shape
-from nhot.testing.networks import random_weights
+from nhot.testing.draw import Draw
+from nhot.testing.several import several
 
 __all__ = ["Case", "extreme_case"]
 
@@ -138,14 +137,12 @@ class _Axis:
 
 
 @dataclass(frozen=True)
-class _Draw:
-    rng: np.random.Generator
-    config: EngineConfig
-
+class _Draw(Draw):
     def network(self, name: str) -> Network:
         """One layer at a limit, perhaps an addition with its input behind it."""
         makers: list[Callable[[], Network]] = [
             self._window, self._window, self._window, self._filters, self._channels, self._sums,
+            self._several, self._several,
         ]
         made = makers[self.rng.integers(len(makers))]()
         return replace(made, name=name)
@@ -158,8 +155,8 @@ class _Draw:
                 kernel=(y.kernel, x.kernel), stride=(y.stride, x.stride),
                 dilation=(y.dilation, x.dilation), padding=(y.before, x.before, y.after, x.after),
             )
-            channels = self._int(1, 2 * self.config.inputs)
-            source = self._tensor("x", (y.size, x.size, channels))
+            channels = self.int(1, 2 * self.config.inputs)
+            source = self.tensor("x", (y.size, x.size, channels))
             try:
                 out = window.output_size(y.size, x.size)
             except NhotError:
@@ -173,13 +170,13 @@ class _Draw:
                     source, MaxPool(inputs=("x",), output=output, window=window)
                 )
             if kind == 1:
-                output = self._tensor("y", (*out, channels))
-                requant = self._requant(1, output)
+                output = self.tensor("y", (*out, channels))
+                requant = self.requant(1, output)
                 pool = AvgPool(inputs=("x",), output=output, window=window, requant=requant)
                 return self._network(source, pool)
             divisors = [n for n in range(1, channels + 1) if channels % n == 0]
             groups = int(self.rng.choice([1, *divisors]))
-            filters = groups * self._int(1, max(1, 2 * self.config.filters // groups))
+            filters = groups * self.int(1, max(1, 2 * self.config.filters // groups))
             shape = (filters, *window.kernel, channels // groups)
             node = self._convolution(source, shape, window, out, groups)
             others = [_glance(source)] if self.rng.random() < 0.5 else []
@@ -188,49 +185,49 @@ class _Draw:
     def _axis(self, chance: float) -> _Axis:
         """With a chance one number at its limit or beyond; the rest small."""
         axis = _Axis(
-            size=self._int(1, 5), kernel=self._int(1, 3), stride=self._int(1, 3),
-            dilation=self._int(1, 2), before=self._int(0, 2), after=self._int(0, 2),
+            size=self.int(1, 5), kernel=self.int(1, 3), stride=self.int(1, 3),
+            dilation=self.int(1, 2), before=self.int(0, 2), after=self.int(0, 2),
         )
         if self.rng.random() > chance:
             return axis
         near = int(self.rng.choice([128, 254, 255, 255, 255, 256]))
         match self.rng.integers(7):
             case 0:
-                axis.kernel, axis.dilation, axis.size = near + 1, 1, near + self._int(0, 4)
+                axis.kernel, axis.dilation, axis.size = near + 1, 1, near + self.int(0, 4)
             case 1:
-                axis.stride, axis.size = near, self._int(1, 4) * near + self._int(0, 2)
+                axis.stride, axis.size = near, self.int(1, 4) * near + self.int(0, 2)
             case 2:
                 axis.dilation = near
-                axis.size = self._int(1, 2 * near + 5)
+                axis.size = self.int(1, 2 * near + 5)
             case 3:
-                axis.before, axis.stride = near, self._int(20, 255)
+                axis.before, axis.stride = near, self.int(20, 255)
             case 4:
-                axis.after, axis.stride = near, self._int(20, 255)
+                axis.after, axis.stride = near, self.int(20, 255)
             case 5:  # far behind the input, about where positions of few bits would wrap
-                axis.after = (1 << self._int(9, 13)) + self._int(-2, 2)
-                axis.stride = self._int(max(1, axis.after // 40), 255)
+                axis.after = (1 << self.int(9, 13)) + self.int(-2, 2)
+                axis.stride = self.int(max(1, axis.after // 40), 255)
             case _:
-                axis.size = (1 << self._int(7, 12)) + self._int(-2, 2)
-                axis.stride = self._int(min(255, axis.size // 20), 255)
+                axis.size = (1 << self.int(7, 12)) + self.int(-2, 2)
+                axis.stride = self.int(min(255, axis.size // 20), 255)
         return axis
 
     def _filters(self) -> Network:
         """So many filters that their tiles are at a power of two, of few positions."""
-        tiles = (1 << self._int(5, 8)) + self._int(-1, 1)
-        filters = tiles * self.config.filters - self._int(0, self.config.filters - 1)
-        source = self._tensor("x", (1, self._int(1, 2), self._int(1, 3)))
-        weights = self._weights((filters, *source.shape)).reshape(filters, -1)
-        output = self._tensor("y", (1, 1, filters))
+        tiles = (1 << self.int(5, 8)) + self.int(-1, 1)
+        filters = tiles * self.config.filters - self.int(0, self.config.filters - 1)
+        source = self.tensor("x", (1, self.int(1, 2), self.int(1, 3)))
+        weights = self.weights((filters, *source.shape)).reshape(filters, -1)
+        output = self.tensor("y", (1, 1, filters))
         return self._network(source, Linear(
-            inputs=("x",), output=output, weights=weights, format=self._format, bias=self._bias(
-                source, weights), requant=self._requant(filters, output),
+            inputs=("x",), output=output, weights=weights, format=self.format, bias=self.bias(
+                source, weights), requant=self.requant(filters, output),
         ))
 
     def _channels(self) -> Network:
         """The largest of many channels, with many alike."""
         most = min(65536, 600 * self.config.inputs)
-        channels = min(most, max(1, (1 << self._int(2, 16)) + self._int(-2, 1)))
-        source = self._tensor("x", (1, self._int(1, 2), channels))
+        channels = min(most, max(1, (1 << self.int(2, 16)) + self.int(-2, 1)))
+        source = self.tensor("x", (1, self.int(1, 2), channels))
         output = Tensor(name="y", shape=(*source.shape[:2], 1), bits=16)
         return Network(
             name="x", input=source, nodes=(ArgMax(inputs=("x",), output=output),)
@@ -238,26 +235,32 @@ class _Draw:
 
     def _sums(self) -> Network:
         """A dense layer whose weights are all at their ends, so that its sums are as well."""
-        shape = (1, self._int(1, 6), self._int(1, 3 * self.config.inputs))
-        source = self._tensor("x", shape)
-        filters = self._int(1, 5)
-        fmt = self._format
+        shape = (1, self.int(1, 6), self.int(1, 3 * self.config.inputs))
+        source = self.tensor("x", shape)
+        filters = self.int(1, 5)
+        fmt = self.format
         weights = np.full((filters, source.size), fmt.levels[-1], np.int64)
         if self.rng.random() < 0.7:
             weights = weights * self.rng.choice([-1, 1], (filters, 1))
         if isinstance(fmt, SignedBinary):
-            weights = self._weights((filters, *shape)).reshape(filters, -1)
-        output = self._tensor("y", (1, 1, filters))
+            weights = self.weights((filters, *shape)).reshape(filters, -1)
+        output = self.tensor("y", (1, 1, filters))
         return self._network(source, Linear(
             inputs=("x",), output=output, weights=weights, format=fmt,
-            bias=self._bias(source, weights), requant=self._requant(filters, output),
+            bias=self.bias(source, weights), requant=self.requant(filters, output),
         ))
 
-    def _network(self, source: Tensor, node: Node, *others: Node) -> Network:
-        nodes = [node, *others]
+    def _several(self) -> Network:
+        """A layer that takes several walks, or is written into another's place."""
+        return self._network(*several(self))
+
+    def _network(self, source: Tensor, *layers: Node) -> Network:
+        """Of layers, one of them "y"."""
+        nodes = list(layers)
         if self.rng.random() < 0.4:  # reads the layer twice, so that all of its places are used
-            output = self._tensor("sum", node.output.shape)
-            nodes.append(Add(inputs=("y", "y"), output=output, requant=self._requant(2, output)))
+            (shape,) = (node.output.shape for node in nodes if node.name == "y")
+            output = self.tensor("sum", shape)
+            nodes.append(Add(inputs=("y", "y"), output=output, requant=self.requant(2, output)))
         return Network(
             name="x", input=source, nodes=tuple(nodes),
             output_name=str(self.rng.choice([node.name for node in nodes])),
@@ -267,46 +270,13 @@ class _Draw:
         self, source: Tensor, shape: tuple[int, ...], window: Window, out: tuple[int, int],
         groups: int,
     ) -> Node:
-        weights = self._weights(shape)
-        output = self._tensor("y", (*out, shape[0]))
+        weights = self.weights(shape)
+        output = self.tensor("y", (*out, shape[0]))
         return Conv2d(
-            inputs=("x",), output=output, weights=weights, format=self._format, window=window,
-            bias=self._bias(source, weights), requant=self._requant(shape[0], output),
+            inputs=("x",), output=output, weights=weights, format=self.format, window=window,
+            bias=self.bias(source, weights), requant=self.requant(shape[0], output),
             groups=groups,
         )
-
-    @property
-    def _format(self):  # type: ignore[no-untyped-def]
-        return parse(self.config.format)
-
-    def _weights(self, shape: tuple[int, ...]) -> Ints:
-        return random_weights(self.rng, self._format, shape)
-
-    def _bias(self, source: Tensor, weights: Ints) -> Ints:
-        flat = weights.reshape(len(weights), -1)
-        room = int(self.rng.choice([0, 100, 1 + 128 * np.abs(flat).sum(axis=1).max()]))
-        noise = self.rng.integers(-room, room + 1, len(flat))
-        return np.asarray(noise - source.zero_point * flat.sum(axis=1))
-
-    def _requant(self, count: int, output: Tensor) -> Requant:
-        """Scales from the least to the largest that there are, of one to four terms."""
-        scale = 2.0 ** self.rng.uniform(-18, 6.9, count) * self.rng.choice([-1, 1], count)
-        if self.rng.random() < 0.6:
-            scale = 2.0 ** self.rng.uniform(-12, -2, count)
-        return Requant.from_scale(
-            scale, zero_point=output.zero_point, low=output.low, high=output.high,
-            terms=self._int(1, 4),
-        )
-
-    def _tensor(self, name: str, shape: Shape) -> Tensor:
-        bits, signed = int(self.rng.choice([8, 8, 8, 5, 2])), bool(self.rng.integers(2))
-        low = -(1 << (bits - 1)) if signed else 0
-        zero = int(self.rng.choice([low, low + (1 << bits) - 1, low + self._int(0, 3)]))
-        return Tensor(name=name, shape=shape, bits=bits, signed=signed, zero_point=zero)
-
-    def _int(self, low: int, high: int) -> int:
-        """From ``low`` to ``high``, both included."""
-        return int(self.rng.integers(low, high + 1))
 
 
 def _glance(source: Tensor) -> Node:

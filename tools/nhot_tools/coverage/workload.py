@@ -30,7 +30,10 @@ CONFIG = EngineConfig(
     pixels=2, filters=4, inputs=4, requantisers=2, activation_words=16_384, weight_words=1024,
     requant_words=128, program_words=256,
 )
-_OPERATORS = ("conv", "conv", "max", "average", "add", "clamp", "depthwise")
+_OPERATORS = (
+    "conv", "conv", "max", "average", "add", "clamp", "depthwise", "transposed", "concat",
+    "upsample",
+)
 _SHAPES = ((6, 6, 5), (1, 250, 3), (200, 2, 4), (14, 14, 9), (40, 40, 7), (3, 3, 90))
 _PROGRAMS = 30
 _MOST_VALUES = 1 << 16
