@@ -117,3 +117,28 @@ def test_what_does_not_fit_is_refused(files, capsys, arguments, message):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"nhot: error: {message}")
     assert not (files / "net.onnx").exists()
+
+
+def test_onnx_of_other_tools(tmp_path, monkeypatch, capsys):
+    from nhot.testing.foreign import onnx_models
+
+    monkeypatch.chdir(tmp_path)
+    for name, data in zip(("float", "qdq", "qonnx"), onnx_models(), strict=True):
+        (tmp_path / f"{name}.onnx").write_bytes(data)
+    assert main(["info", "qdq.onnx", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["tool"], facts["left_out"]) == ("ONNX", ["Softmax"])
+    assert (facts["input"]["scale"], facts["input"]["zero_point"]) == (0.03125, 3)
+    for name in ("qdq", "qonnx"):
+        assert main(["quantize", f"{name}.onnx", "--format", "2hot", "-o", f"{name}-net.onnx"]) == 0
+        assert load(f"{name}-net.onnx").input.scale == 0.03125
+        assert main(["info", f"{name}-net.onnx"]) == 0
+    capsys.readouterr()
+    assert main(["quantize", "float.onnx", "-o", "net.onnx"]) == 2
+    assert "Samples (--data) must be given" in capsys.readouterr().err
+    assert main(["quantize", "qdq-net.onnx", "-o", "net.onnx"]) == 2
+    assert "nhot compile takes it" in capsys.readouterr().err
+    (tmp_path / "cut.onnx").write_bytes(onnx_models()[1][:-9])
+    assert main(["quantize", "cut.onnx", "-o", "net.onnx"]) == 2
+    assert "'cut.onnx': Model must be a whole ONNX file" in capsys.readouterr().err
+    assert not (tmp_path / "net.onnx").exists()
