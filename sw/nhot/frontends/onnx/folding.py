@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from nhot.errors import NhotError
 from nhot.frontends.onnx.file import NodeInfo
 from nhot.frontends.operators import Floats
+from nhot.printable import shortened
 
 __all__ = ["FOLDED", "SCALES", "Constant", "fold", "scales_of"]
 
@@ -265,7 +266,7 @@ def _rounding(node: NodeInfo) -> Callable[[Array], Array]:
     }
     mode = str(node.attributes.get("rounding_mode", "ROUND")).upper()
     if mode not in ways:
-        raise NhotError(f"its rounding must be one of {', '.join(ways)}, not {mode}")
+        raise NhotError(f"its rounding must be one of {', '.join(ways)}, not {shortened(mode)}")
     return ways[mode]
 
 

@@ -15,6 +15,7 @@ from nhot.frontends.onnx.folding import SCALES, Constant, limits, quant_limits
 from nhot.frontends.onnx.read import Reader
 from nhot.frontends.operators import Clamp
 from nhot.network.tensor import Tensor
+from nhot.printable import shortened
 
 __all__ = ["GRIDS", "Rounded", "on_grid"]
 
@@ -129,7 +130,8 @@ def _quant(reader: Reader, node: NodeInfo) -> None:
     _, scale, zero, bits = (*reader.constants_of(node), None, None, None)[:4]
     mode = str(node.attributes.get("rounding_mode", "ROUND")).upper()
     if mode not in {"ROUND", "HALF_EVEN"}:
-        raise NhotError(f"activation must be rounded to the nearest (ROUND), not by {mode}")
+        raise NhotError(f"activation must be rounded to the nearest (ROUND), "
+                        f"not by {shortened(mode)}")
     _qonnx(reader, node, scale, zero, bits)
 
 
@@ -140,7 +142,7 @@ def _trunc(reader: Reader, node: NodeInfo) -> None:
     widths = [_number(one, "width") for one in (before, after)]
     if mode not in {"ROUND", "HALF_EVEN"} and widths[0] != widths[1]:
         raise NhotError(f"it must round to the nearest (ROUND), or cut nothing off, "
-                        f"not {widths[0]:g} bits to {widths[1]:g} by {mode}")
+                        f"not {widths[0]:g} bits to {widths[1]:g} by {shortened(mode)}")
     if output is not None:
         scale = output
     elif widths[0] != widths[1]:

@@ -31,6 +31,7 @@ from nhot.frontends.operators import (
     Upsample,
 )
 from nhot.network.window import LARGEST, Window
+from nhot.printable import shortened
 
 __all__ = ["CONVERSIONS"]
 
@@ -181,19 +182,13 @@ def _pad(reader: Reader, node: NodeInfo) -> None:
     if len(sides) != 2 * len(axes):
         raise NhotError(f"it must have two numbers for each of {len(axes)} axes, not {sides}")
     ends = {axis: (sides[place], sides[place + len(axes)]) for place, axis in enumerate(axes)}
-    if any(any(ends.get(axis, ())) for axis in (0, 1)) or value or (
-        attributes.get("mode", "constant") != "constant"
-    ):
+    mode = attributes.get("mode", "constant")
+    if any(any(ends.get(axis, ())) for axis in (0, 1)) or value or mode != "constant":
         raise NhotError(f"it must pad height and width alone, with zeros, not {sides} with "
-                        f"{value:g} ({shortened_mode(attributes)})")
+                        f"{value:g} ({shortened(mode)})")
     (top, bottom), (left, right) = [(0, 0), *(ends.get(axis, (0, 0)) for axis in (2, 3))][-2:] if (
         len(dims) == 3) else [(0, 0), ends.get(2, (0, 0))]
     reader.finish(node, reader.add(node, Pad, source, sides=(top, left, bottom, right)))
-
-
-def shortened_mode(attributes: dict[str, Any]) -> str:
-    """The way of padding, for an error."""
-    return str(attributes.get("mode", "constant"))[:20]
 
 
 def _concat(reader: Reader, node: NodeInfo) -> None:

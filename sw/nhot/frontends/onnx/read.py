@@ -32,6 +32,9 @@ _BEHIND = ("QuantizeLinear", "DequantizeLinear", "Quant", "IntQuant", "Identity"
 MOST_FOLDED = 1 << 28
 """Elements that are computed of constants alone."""
 
+_ODD = (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError)
+"""What numbers in place of lists, texts in place of numbers, ... raise."""
+
 Dims = tuple[int, ...]
 
 
@@ -85,6 +88,9 @@ class Reader:
                 self._read(node)
             except NhotError as error:
                 raise NhotError(f"{_called(node)}: {error}") from None
+            except _ODD:
+                raise NhotError(f"{_called(node)}: its attributes must be of the types, and as "
+                                "many, as the standard says") from None
         if self.result in self.rounded:
             self._unpack(self.result)
         if self.names.get(self.result, INPUT) == INPUT:
