@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from nhot.contract.program import WORDS
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("bitstreams/*.md")])
 PATH = re.compile(
@@ -53,3 +55,12 @@ def test_the_map_has_every_room():
     }
     assert rooms == {room for room in PATH.findall(text_of("docs/map.md"))
                      if room.count("/") == 2 and "." not in room}
+
+
+def test_the_table_of_a_descriptor_has_every_field_at_its_place():
+    rows = re.findall(r"^\| (\d+) \| ([a-z_]+ \d+(?:, [a-z_]+ \d+)*) \|$", text_of("docs/image.md"),
+                      re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(len(WORDS)))
+    assert [fields for _, fields in rows] == [
+        ", ".join(f"{name} {bits}" for name, bits in word.items()) for word in WORDS
+    ]
