@@ -26,7 +26,7 @@ from nhot_hw.stream_register import StreamRegister
 # The others run with the slow tests, seconds or not: these show that each kind of proof works.
 QUICK = {
     "lane-ternary-product", "lane-signed-binary-16-sum-4", "replay-queue", "cobs-decoder",
-    "readout", "stream-register",
+    "readout", "stream-register", "loader-write", "loader-read",
 }
 PROOFS = [
     pytest.param(proof, id=proof.name, marks=[] if proof.name in QUICK else [pytest.mark.slow])
