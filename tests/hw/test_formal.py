@@ -115,13 +115,13 @@ FAULTS = {
         source(CobsEncoder, "run.eq(1), delimit", "run.eq(2), delimit"),
     ],
     "loader-write": [
-        source(Loader, "1 << region, 0", "1 << region + 1, 0"),
-        source(Loader, "with m.Elif(left == 1):", "with m.Elif(left == 2):"),
+        source(Loader, "1 << access.region, 0", "1 << access.region + 1, 0"),
+        source(Loader, "with m.Elif(access.left == 1):", "with m.Elif(access.left == 2):"),
     ],
     "loader-read": [
         source(Loader, "with m.If(left == 1):", "with m.If(left == 2):"),
-        source(Loader, "byte = Mux(is_weights, field.word_select(part, 8), plain[:8])",
-               "byte = Mux(is_weights, field.word_select(part, 8), plain[8:16])"),
+        source(Loader, "field.word_select(part, 8), access.plain[:8])",
+               "field.word_select(part, 8), access.plain[8:16])"),
     ],
     "readout": [
         source(Readout, "held >> (config.requantisers * bits)", "held >> bits"),
@@ -135,6 +135,14 @@ PLANTED = [
     )
     for pattern, faults in FAULTS.items() for proof in chosen_proofs([pattern]) for fault in faults
 ]
+
+
+@pytest.mark.parametrize("fault", [
+    pytest.param(fault, id=fault.__name__) for faults in FAULTS.values() for fault in faults
+])
+def test_every_fault_can_be_planted(fault, monkeypatch):
+    """In the sources as they are, those too whose proofs are for the slow tests."""
+    fault(monkeypatch)
 
 
 @pytest.mark.parametrize("proof", PROOFS)

@@ -326,7 +326,7 @@ def test_standard_onnx(seed, tmp_path):
 
 def test_the_command(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    network = random_network(2, layers=3)
+    network = random_network(2, layers=3, operators=("conv", "linear", "add"))
     save(network, "net.onnx")
     for name, data in (("a.tflite", to_tflite(network).data), ("b.onnx", to_onnx(network)),
                        ("c.onnx", to_onnx(network, batch=3))):
