@@ -242,10 +242,11 @@ def test_what_cannot_be_is_refused_by_the_layer():
     window = Window(kernel=(1, 1))
     node = conv(window, (6, 5))
     wide = replace(node, format=parse("int9"), weights=np.full(node.weights.shape, 200))
-    with pytest.raises(NhotError, match=r"Layer 'y': weights must be -127 to 127 .*, not int9"):
+    too_wide = r"Layer 'y': weights must be -127 to 127 .*, not up to 200"
+    with pytest.raises(NhotError, match=too_wide):
         to_tflite(one_layer(wide))
     heavy = replace(node, bias=np.array([2**31 - 200, 0]))
-    with pytest.raises(NhotError, match="Layer 'y': sums must have at most 32 bits"):
+    with pytest.raises(NhotError, match=r"Layer 'y': sums must be below 2\^31 .*, not up to"):
         to_tflite(one_layer(heavy))
     tiny = replace(node, output=replace(node.output, scale=2.0**-126))
     with pytest.raises(NhotError, match="Layer 'y': scales must fit single precision"):

@@ -11,7 +11,7 @@ from nhot.errors import MissingToolError, NhotError
 from nhot.frontends import read_graph
 from nhot.frontends.onnx.interpreter import run_onnx
 from nhot.network.file import save
-from nhot.testing.foreign import onnx_models
+from nhot.testing.foreign import damaged, onnx_models
 from nhot.testing.networks import random_network
 from nhot.testing.onnx_writer import Writer
 
@@ -224,13 +224,9 @@ def test_networks_of_nhot_are_no_models_of_others(tmp_path):
 
 
 def test_damaged_files_are_refused_by_name_or_read(tmp_path):
-    random, failed, path = np.random.default_rng(0), [], tmp_path / "m.onnx"
-    for case in range(600):
-        whole = onnx_models()[case % len(onnx_models())]
-        damaged = bytearray(whole)
-        for place in random.integers(0, len(whole), case % 5):
-            damaged[place] = random.integers(0, 256)
-        path.write_bytes(damaged[: random.integers(0, len(whole)) if case % 2 else None])
+    path, failed = tmp_path / "m.onnx", []
+    for data in damaged(onnx_models(), 600):
+        path.write_bytes(data)
         try:
             read_graph(path)
         except NhotError as error:

@@ -11,7 +11,7 @@ from nhot.errors import MissingToolError, NhotError
 from nhot.export.tflite.writer import Writer
 from nhot.frontends import read_graph
 from nhot.frontends.tflite.interpreter import run_tflite
-from nhot.testing.foreign import tflite_models
+from nhot.testing.foreign import damaged, tflite_models
 
 CONV = {"DilationHFactor": 1, "DilationWFactor": 1, "StrideH": 1, "StrideW": 1}
 SAME, VALID = 0, 1
@@ -146,13 +146,9 @@ def test_other_files_are_refused_by_what_they_are(tmp_path):
 
 
 def test_damaged_files_are_refused_by_name_or_read(tmp_path):
-    whole, random, refused = tflite_models()[1], np.random.default_rng(0), []
-    path = tmp_path / "m.tflite"
-    for case in range(600):
-        damaged = bytearray(whole)
-        for place in random.integers(0, len(whole), case % 5):
-            damaged[place] = random.integers(0, 256)
-        path.write_bytes(damaged[: random.integers(0, len(whole)) if case % 2 else None])
+    path, refused = tmp_path / "m.tflite", []
+    for data in damaged(tflite_models()[1:], 600):
+        path.write_bytes(data)
         try:
             read_graph(path)
         except NhotError as error:

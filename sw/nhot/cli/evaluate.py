@@ -32,9 +32,6 @@ examples:
       an autoencoder on the sounds of ToyADMOS: the area under the ROC curve
 """
 
-SHOWN = 20
-"""Classes up to which the confusion matrix is printed; of more, as many confusions."""
-
 TASK_HELP = ("classes (accuracy), anomalies (AUC, labels 0 and 1), numbers (squared differences) "
              "or objects (mAP); default: what the data are for")
 
@@ -143,8 +140,10 @@ def _print(facts: dict[str, Any], found: Evaluation) -> None:
     print_table(("metric", "value"), rows, ("value",))
     if found.labels is None:
         return
+    from nhot.report.answers import MATRIX
+
     say()
-    if found.classes <= SHOWN:
+    if found.classes <= MATRIX:
         _print_matrix(found)
     else:
         _print_confusions(found)
@@ -165,6 +164,8 @@ def _print_matrix(found: Evaluation) -> None:
 
 def _print_confusions(found: Evaluation) -> None:
     import numpy as np
+
+    from nhot.report.answers import SHOWN
 
     matrix, names = _matrix(found), _names(found)
     np.fill_diagonal(matrix, 0)

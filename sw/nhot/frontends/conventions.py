@@ -6,9 +6,20 @@ import numpy as np
 
 from nhot.errors import NhotError
 from nhot.frontends.operators import Floats
+from nhot.network.tensor import Shape
 from nhot.network.window import Window
 
-__all__ = ["factors", "same_window"]
+__all__ = ["as_map", "factors", "same_window"]
+
+
+def as_map(sizes: tuple[int, ...], *, channels_first: bool = False) -> Shape:
+    """(height, width, channels) of a tensor of these sizes, without its batch."""
+    if channels_first and sizes:
+        sizes = (*sizes[1:], sizes[0])
+    if not 1 <= len(sizes) <= 3:
+        raise NhotError(f"Tensor must have 2 to 4 axes, the batch's included, not {len(sizes) + 1}")
+    height, width, channels = (1,) * (3 - len(sizes)) + sizes
+    return height, width, channels
 
 
 def same_window(

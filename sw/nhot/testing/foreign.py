@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 
 from nhot.export.tflite.writer import Writer
 from nhot.testing import onnx_writer
 
-__all__ = ["onnx_models", "tflite_models"]
+__all__ = ["damaged", "onnx_models", "tflite_models"]
 
 _CONV = {"DilationHFactor": 1, "DilationWFactor": 1, "StrideH": 1, "StrideW": 1}
+
+
+def damaged(models: Sequence[bytes], count: int) -> Iterator[bytes]:
+    """``models`` in turns, each with up to four bytes changed, every other one cut somewhere."""
+    random = np.random.default_rng(0)
+    for case in range(count):
+        whole = models[case % len(models)]
+        changed = bytearray(whole)
+        for place in random.integers(0, len(whole), case % 5):
+            changed[place] = random.integers(0, 256)
+        yield bytes(changed[: random.integers(0, len(whole)) if case % 2 else None])
 
 
 def tflite_models() -> list[bytes]:

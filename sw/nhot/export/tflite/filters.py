@@ -40,12 +40,13 @@ class Constants:
 def constants(node: Filters, x: Tensor) -> Constants:
     """Weights and biases of ``node``; what the kernels could not add up in 32 bits is refused."""
     weights, bias = positive_filters(node, x)
-    if np.abs(weights).max() > 127:
-        raise node.error(f"weights must be -127 to 127 in TensorFlow Lite, not {node.format.name}")
+    largest = np.abs(weights).max()
+    if largest > 127:
+        raise node.error(f"weights must be -127 to 127 in TensorFlow Lite, not up to {largest}")
     reach = max(x.high - x.zero_point, x.zero_point - x.low)
     sums = reach * np.abs(weights).reshape(node.filters, -1).sum(axis=1) + np.abs(bias)
     if sums.max() >= 2**31:
-        raise node.error("sums must have at most 32 bits in TensorFlow Lite")
+        raise node.error(f"sums must be below 2^31 in TensorFlow Lite, not up to {sums.max()}")
     magnitude = np.abs(node.requant.multiplier) / 2.0**SHIFT
     scale = np.where(magnitude > 0, magnitude, NO_SCALE) * node.output.scale / x.scale
     return Constants(weights.astype(np.int8), bias.astype(np.int32), single(node, scale),
@@ -56,8 +57,9 @@ def single(node: Node, values: Any) -> NDArray[np.float32]:
     """Scales in single precision; those beyond its range are refused by the layer's name."""
     with np.errstate(over="ignore", under="ignore"):
         array = np.asarray(values, np.float64).astype(np.float32)
-    if not (np.isfinite(array) & (array > 0)).all():
-        raise node.error("scales must fit single precision in TensorFlow Lite")
+    wrong = np.atleast_1d(values)[~np.atleast_1d(np.isfinite(array) & (array > 0))]
+    if wrong.size:
+        raise node.error(f"scales must fit single precision in TensorFlow Lite, not {wrong[0]:g}")
     return np.atleast_1d(array)
 
 

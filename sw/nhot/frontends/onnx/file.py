@@ -122,7 +122,7 @@ def _opset(model: Any) -> int:
 
 def _constants(graph: Any, reader: TensorReader) -> dict[str, NDArray[Any]]:
     if len(graph.sparse_initializer):
-        raise NhotError("Model must have no sparse constants")
+        raise NhotError(f"Model must have no sparse constants, not {len(graph.sparse_initializer)}")
     constants: dict[str, NDArray[Any]] = {}
     for tensor in graph.initializer:
         name = text(tensor.name)
@@ -135,7 +135,8 @@ def _constants(graph: Any, reader: TensorReader) -> dict[str, NDArray[Any]]:
 def _value(onnx: Any, value: Any) -> ValueInfo:
     name, kind = text(value.name), value.type.tensor_type
     if value.type.WhichOneof("value") != "tensor_type":
-        raise NhotError(f"Tensor {shortened(name)} must be a tensor")
+        raise NhotError(f"Input and output must be tensors, not {shortened(name)} "
+                        f"of {value.type.WhichOneof('value') or 'no type'}")
     sizes = tuple(
         int(one.dim_value) if one.WhichOneof("value") == "dim_value" else -1
         for one in kind.shape.dim

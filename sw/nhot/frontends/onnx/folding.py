@@ -18,11 +18,9 @@ from nhot.frontends.onnx.file import NodeInfo
 from nhot.frontends.operators import Floats
 from nhot.printable import shortened
 
-__all__ = ["FOLDED", "SCALES", "Constant", "fold", "scales_of"]
+__all__ = ["FOLDED", "Constant", "check_scales", "fold", "scales_of"]
 
 Array = NDArray[Any]
-
-SCALES = "scales must be above 0 and finite"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,6 +48,13 @@ class Constant:
         """The same with its elements elsewhere."""
         scale = None if self.scale is None else change(self.scale)
         return replace(self, values=change(self.values), scale=scale)
+
+
+def check_scales(scales: Array) -> None:
+    """Refuse scales that no number is a multiple of, by the first of them."""
+    wrong = scales[~(np.isfinite(scales) & (scales > 0))]
+    if wrong.size:
+        raise NhotError(f"scales must be above 0 and finite, not {wrong.flat[0]:g}")
 
 
 def scales_of(weights: Constant, what: str = "weights") -> Floats | None:
@@ -94,7 +99,8 @@ def _cast(node: NodeInfo, inputs: list[Constant | None]) -> Constant:
              11: np.float64}
     kind = kinds.get(node.attributes.get("to", 0))
     if kind is None:
-        raise NhotError("it must be to a float, or to an integer of 8, 32 or 64 bits")
+        raise NhotError("it must be to a float, or to an integer of 8, 32 or 64 bits, not to type "
+                        f"{shortened(node.attributes.get('to'))}")
     constant = _given(inputs, 0)
     return replace(constant, values=constant.values.astype(kind))
 
@@ -214,8 +220,7 @@ def _grid(node: NodeInfo, inputs: list[Constant | None]) -> tuple[Array, Array]:
     if scale.size != zero.size or not np.issubdtype(zero.dtype, np.integer):
         raise NhotError(f"it must have a whole zero point for each scale, not {zero.size} for "
                         f"{scale.size}")
-    if not (np.isfinite(scale) & (scale > 0)).all():
-        raise NhotError(SCALES)
+    check_scales(scale)
     shape = [1] * values.ndim
     if scale.size != 1:
         shape[node.attributes.get("axis", 1)] = scale.size
@@ -227,8 +232,9 @@ def _grid(node: NodeInfo, inputs: list[Constant | None]) -> tuple[Array, Array]:
 def _quant(node: NodeInfo, inputs: list[Constant | None]) -> Constant:
     """``Quant`` of QONNX, on weights and biases."""
     values, scale, zero, bits = (_given(inputs, place).values for place in range(4))
-    if bits.size != 1 or not (np.isfinite(scale) & (scale > 0)).all():
-        raise NhotError(f"{SCALES}, and the width one number")
+    check_scales(scale)
+    if bits.size != 1:
+        raise NhotError(f"its width must be one number, not {bits.size}")
     low, high = quant_limits(node, float(bits.reshape(())))
     _fits(np.broadcast_shapes(values.shape, scale.shape, zero.shape), values)
     rounded = np.clip(_rounding(node)(values / scale + zero), low, high)
@@ -242,8 +248,7 @@ def _quant(node: NodeInfo, inputs: list[Constant | None]) -> Constant:
 def _bipolar(node: NodeInfo, inputs: list[Constant | None]) -> Constant:
     """``BipolarQuant`` of QONNX: plus or minus the scale."""
     values, scale = _given(inputs, 0).values, _given(inputs, 1).values
-    if not (np.isfinite(scale) & (scale > 0)).all():
-        raise NhotError(SCALES)
+    check_scales(scale)
     _fits(np.broadcast_shapes(values.shape, scale.shape), values)
     return Constant(values=(np.where(values >= 0, 1, -1) * scale).astype(np.float32),
                     scale=np.broadcast_to(scale, values.shape))

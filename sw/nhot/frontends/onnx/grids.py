@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nhot.errors import NhotError
 from nhot.frontends.onnx.file import NodeInfo
-from nhot.frontends.onnx.folding import SCALES, Constant, limits, quant_limits
+from nhot.frontends.onnx.folding import Constant, check_scales, limits, quant_limits
 from nhot.frontends.onnx.read import Reader
 from nhot.frontends.operators import Clamp
 from nhot.network.tensor import Tensor
@@ -110,9 +110,8 @@ def _scale(reader: Reader, node: NodeInfo) -> tuple[float, NDArray[Any]]:
         found = 0 if scale is None else scale.values.size
         raise NhotError(f"activation must have one scale and one zero point, constants, "
                         f"not {found} of them")
+    check_scales(scale.values)
     value = float(scale.values.reshape(()))
-    if not 0 < value < np.inf:
-        raise NhotError(f"{SCALES}, not {value:g}")
     if zero is None:
         rounded = reader.rounded.get(node.inputs[0])
         return value, np.zeros((), np.int8 if rounded and rounded.signed else np.uint8)
@@ -158,8 +157,9 @@ def _qonnx(
     name = reader.operand(node)
     low, high = quant_limits(node, _number(bits, "width"))
     value, offset = _number(scale, "scale"), _number(zero, "zero point")
-    if not 0 < value < np.inf or offset != int(offset):
-        raise NhotError(f"{SCALES}, and the zero point whole, not {value:g} and {offset:g}")
+    check_scales(np.array(value))
+    if offset != int(offset):
+        raise NhotError(f"its zero point must be whole, not {offset:g}")
     made = on_grid(reader, name, Rounded(
         source="", signed=low < 0, low=int(low), high=int(high), scale=value,
         zero_point=int(offset)))

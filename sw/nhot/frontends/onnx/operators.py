@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nhot.errors import NhotError
-from nhot.frontends.conventions import factors
+from nhot.frontends.conventions import as_map, factors
 from nhot.frontends.onnx.file import NodeInfo
 from nhot.frontends.onnx.folding import Constant, integers, limits, reshaped, scales_of
-from nhot.frontends.onnx.read import Reader, as_map, lies_as
+from nhot.frontends.onnx.read import Reader, lies_as
 from nhot.frontends.onnx.windows import pool_window, whole, window_of
 from nhot.frontends.operators import (
     Add,
@@ -332,7 +332,7 @@ def _over(values: Floats, dims: tuple[int, ...], shape: tuple[int, int, int]) ->
         raise NhotError(f"constant must be of one sample, not of shape {values.shape}")
     height, width, channels = shape
     if lies_as(dims, shape):
-        rows = as_map(sizes.shape[1:])
+        rows = as_map(sizes.shape[1:], channels_first=True)
         return np.ascontiguousarray(sizes.reshape(rows[2], rows[0], rows[1]))
     if sizes.size not in {1, prod(shape)}:
         raise NhotError(f"constant must be one number or {prod(shape)}, not {sizes.size}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nhot.errors import NhotError
+from nhot.frontends.conventions import as_map
 from nhot.frontends.graph import INPUT, Builder, Graph
 from nhot.frontends.onnx.file import File, NodeInfo, ValueInfo, parse
 from nhot.frontends.onnx.folding import FOLDED, Constant, fold
@@ -77,7 +78,7 @@ class Reader:
         self.rounded: dict[str, Rounded] = {}
         self._folded = 0
         dims = _sample(file.input)
-        self.builder = Builder(TOOL, as_map(dims))
+        self.builder = Builder(TOOL, as_map(dims, channels_first=True))
         self._input(file.input, dims)
         self.result, self.left_out = self._end()
 
@@ -241,21 +242,9 @@ class Reader:
                         np.int64)
 
 
-def as_map(dims: Dims) -> Shape:
-    """(height, width, channels) of a tensor without its batch."""
-    match dims:
-        case (channels, height, width):
-            return height, width, channels
-        case (channels, width):
-            return 1, width, channels
-        case (channels,):
-            return 1, 1, channels
-    raise NhotError(f"Tensor must have 2 to 4 axes, the batch's included, not {len(dims) + 1}")
-
-
 def lies_as(dims: Dims, shape: Shape) -> bool:
     """Whether a tensor of sizes ``dims`` is the map ``shape``, not flattened."""
-    return len(dims) in {1, 2, 3} and as_map(dims) == shape
+    return len(dims) in {1, 2, 3} and as_map(dims, channels_first=True) == shape
 
 
 def _sample(value: ValueInfo) -> Dims:

@@ -9,7 +9,7 @@ from math import inf, prod
 import numpy as np
 
 from nhot.errors import NhotError
-from nhot.frontends.conventions import factors, same_window
+from nhot.frontends.conventions import as_map, factors, same_window
 from nhot.frontends.operators import (
     Add,
     Affine,
@@ -26,7 +26,7 @@ from nhot.frontends.operators import (
 )
 from nhot.frontends.tflite.constants import scale_of, shape_of
 from nhot.frontends.tflite.file import OperatorInfo, TensorInfo
-from nhot.frontends.tflite.read import Reader, as_map
+from nhot.frontends.tflite.read import Reader
 from nhot.network.tensor import Tensor
 from nhot.network.window import Window
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nhot.errors import NhotError
+from nhot.frontends.conventions import as_map
 from nhot.frontends.graph import INPUT, Builder, Graph
 from nhot.frontends.operators import Clamp, Floats
 from nhot.frontends.tflite.constants import array_of, grid_of, reals_of, shape_of
@@ -132,9 +133,7 @@ class Reader:
     def map_shape(self, index: int) -> Shape:
         """(height, width, channels) of a tensor of the file."""
         shape = shape_of(self.file.tensors[index])
-        if index in self.channels_first and len(shape) == 3:
-            return shape[1], shape[2], shape[0]
-        return as_map(shape)
+        return as_map(shape, channels_first=index in self.channels_first and len(shape) == 3)
 
     def output_shape(self, operator: OperatorInfo) -> Shape:
         """The same of what an operator makes."""
@@ -230,15 +229,3 @@ class Reader:
     def _called(self, operator: OperatorInfo) -> str:
         name = self._name(operator.outputs[0]) if operator.outputs else ""
         return f"Operator {shortened(name)} ({operator.kind})"
-
-
-def as_map(shape: tuple[int, ...]) -> Shape:
-    """(height, width, channels) of a tensor without its batch."""
-    match shape:
-        case (height, width, channels):
-            return height, width, channels
-        case (width, channels):
-            return 1, width, channels
-        case (channels,):
-            return 1, 1, channels
-    raise NhotError(f"tensor must have 2 to 4 axes, the batch's included, not {len(shape) + 1}")
