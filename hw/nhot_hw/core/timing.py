@@ -13,38 +13,44 @@ from nhot.testing.networks import random_steps
 from nhot_hw.core.golden import wrapped_sum
 from nhot_hw.lanes import LaneSpec
 
-__all__ = ["TIMING_STEPS", "array_timing", "draw", "lane_timing"]
+__all__ = ["TIMING_STEPS", "Rows", "array_timing", "draw", "lane_rows", "lane_timing"]
+
+Rows = Sequence[tuple[str, Sequence[Any]]]
+"""A signal's name, and its value in each cycle: a level as a boolean, or a text."""
 
 TIMING_STEPS = 3
 """Steps that are drawn: two of sum A, one of B."""
 
-_WIDTH = 4  # characters a cycle
 
+def draw(rows: Rows, *, width: int = 4) -> str:
+    """A line for each signal, a column of ``width`` characters for each cycle.
 
-def draw(rows: Sequence[tuple[str, Sequence[Any]]]) -> str:
-    """A line for each signal, a column for each cycle.
-
-    The values of a row are booleans, drawn as levels, or texts, drawn as they are; a text that is
-    the one before it is not repeated.
+    Booleans are drawn as levels, texts as they are; a text that is the one before it is not
+    repeated.
     """
     margin = max(len(name) for name, _ in rows) + 2
-    return "\n".join(f"{name:{margin}}{_line(values)}".rstrip() for name, values in rows)
+    return "\n".join(f"{name:{margin}}{_line(values, width)}".rstrip() for name, values in rows)
 
 
-def _line(values: Sequence[Any]) -> str:
+def _line(values: Sequence[Any], width: int) -> str:
     cells, before = [], None
     for value in values:
         if isinstance(value, bool):
-            cells.append(("‾" if value else "_") * _WIDTH)
+            cells.append(("‾" if value else "_") * width)
         elif value and value == before:
-            cells.append("-" * _WIDTH)
+            cells.append("-" * width)
         else:
-            cells.append(f"{value:{_WIDTH}}")
+            cells.append(f"{value:{width}}")
         before = value
     return "".join(cells)
 
 
 def lane_timing(spec: LaneSpec, core: wiring.Component) -> str:
+    """:func:`lane_rows` in characters."""
+    return draw(lane_rows(spec, core))
+
+
+def lane_rows(spec: LaneSpec, core: wiring.Component) -> Rows:
     """Two sums, A of two steps with a gap between them and B of one, as the lane takes them.
 
     ``core`` has the ports of :class:`nhot_hw.core.lane.LaneCore`; it is simulated, and ``o_sum``
@@ -54,7 +60,7 @@ def lane_timing(spec: LaneSpec, core: wiring.Component) -> str:
         ctx.set(core.i_x, x.tolist())
         ctx.set(core.i_w, spec.pack(w))
 
-    return _timing(spec, core, spec.latency, feed, core.o_sum, "i_x, i_w")
+    return _rows(spec, core, spec.latency, feed, core.o_sum, "i_x, i_w")
 
 
 def array_timing(spec: LaneSpec, core: wiring.Component) -> str:
@@ -76,15 +82,15 @@ def array_timing(spec: LaneSpec, core: wiring.Component) -> str:
         ctx.set(core.i_x, [x.tolist()] * pixels)
         ctx.set(core.i_weights, step)
 
-    return _timing(
+    return draw(_rows(
         spec, core, core.latency, feed, core.o_sum[0][0], "i_x, i_weights", load=load
-    )
+    ))
 
 
-def _timing(
+def _rows(
     spec: LaneSpec, core: Any, latency: int, feed: Callable[..., None], total: Value, inputs: str,
     *, load: Callable[..., Awaitable[None]] | None = None,
-) -> str:
+) -> Rows:
     steps, sums = _operands(spec, np.random.default_rng(2))
     # What the cycles are of: a sum's name and its step's number, or a gap.
     order = [("A", 0), None, ("A", 1), ("B", 2)]
@@ -116,14 +122,14 @@ def _timing(
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()
-    return draw([
+    return [
         ("cycle", [str(t) for t in range(len(cycles))]),
         ("i_en", enable), ("i_first", first), *([("i_last", last)] if valid else []),
         *([("i_phase", [str(phase) if step else "" for step, phase in cycles])]
           if spec.ii > 1 else []),
         (inputs, [f"{step[0]}{step[1] % 2}" if step else "" for step, _ in cycles]),
         ("o_sum", names[: len(cycles)]), *([("o_valid", valid)] if valid else []),
-    ])
+    ]
 
 
 def _defined(
