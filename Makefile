@@ -14,7 +14,7 @@ PYTEST   := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 FILES      := images networks models configs manifests arrays
 SLOW_FILES := reports checkpoints
 
-.PHONY: help demo test bench mutants coverage lint clean distclean
+.PHONY: help demo test bench mutants coverage pictures lint clean distclean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make bench      the tests of minutes, and the measurements"
 	@echo "make mutants    plant single faults in a copy, one at a time; what do the tests not notice?"
 	@echo "make coverage   lines and branches that no test runs, bits of the engine that never change"
+	@echo "make pictures   draw the timing pictures of docs/engine anew, from simulations"
 	@echo "make lint       ruff and mypy"
 	@echo "make clean      what the tools leave behind; distclean: .venv too"
 
@@ -56,6 +57,9 @@ mutants coverage: $(STAMP)
 	@sh scripts/machine.sh iverilog
 	@PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=tools $(BIN)/python -m nhot_tools.$@ \
 	    --jobs $(JOBS) $(ARGS)
+
+pictures: $(STAMP)
+	@PYTHONPATH=tools $(BIN)/python -m nhot_tools.pictures $(ARGS)
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

@@ -10,7 +10,10 @@ import pytest
 from nhot.contract.program import WORDS
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("bitstreams/*.md")])
+PAGES = sorted([
+    *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/engine/*.md"),
+    *ROOT.glob("bitstreams/*.md"),
+])
 PATH = re.compile(
     r"`((?:sw|hw|sim|tests|tools|docs|examples|scripts|bitstreams)/[\w./-]*[\w-]/?)`"
 )

@@ -1,0 +1,1 @@
+"""Timing pictures of the engine's parts, each drawn from a simulation of the part itself."""
