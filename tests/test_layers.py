@@ -31,6 +31,7 @@ APART = {
         "nhot.quant", "nhot.compiler", "nhot.device", "nhot.experiments", "nhot.report",
     ),
     "sw/nhot/stages/": ("nhot.report", "nhot.export", "nhot.cli"),
+    "sw/nhot/trials/": ("nhot.report", "nhot.cli"),
     "sw/nhot/contract/": ("nhot.network", "nhot.compiler", "nhot.device"),
     "sw/nhot/compiler/": ("nhot.quant", "nhot.device", "nhot.experiments", "nhot.report"),
     "sw/nhot/device/": ("nhot.quant", "nhot.experiments", "nhot.report"),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from nhot.cli import main
-from nhot.cli.training import augmentation, build_model
+from nhot.cli.training import augmentation, original
 from nhot.errors import NhotError
 
 torch = pytest.importorskip("torch")
@@ -258,7 +258,8 @@ def test_options_of_a_model_are_python_or_text(files):
                                   "        super().__init__()\n        self.options = options\n",
                                   encoding="utf-8")
     options = ["a=3", "b=(1, 2)", "c='x'", "d=two words", "e=relu", "f=1=2"]
-    model = build_model(Namespace(model="own.py:Own", option=options, seed=0, weights=None))
+    model = original(
+        Namespace(model="own.py:Own", option=options, seed=0, weights=None)).module()
     assert model.options == {"a": 3, "b": (1, 2), "c": "x", "d": "two words", "e": "relu",
                              "f": "1=2"}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nhot.cli.ports import add_port_arguments, load_image, open_board
-from nhot.cli.training import build_model, check_model, is_foreign
+from nhot.cli.training import original
 from nhot.errors import NhotError
 from nhot.printable import printable
 
@@ -96,6 +96,7 @@ def stage_entry(spec: str, stage: Stage) -> Entry:
 
 def weights_hash(args: Namespace, spec: str) -> str | None:
     """SHA-256 of the file that a float model's weights are from."""
+    from nhot.filetype import is_foreign
     from nhot.report.collect import file_hash
 
     file = Path(spec) if is_foreign(spec) else args.weights
@@ -145,18 +146,5 @@ def _check(network: Network, image: object) -> None:
 
 
 def _float_stage(args: Namespace, spec: str) -> Stage:
-    from nhot.experiments.models import CATALOGUE
-    from nhot.stages import FloatStage
-
-    check_model(spec)
-    if is_foreign(spec):
-        from nhot.stages.foreign import open_foreign
-
-        return open_foreign(spec)
-    own = ":" in spec
-    if not own and args.weights is None:
-        raise NhotError(f"--weights must be given for {spec!r}, which has none of its own: "
-                        "nhot train makes them")
-    model = build_model(Namespace(model=spec, option=args.option, weights=args.weights,
-                                  seed=args.seed))
-    return FloatStage(model, size=CATALOGUE[spec].input_shape[1:] if spec in CATALOGUE else None)
+    return original(Namespace(model=spec, option=args.option, weights=args.weights,
+                              seed=args.seed)).stage()

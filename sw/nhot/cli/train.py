@@ -21,8 +21,8 @@ from nhot.cli.training import (
     add_model_arguments,
     add_training_arguments,
     augmentation,
-    build_model,
     named_task,
+    original,
     settings,
 )
 from nhot.errors import NhotError
@@ -80,7 +80,7 @@ def run(args: Namespace) -> int:
     from nhot.quant.weights_file import save_weights
 
     chosen, augment = settings(args, DEFAULTS), augmentation(args)
-    model = build_model(args)
+    model = original(args).module()
     task = named_task(args)
     data = task.data
     for part in (data, task.held_out):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from argparse import ArgumentParser, Namespace, _ArgumentGroup
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,10 +14,11 @@ from nhot.experiments.tasks import AUTOENCODER, DETECTOR, Source, open_task
 if TYPE_CHECKING:
     from nhot.experiments.tasks import Kind, Task
     from nhot.experiments.training import Augment, Settings
+    from nhot.trials import Original
 
 __all__ = [
     "add_data_arguments", "add_model_arguments", "add_training_arguments", "augmentation",
-    "build_model", "check_model", "is_foreign", "named_task", "pairs", "settings",
+    "named_task", "original", "pairs", "settings",
 ]
 
 CHOICES = {
@@ -45,9 +45,6 @@ COMMON: dict[str, Any] = {
 """Defaults that all commands share. Arguments themselves are None unless given."""
 
 _NOT_SETTINGS = {"augment"}
-
-FOREIGN = (".tflite", ".onnx")
-"""How names of files of other tools end."""
 
 
 def add_model_arguments(parser: ArgumentParser) -> None:
@@ -132,49 +129,14 @@ def augmentation(args: Namespace) -> Augment | None:
     return CropFlip()
 
 
-def check_model(spec: str) -> None:
-    """Refuse a file as MODEL that is none in Python, by what it is."""
-    from nhot.experiments.models import NAMES
-    from nhot.filetype import expect
+def original(args: Namespace) -> Original:
+    """The model that the arguments name, before it is quantised."""
+    from nhot.trials import Original
 
-    if spec not in NAMES:
-        expect(spec, "model", "foreign")
-
-
-def is_foreign(spec: str) -> bool:
-    """Whether MODEL is a file of another tool, by its content, or else by its name."""
-    from nhot.filetype import identify
-
-    found = identify(spec)
-    named = spec.lower().endswith(FOREIGN)
-    return named if found is None else found.kind == "foreign"
-
-
-def build_model(args: Namespace) -> Any:
-    """The float network, a module of torch, with the weights of ``--weights`` if there are any."""
-    from nhot.experiments.training import repeatable
-    from nhot.quant.loading import load_model
-    from nhot.quant.weights_file import load_weights
-
-    check_model(args.model)
-    if is_foreign(args.model):
-        return _import(args)
-    options = {name: _value(text) for name, text in pairs(args.option, "Option").items()}
-    with repeatable(args.seed):
-        model = load_model(args.model, **options)
-    if args.weights is not None:
-        load_weights(model, args.weights)
-    return model
-
-
-def _import(args: Namespace) -> Any:
-    from nhot.frontends.module import import_model
-
-    for name in ("option", "weights"):
-        if getattr(args, name):
-            raise NhotError(f"--{name} must not be given with {args.model!r}, which is a whole "
-                            "model")
-    return import_model(args.model)
+    return Original(
+        model=args.model, options=pairs(args.option, "Option"), seed=args.seed,
+        weights=None if args.weights is None else str(args.weights),
+    )
 
 
 def named_task(args: Namespace) -> Task:
@@ -200,10 +162,3 @@ def pairs(texts: Sequence[str], what: str) -> dict[str, str]:
         if not all(text.partition("=")):
             raise NhotError(f"{what} must be NAME=VALUE, not {text!r}")
     return {text.partition("=")[0]: text.partition("=")[2] for text in texts}
-
-
-def _value(text: str) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text

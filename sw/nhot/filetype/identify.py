@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 from nhot.filetype import onnx
 
-__all__ = ["Found", "identify"]
+__all__ = ["Found", "identify", "is_foreign"]
 
 
 class Found(NamedTuple):
@@ -30,6 +30,9 @@ class Found(NamedTuple):
     name: str
     kind: str = ""
 
+
+FOREIGN = (".tflite", ".onnx")
+"""How names of files of other tools end."""
 
 _HEAD = 1 << 12
 
@@ -85,6 +88,12 @@ def identify(path: str | os.PathLike[str]) -> Found | None:
             return _identify(file, os.fstat(file.fileno()).st_size)
     except OSError:
         return None
+
+
+def is_foreign(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is another tool's model, by its content, or else by its name."""
+    found = identify(path)
+    return os.fspath(path).lower().endswith(FOREIGN) if found is None else found.kind == "foreign"
 
 
 def _identify(file: BinaryIO, size: int) -> Found | None:

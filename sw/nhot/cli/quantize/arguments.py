@@ -13,8 +13,7 @@ from nhot.cli.training import (
     add_data_arguments,
     add_model_arguments,
     add_training_arguments,
-    check_model,
-    is_foreign,
+    original,
 )
 from nhot.errors import NhotError
 from nhot.experiments.tasks import AUTOENCODER, DETECTOR, DIGITS
@@ -145,8 +144,9 @@ def check(args: Namespace) -> None:
             raise NhotError(f"--data must be given with {name}; digits alone trains a network of "
                             "its own, and --data digits names its data")
         return
-    check_model(args.model)
-    foreign = is_foreign(args.model)
+    given = original(args)
+    given.check_kind()
+    foreign = given.is_foreign
     if args.data is None and not foreign:
         raise NhotError(f"--data must be given for {args.model!r}: its activation ranges are "
                         "taken from samples")
@@ -166,10 +166,8 @@ def check(args: Namespace) -> None:
     if args.distill and others:
         raise NhotError("--distill must be for a network that tells classes, whose outputs it "
                         "compares")
-    own = ":" in args.model or foreign
-    if not own and args.weights is None and args.recipe != "from-scratch":
-        raise NhotError(f"--weights must be given for {args.model!r}, which has none of its own: "
-                        "nhot train makes them")
+    if args.recipe != "from-scratch":
+        given.check_weights()
 
 
 def _given(args: Namespace, names: Iterable[str]) -> Iterable[str]:

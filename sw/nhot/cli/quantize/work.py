@@ -6,7 +6,6 @@ import logging
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nhot.cli.quantize.arguments import DEFAULTS, REPORTED
@@ -14,9 +13,8 @@ from nhot.cli.reporting import TRAINING, made, model_answers, network_entry, sco
 from nhot.cli.target import read_config
 from nhot.cli.training import (
     augmentation,
-    build_model,
-    is_foreign,
     named_task,
+    original,
     pairs,
     settings,
 )
@@ -93,7 +91,7 @@ def as_it_is(args: Namespace) -> Outcome:
     from nhot.quant.quantize import stand_in
 
     _check_formats(args)
-    model = build_model(args)
+    model = original(args).module()
     quantized = _round(args, model, None, pairs(args.layer, "Layer"), None)
     post_train(quantized, model, stand_in(model), corrected=False)
     network = to_network(quantized, _name(args))
@@ -171,10 +169,8 @@ def entry(args: Namespace, outcome: Outcome) -> Entry:
 
 
 def _name(args: Namespace) -> str:
-    """What the network is called: as the function, the file or the entry of the catalogue is."""
-    model = args.model
-    name = Path(model).stem if is_foreign(model) else model.rpartition(":")[2]
-    return f"{name}-{args.format}"
+    """What the network is called."""
+    return f"{original(args).name}-{args.format}"
 
 
 def _round(
@@ -245,7 +241,7 @@ class _Work:
         self.args = args
         self.settings = _settings(args) if args.finetune else None
         self.augment = augmentation(args)
-        self.model = build_model(args)
+        self.model = original(args).module()
         self.task = task = named_task(args)
         self.data = task.data if args.finetune else None
         self.samples, self.labels = task.source.samples(args.samples)

@@ -1,0 +1,75 @@
+"""How good a model or its network is on data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nhot.errors import NhotError
+
+if TYPE_CHECKING:
+    from nhot.network import Network
+    from nhot.stages import Stage
+    from nhot.trials.original import Original
+    from nhot.trials.samples import TrialData
+
+__all__ = ["HIGHER", "Scored", "score_network", "score_original"]
+
+HIGHER = {"accuracy": True, "AUC": True, "mAP": True, "mean squares": False}
+"""Whether more of a measure is better."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """What :func:`nhot.experiments.evaluation.evaluate` found.
+
+    Parameters
+    ----------
+    metric : str
+        ``accuracy``, ``AUC``, ``mAP`` or ``mean squares``.
+    value : float
+    samples : int
+        That it was measured on.
+    stage : str
+        What was measured: ``float``, ``network``, or which tool's model.
+    figures : dict
+        More than the measure, by name.
+    """
+
+    metric: str
+    value: float
+    samples: int
+    stage: str
+    figures: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.metric not in HIGHER:
+            raise NhotError(f"Metric must be one of {', '.join(HIGHER)}, not {self.metric!r}")
+        if self.samples < 1:
+            raise NhotError(f"Number of samples must be at least 1, not {self.samples}")
+
+    @property
+    def better(self) -> float:
+        """The measure so that more is better."""
+        return self.value if HIGHER[self.metric] else -self.value
+
+
+def score_original(original: Original, data: TrialData) -> Scored:
+    """The measure of a model before it is quantised; of a quantised file, by its own tool."""
+    return _score(original.stage(), data)
+
+
+def score_network(network: Network, data: TrialData) -> Scored:
+    """The measure of a network, which is what every board computes, to the bit."""
+    from nhot.stages import NetworkStage
+
+    return _score(NetworkStage(network), data)
+
+
+def _score(stage: Stage, data: TrialData) -> Scored:
+    from nhot.experiments.evaluation import evaluate
+
+    spec = data.spec
+    found = evaluate(stage, data.source, split=data.split, task=spec.task, most=spec.measured)
+    return Scored(metric=found.metric, value=found.value, samples=found.samples, stage=stage.kind,
+                  figures=dict(found.figures))
