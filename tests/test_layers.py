@@ -44,13 +44,14 @@ TORCH = (
     "sw/nhot/quant/", "sw/nhot/experiments/models/", "sw/nhot/experiments/training/",
     "sw/nhot/experiments/studies/", "sw/nhot/experiments/tasks/detection.py",
     "sw/nhot/experiments/trained_digits.py", "sw/nhot/testing/modules.py",
+    "sw/nhot/testing/exported.py",
     "hw/nhot_hw/bench/quantisation.py", "hw/nhot_hw/bench/networks/models.py",
     "hw/nhot_hw/bench/networks/accuracy.py", "sw/nhot/frontends/module.py",
 )
 # Elsewhere nothing of this comes with a module.
 HEAVY = (
-    "torch", "nhot.quant", "nhot.frontends.module", "nhot.experiments.models",
-    "nhot.experiments.training", "nhot.experiments.studies.runner",
+    "torch", "nhot.quant", "nhot.frontends.module", "nhot.testing.exported",
+    "nhot.experiments.models", "nhot.experiments.training", "nhot.experiments.studies.runner",
     "nhot.experiments.tasks.detection",
 )
 

@@ -14,11 +14,13 @@ from nhot.experiments.data.dataset import to_integers
 from nhot.formats import parse
 from nhot.frontends import read_graph
 from nhot.frontends.agreement import agreement
+from nhot.frontends.exported.read import read_exported
 from nhot.frontends.module import GraphModule
 from nhot.frontends.onnx.interpreter import run_onnx
 from nhot.network import Filters
 from nhot.network.reference import run
 from nhot.quant import quantize, to_network
+from nhot.testing.exported import saved
 
 
 @pytest.fixture
@@ -122,7 +124,7 @@ def test_binary_weights_of_qonnx(brevitas, tmp_path):
 
 
 def test_torchao(tmp_path):
-    """Quantised after torch.export, and exported once more."""
+    """Quantised after torch.export, and exported once more, in both ways."""
     with warnings.catch_warnings(action="ignore"):
         from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
         from torchao.testing.pt2e import _xnnpack_quantizer as xnnpack
@@ -139,7 +141,9 @@ def test_torchao(tmp_path):
         prepared = prepare_pt2e(torch.export.export(model, (x,)).module(), quantizer)
         for _ in range(8):
             prepared(torch.randn(1, 3, 8, 8))
-        torch.onnx.export(convert_pt2e(prepared), (x,), path, dynamo=True, verbose=False)
+        converted = convert_pt2e(prepared)
+        torch.onnx.export(converted, (x,), path, dynamo=True, verbose=False)
+        program = read_exported(saved(torch.export.export(converted, (x,))))
     graph = read_graph(path)
     network = to_network(quantize(GraphModule(graph), "int8", None), "net")
     grid = graph.input_grid
@@ -149,3 +153,11 @@ def test_torchao(tmp_path):
     assert len(found.layers) == len(network.nodes) == 4
     assert max(one.largest for one in found.layers) <= 1
     assert found.classes >= 0.9
+
+    other = to_network(quantize(GraphModule(program), "int8", None), "net")
+    for one, same in zip(network.nodes, other.nodes, strict=True):
+        assert (one.output.scale, one.output.zero_point) == (
+            same.output.scale, same.output.zero_point)
+        if isinstance(one, Filters):
+            assert (one.weights == same.weights).all()
+            assert (one.bias == same.bias).all()

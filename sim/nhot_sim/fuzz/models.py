@@ -1,4 +1,4 @@
-"""Damaged models of other tools: TensorFlow Lite and ONNX."""
+"""Damaged models of other tools: TensorFlow Lite, ONNX and torch.export."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from nhot.testing.foreign import onnx_models, tflite_models
 from nhot_sim.fuzz.kind import Kind, refused_or_done
-from nhot_sim.fuzz.mutate import damage
+from nhot_sim.fuzz.mutate import damage, damage_json
 from nhot_sim.fuzz.scratch import scratch_file
 
 __all__ = ["Models"]
@@ -28,7 +28,9 @@ class Models(Kind):
 
     @cached_property
     def _originals(self) -> list[bytes]:
-        return [*tflite_models(), *onnx_models()]
+        from nhot.testing.exported import exported_models
+
+        return [*tflite_models(), *onnx_models(), *exported_models()]
 
     def prepare(self) -> None:
         """Torch, which takes more memory than a case may."""
@@ -36,8 +38,12 @@ class Models(Kind):
 
     def case(self, source: random.Random) -> bytes:
         """Damage to the bytes, or another number where one may be: they lie at multiples of four.
+
+        An archive is mostly damaged inside, or its checksums would notice all of it.
         """
         data = bytearray(source.choice(self._originals))
+        if data.startswith(b"PK") and source.random() < 0.95:
+            return _damage_inside(bytes(data), source)
         if source.random() < 0.3:
             return damage(bytes(data), source)
         for _ in range(source.choice([1, 1, 2, 3])):
@@ -58,6 +64,19 @@ class Models(Kind):
 
         with scratch_file(data, ".model") as path:
             return refused_or_done(act)
+
+
+def _damage_inside(data: bytes, source: random.Random) -> bytes:
+    """The archive with a member damaged, mostly one of its texts."""
+
+    def change(members: dict[str, bytes]) -> None:
+        texts = [name for name in members if name.endswith(".json")]
+        name = source.choice(texts if source.random() < 0.7 else [*members])
+        members[name] = (damage_json if name in texts else damage)(members[name], source)
+
+    from nhot.testing.exported import repacked
+
+    return repacked(data, change)
 
 
 def _run(path: Path) -> None:

@@ -28,7 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("file", type=Path, metavar="FILE",
                         help="a network (.onnx), an image (.img), a manifest (.json), or a model "
-                        "of another tool (.tflite, .onnx)")
+                        "of another tool (.tflite, .onnx, .pt2)")
     add_json_argument(parser)
 
 

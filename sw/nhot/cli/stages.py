@@ -23,7 +23,7 @@ __all__ = ["add_stage_arguments", "is_image", "network_of", "open_stage", "stage
            "weights_hash"]
 
 WHAT = ("a float model (of the catalogue, or file.py:function), a model of another tool "
-        "(model.tflite, model.onnx), a network (net.onnx) or an image (net.img)")
+        "(model.tflite, model.onnx, model.pt2), a network (net.onnx) or an image (net.img)")
 
 _log = logging.getLogger("nhot")
 

@@ -18,7 +18,7 @@ KINDS = {
     "weights": "weights (.pt, .safetensors) of torch.save, safetensors or nhot train",
     "array": "an array of integers (.npy)",
     "model": "a network of the catalogue or a function in a Python file (path/to/file.py:factory)",
-    "foreign": "a model of another tool (.tflite, .onnx)",
+    "foreign": "a model of another tool (.tflite, .onnx, .pt2)",
 }
 """What commands take, by kind, and what to call it."""
 

@@ -31,7 +31,7 @@ class Found(NamedTuple):
     kind: str = ""
 
 
-FOREIGN = (".tflite", ".onnx")
+FOREIGN = (".tflite", ".onnx", ".pt2")
 """How names of files of other tools end."""
 
 _HEAD = 1 << 12
@@ -64,8 +64,8 @@ _FLATBUFFERS = {
 _MEMBERS = (
     ("/constants.pkl", Found("a TorchScript model")),
     ("/data.pkl", Found("a file of torch.save", "weights")),
-    ("models/model.json", Found("a model of torch.export (.pt2)")),
-    ("serialized_exported_program.json", Found("a model of torch.export (.pt2)")),
+    ("models/model.json", Found("a model of torch.export (.pt2)", "foreign")),
+    ("serialized_exported_program.json", Found("a model of torch.export before 2.9 (.pt2)")),
     ("model.weights.h5", Found("a Keras model (.keras)")),
     (".npy", Found("an archive of arrays (.npz)")),
 )

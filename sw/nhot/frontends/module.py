@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
+import warnings
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.export import ExportedProgram
 from torch.nn import functional as F
 
+from nhot.frontends.exported.read import read_exported
 from nhot.frontends.graph import INPUT, Graph
 from nhot.frontends.operators import (
     Add,
@@ -39,8 +43,11 @@ __all__ = ["GraphModule", "import_model"]
 STAND_INS = 8
 
 
-def import_model(path: str | os.PathLike[str]) -> GraphModule:
+def import_model(model: str | os.PathLike[str] | ExportedProgram) -> GraphModule:
     """The model in a file of another tool as a torch module, to be quantised as any other.
+
+    Or one that ``torch.export.export`` made: of a module whose own Python cannot be traced, with
+    branches and loops over its sizes.
 
     It takes and gives tensors in torch's order, (batch, channels, height, width). Where the file is
     quantised, its grids and the scales of its weights go with it: :func:`nhot.quantize` keeps them,
@@ -48,7 +55,17 @@ def import_model(path: str | os.PathLike[str]) -> GraphModule:
 
     Raises :class:`NhotError` as :func:`nhot.frontends.read_graph` does.
     """
-    return GraphModule(read_graph(path))
+    if isinstance(model, ExportedProgram):
+        return GraphModule(read_exported(_saved(model)))
+    return GraphModule(read_graph(model))
+
+
+def _saved(program: ExportedProgram) -> bytes:
+    """The file of a program."""
+    content = io.BytesIO()
+    with warnings.catch_warnings(action="ignore"):  # of what torch itself has made old
+        torch.export.save(program, content)
+    return content.getvalue()
 
 
 class GraphModule(nn.Module):

@@ -17,7 +17,7 @@ MOST_BYTES = 1 << 28
 
 
 def read_graph(path: str | os.PathLike[str]) -> Graph:
-    """The model in the file ``path``: TensorFlow Lite or ONNX, by its content.
+    """The model in the file ``path``: TensorFlow Lite, torch.export or ONNX, by its content.
 
     Constants that an ONNX file has in other files are read from its folder.
 
@@ -36,6 +36,10 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
             from nhot.frontends.tflite.read import read_tflite
 
             return read_tflite(data)
+        if data.startswith(b"PK\x03\x04"):
+            from nhot.frontends.exported.read import read_exported
+
+            return read_exported(data)
         from nhot.frontends.onnx.read import read_onnx
 
         return read_onnx(data, Path(path).parent)

@@ -70,7 +70,7 @@ class Reader:
     constants : dict
     """
 
-    def __init__(self, file: File):
+    def __init__(self, file: File, tool: str = TOOL):
         self.file = file
         self.constants = {name: Constant(values=one) for name, one in file.constants.items()}
         self.names: dict[str, str] = {}
@@ -78,7 +78,7 @@ class Reader:
         self.rounded: dict[str, Rounded] = {}
         self._folded = 0
         dims = _sample(file.input)
-        self.builder = Builder(TOOL, as_map(dims, channels_first=True))
+        self.builder = Builder(tool, as_map(dims, channels_first=True))
         self._input(file.input, dims)
         self.result, self.left_out = self._end()
 

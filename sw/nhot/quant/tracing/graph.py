@@ -51,7 +51,8 @@ def trace(model: nn.Module, sample: Tensor) -> Traced:
     except AssertionError as error:  # one of the model's own
         raise recorder.failure(error) from error
     except Exception as error:
-        raise NhotError(f"Model must be traceable by torch.fx, but: {line(error)}") from error
+        raise NhotError(f"Model must be traceable by torch.fx, but: {line(error)}; or export it: "
+                        "nhot.import_model(torch.export.export(model, (sample,)))") from error
     return Traced(graph=graph, sample=sample, values=recorder.values)
 
 
