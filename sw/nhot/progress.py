@@ -11,7 +11,7 @@ from typing import Self, TextIO, TypeVar
 
 from nhot.printable import printable, say
 
-__all__ = ["Progress", "configure_logging", "track"]
+__all__ = ["Progress", "configure_logging", "duration", "track"]
 
 Item = TypeVar("Item")
 
@@ -103,16 +103,16 @@ class Progress:
             return
         elapsed = self._clock() - self._start
         word = "stopped after" if failed else "took"
-        self._print(f"{self.what}: {word} {_duration(elapsed)}", end="\n")
+        self._print(f"{self.what}: {word} {duration(elapsed)}", end="\n")
         self._last = self._start
 
     def _text(self, now: float) -> str:
         elapsed = now - self._start
         unit = f" {self.unit}" if self.unit else ""
         if not self.total:
-            return f"{self.what}: {self.done}{unit}, {_duration(elapsed)}"
+            return f"{self.what}: {self.done}{unit}, {duration(elapsed)}"
         part = min((self.done + self._ahead) / self.total, 1.0)
-        time = f"{_duration(elapsed / part - elapsed)} left" if part else _duration(elapsed)
+        time = f"{duration(elapsed / part - elapsed)} left" if part else duration(elapsed)
         text = f"{self.done}/{self.total}{unit}, {time}"
         if not self._live:
             return f"{self.what}: {part:.0%}, {text}"
@@ -146,7 +146,8 @@ def _configured() -> bool:
     return bool(logging.getLogger("nhot").handlers)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds as people read them, in the two largest units."""
     whole = max(round(seconds), 0)
     if whole < 60:
         return f"{whole} s"

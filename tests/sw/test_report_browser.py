@@ -17,9 +17,14 @@ from pathlib import Path
 import pytest
 
 from nhot.cli.doctor import BROWSERS
+from nhot.compiler import EngineConfig
+from nhot.experiments.studies.own.engines import Engine, Place
+from nhot.experiments.studies.own.lines import Line, with_fronts
+from nhot.experiments.studies.own.page import page
 from nhot.report import Entry, Report, render
 from nhot.report.schema import Answers, Layer, Levels, Network, Timed
 from nhot.testing.reports import entry
+from nhot.trials import Fitted, Scored
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-component-update",
@@ -93,6 +98,30 @@ PAGES = {
 }
 
 
+def study() -> str:
+    """Formats side by side: as many as are known, some in one place, and some that have none."""
+    places = [Place(engine=Engine(name="ulx3s-85f 2hot-256", config=EngineConfig(),
+                                  clock_hz=55_000_000, build=entry().build),
+                    fitted=Fitted(reason="", cycles=10**9, weight_words=10**4, weight_bits=10**9)),
+              Place(refused={WORD: Fitted(reason=f"{WORD}; {WORD}", lacks={"weight_words": 9})})]
+    lines = [
+        Line(name=name, bits=bits, terms=bits / 3, weight_bytes=10**9, untrained=bits < 2,
+             place=places[place % 2],
+             scored=Scored(metric="accuracy", value=value, samples=10**6, stage="network"))
+        for place, (name, bits, value) in enumerate((
+            ("int8", 8.0, 0.9), ("3hot", 8.0, 0.9), ("2hot@6", 6.0, 0.899), ("1hot", 4.0, 0.7),
+            ("signed-binary/65535", 1.1, 0.1), ("signed-binary", 1.0, 0.1), ("apot4", 4.0, 0.69)))
+    ]
+    original = Line(name="TensorFlow Lite", scored=replace(lines[0].scored, value=0.95))
+    return page(f"{WORD} on {WORD}", with_fronts([original, *lines]), [crowded(), *[entry()] * 6],
+                {WORD: WORD, "rounding": "nearest"})
+
+
+RENDERED = {
+    **{name: render(Report(entries=entries)) for name, entries in PAGES.items()}, "study": study(),
+}
+
+
 def browse(folder: Path, page: str) -> tuple[str, str]:
     """The document after its scripts have run, and what the browser says of it."""
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -114,8 +143,8 @@ def found(tmp_path_factory):
     """What was measured in each page at each width, and the browser's messages."""
     frames = "".join(
         f'<iframe title="{name} {width}" style="width:{width}px;height:2000px;border:0" '
-        f'srcdoc="{escape(render(Report(entries=entries)))}"></iframe>'
-        for name, entries in PAGES.items() for width in WIDTHS
+        f'srcdoc="{escape(content)}"></iframe>'
+        for name, content in RENDERED.items() for width in WIDTHS
     )
     text, messages = browse(
         tmp_path_factory.mktemp("browser"),
@@ -127,7 +156,7 @@ def found(tmp_path_factory):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", RENDERED)
 def test_nothing_runs_over_the_edge(found, name, width):
     page = found[0][f"{name} {width}"]
     assert page["outside"] == []

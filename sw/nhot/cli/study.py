@@ -1,4 +1,4 @@
-"""``nhot study``: one network trained in many formats, to a table and a picture."""
+"""``nhot study``: a network in many formats, trained or of one's own, to a table and a picture."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nhot.cli.output import OutputFile, OutputFolder, add_json_argument, print_json
+from nhot.cli.own_study import GIVEN, add_own_arguments, run_own
 from nhot.cli.reporting import add, add_report_argument, check_report
 from nhot.errors import NhotError
 from nhot.printable import say
@@ -15,10 +16,15 @@ from nhot.printable import say
 if TYPE_CHECKING:
     from nhot.experiments.studies import Record, Study
 
-HELP = "train one network in many formats, and compare them in a table and a picture"
+HELP = "compare formats in a table and a picture: on a model of your own, or trained ones"
 
 EXAMPLE = """\
 examples:
+  nhot study --model m.tflite --data x.npz --formats 2hot,1hot,signed-binary/8,int8 -o runs/own
+      a model of your own on data of your own, without training: accuracy, bits, terms, and cycles
+      on the smallest engine of a board that holds it; runs/own/report.html has it with pictures
+  nhot study --model resnet8 --weights w.pt --data cifar-10-batches-bin --board ulx3s-85f -o runs/8
+      a network that nhot train has trained, on one board; what is in runs/8 is not done again
   nhot study digits -o runs/digits
       all formats on the digits of scikit-learn, in some minutes
   nhot study cifar10-resnet8 --data cifar-10-batches-bin -o runs/resnet8 --rows float,int8,2hot
@@ -29,19 +35,24 @@ examples:
       into the page, --plot FILE.svg draws it
 """
 
+TRAINED = ("rows", "seeds", "table", "page")
+"""What is of studies that are trained alone."""
+
 _log = logging.getLogger("nhot")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = EXAMPLE
-    parser.add_argument("study", metavar="STUDY",
-                        help="digits, cifar10-resnet8, cifar10-resnet20, ...")
-    parser.add_argument("--data", type=Path, metavar="DIR",
-                        help="folder of the data set, in its official layout")
+    parser.usage = "%(prog)s STUDY|--model MODEL [--data DATA] [options] -o DIR"
+    parser.add_argument("study", metavar="STUDY", nargs="?",
+                        help="digits, cifar10-resnet8, cifar10-resnet20, ...: rows are trained")
+    parser.add_argument("--data", metavar="DATA",
+                        help="folder of the data set, in its official layout; with --model, all "
+                        "that nhot evaluate takes")
     parser.add_argument("--rows", metavar="NAME,...", help="only these rows (default: all)")
-    parser.add_argument("--seeds", default="0", metavar="N,...",
-                        help="of all random numbers (default: %(default)s)")
+    parser.add_argument("--seeds", metavar="N,...",
+                        help="of all random numbers (default: 0)")
     parser.add_argument("-o", "--output", action=OutputFolder, metavar="DIR",
                         help="checkpoints, logs and records, a folder a row")
     parser.add_argument("--table", type=Path, metavar="DIR",
@@ -51,11 +62,28 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--page", action=OutputFile, metavar="FILE.md",
                         help="also renew the study's tables in a page, between the lines "
                         "<!-- table STUDY PART --> and <!-- end -->")
+    add_own_arguments(parser)
     add_report_argument(parser)
     add_json_argument(parser)
 
 
 def run(args: Namespace) -> int:
+    """Compare formats on a model that the arguments name, or train the rows of a study."""
+    if (args.study is None) == (args.model is None):
+        raise NhotError("Study needs either the name of one, or --model MODEL of your own")
+    given, other = (TRAINED, "STUDY") if args.model is not None else (GIVEN, "--model")
+    for name in given:
+        if getattr(args, name) not in (None, []):
+            raise NhotError(f"--{name.replace('_', '-')} must be given with {other} alone")
+    if args.model is None:
+        return _run_trained(args)
+    if args.output is None:
+        raise NhotError("-o DIR must be given with --model: networks and results go there")
+    check_report(args)
+    return run_own(args)
+
+
+def _run_trained(args: Namespace) -> int:
     """Train the rows, or read their records, and print the table."""
     from nhot.experiments.studies import load_records, study, table
 
@@ -109,8 +137,9 @@ def _train(args: Namespace) -> list[Record]:
     chosen = study(args.study)
     names = args.rows.split(",") if args.rows else [row.name for row in chosen.rows]
     rows = [chosen.row(name) for name in names]
-    seeds = _seeds(args.seeds)
-    runner = Runner(chosen, open_study(chosen, args.data), args.output)
+    seeds = _seeds(args.seeds or "0")
+    data = None if args.data is None else Path(args.data)
+    runner = Runner(chosen, open_study(chosen, data), args.output)
     records = []
     for seed in seeds:
         for row in rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, _ArgumentGroup
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["add_target_arguments", "engine_config", "read_config"]
 
 
-def add_target_arguments(parser: ArgumentParser) -> None:
+def add_target_arguments(parser: ArgumentParser | _ArgumentGroup) -> None:
     """Declare ``--board``, ``--configuration`` and ``--config``."""
     parser.add_argument("--board", metavar="BOARD", help="a board that nhot knows, e.g. ulx3s-85f")
     engine = parser.add_mutually_exclusive_group()

@@ -8,7 +8,7 @@ from nhot.contract.config import EngineConfig
 from nhot.errors import NhotError
 from nhot.network import Network
 
-__all__ = ["holds", "smallest_holder"]
+__all__ = ["engines", "holds", "smallest_holder"]
 
 
 def holds(network: Network, config: EngineConfig) -> bool:
@@ -19,15 +19,12 @@ def holds(network: Network, config: EngineConfig) -> bool:
         return False
 
 
+def engines() -> list[Target]:
+    """All that boards come with, that with the fewest lanes' inputs first."""
+    known = [target(board.name, name) for board in BOARDS.values() for name in board.configurations]
+    return sorted(known, key=lambda engine: engine.config.macs)
+
+
 def smallest_holder(network: Network) -> Target | None:
-    """The engine with the fewest lanes' inputs, of all that boards come with."""
-    engines = [
-        target(board.name, name) for board in BOARDS.values() for name in board.configurations
-    ]
-    return next(
-        (
-            engine for engine in sorted(engines, key=lambda engine: engine.config.macs)
-            if holds(network, engine.config)
-        ),
-        None,
-    )
+    """The first of :func:`engines` that holds a network."""
+    return next((engine for engine in engines() if holds(network, engine.config)), None)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from nhot.report.axis import Axis, amount_axis, log_axis, score_axis
 from nhot.report.table import number, plain
 
-__all__ = ["Mark", "curve", "histogram", "rows"]
+__all__ = ["Mark", "Point", "curve", "histogram", "rows", "scatter"]
 
 Text = Callable[[float], str]
 
@@ -27,6 +27,16 @@ class Mark:
     text: str
     low: float | None = None
     high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """A point of a scatter chart; ``best`` ones are joined by a staircase."""
+
+    name: str
+    x: float
+    y: float
+    best: bool
 
 
 def rows(marks: Sequence[Mark], axis: Axis, tick: Text, caption: str = "") -> str:
@@ -87,6 +97,64 @@ def curve(points: Sequence[tuple[float, float]], tick: Text, what: str) -> str:
               f'<b style="left:100%">{number(last)}</b>')
     line = f'<polyline points="{path}"><title>{plain(what)}</title></polyline>'
     return _plot(heights, line, f'<div class="x">{labels}</div>', tick)
+
+
+def scatter(
+    points: Sequence[Point], across: Axis, heights: Axis, tick: Text, what: str,
+    line: float | None = None,
+) -> str:
+    """Points with their names, the front of the best ones, and a dotted line at ``line``.
+
+    ``tick`` writes a value of the heights, ``what`` is called what is across.
+    """
+    stairs: list[str] = []
+    height = None
+    for one in sorted((one for one in points if one.best), key=lambda one: one.x):
+        x, y = across.at(one.x), 100 - heights.at(one.y)
+        stairs += [f"{x:.2f},{height:.2f}"] if height is not None else []
+        stairs.append(f"{x:.2f},{y:.2f}")
+        height = y
+    drawing = f'<polyline points="{" ".join(stairs)}"><title>Pareto front</title></polyline>'
+    if line is not None:
+        y = 100 - heights.at(line)
+        drawing += f'<line class="at" x1="0" x2="100" y1="{y:.2f}" y2="{y:.2f}"/>'
+    marks = "".join(
+        f'<i class="dot{"" if one.best else " open"}" style="left:{across.at(one.x):.2f}%;'
+        f'bottom:{heights.at(one.y):.2f}%"></i>' for one in sorted(points, key=lambda one: one.best)
+    )
+    ticks = "".join(f'<b style="left:{across.at(one):.2f}%">{number(one)}</b>'
+                    for one in across.ticks)
+    below = f'<div class="x">{ticks}</div><div class="what">{plain(what)}</div>'
+    return (f'<div class="scatter">{_plot(heights, drawing, below, tick)}'
+            f'<div class="points">{marks}{_named(points, across, heights)}</div></div>')
+
+
+_LETTER, _LINE, _DOT = 2.4, 7.0, 2.5
+"""Width of a letter, height of a line and half of a point in percent of a chart, about."""
+
+
+def _named(points: Sequence[Point], across: Axis, heights: Axis) -> str:
+    """The names above or below their points, where they lie on no other name and no other point."""
+    taken = [(across.at(one.x), heights.at(one.y)) for one in points]
+    boxes = [(x - _DOT, x + _DOT, y - _DOT, y + _DOT) for x, y in taken]
+    texts = []
+    for one, (x, y) in zip(points, taken, strict=True):
+        wide = _LETTER * min(len(one.name), 24) + 1
+        sides = (x - _DOT, x + _DOT - wide) if x < 50 else (x + _DOT - wide, x - _DOT)
+        rises = (_DOT, -_DOT - _LINE, _DOT + _LINE, -_DOT - 2 * _LINE, _DOT + 2 * _LINE)
+        tries = [(left, left + wide, y + rise, y + rise + _LINE)
+                 for rise in rises for left in sides if left > -8 and left + wide < 108]
+        free = (box for box in tries if not any(_overlap(box, other) for other in boxes))
+        box = next(free, tries[0] if tries else (x, x + wide, y, y + _LINE))
+        boxes.append(box)
+        side = f"left:{x:.2f}%" if box[0] >= x - _DOT else f"right:{100 - x:.2f}%"
+        texts.append(f'<b style="{side};bottom:{box[2]:.2f}%">{plain(one.name)}</b>')
+    return "".join(texts)
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    """Whether two boxes (left, right, bottom, top) have a point in common."""
+    return a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]
 
 
 def _plot(heights: Axis, drawing: str, below: str, tick: Text | None = None) -> str:

@@ -10,7 +10,7 @@ from nhot.report.schema import Entry, Report
 from nhot.report.sections import entry_sections
 from nhot.report.table import plain
 
-__all__ = ["render"]
+__all__ = ["articles", "document", "header", "render"]
 
 
 def render(report: Report, title: str = "") -> str:
@@ -21,9 +21,14 @@ def render(report: Report, title: str = "") -> str:
     entries = report.entries
     title = title or _title(entries)
     if len(entries) == 1:
-        body = _header(title, "h1", _line(entries[0])) + entry_sections(entries[0])
+        body = header(title, "h1", _line(entries[0])) + entry_sections(entries[0])
     else:
-        body = _header(title, "h1", "") + comparison(entries) + _articles(entries)
+        body = header(title, "h1", "") + comparison(entries) + articles(names(entries), entries)
+    return document(title, body)
+
+
+def document(title: str, body: str) -> str:
+    """The page with the content ``body``, which is HTML."""
     style = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -39,7 +44,8 @@ def _title(entries: Sequence[Entry]) -> str:
     return f"{len(entries)} networks side by side" if entries else "An empty report"
 
 
-def _header(title: str, tag: str, line: str) -> str:
+def header(title: str, tag: str, line: str) -> str:
+    """A heading with a line below."""
     text = f"<{tag}>{plain(title)}</{tag}>"
     return f"<header>{text}{f'<p>{plain(line)}</p>' if line else ''}</header>"
 
@@ -60,9 +66,9 @@ def _line(entry: Entry) -> str:
     return " · ".join(one for one in (", ".join(formats), engine, date) if one)
 
 
-def _articles(entries: Sequence[Entry]) -> str:
+def articles(called: Sequence[str], entries: Sequence[Entry]) -> str:
+    """Each entry in full under its name; they are ``#entry0``, ``#entry1``, ..."""
     return "\n".join(
-        f'<article id="entry{index}">{_header(name, "h2", _line(entry))}{entry_sections(entry)}'
-        "</article>" for index, (name, entry) in enumerate(zip(names(entries), entries,
-                                                               strict=True))
+        f'<article id="entry{index}">{header(name, "h2", _line(entry))}{entry_sections(entry)}'
+        "</article>" for index, (name, entry) in enumerate(zip(called, entries, strict=True))
     )

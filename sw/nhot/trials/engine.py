@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nhot.compiler import compile_network
+from nhot.compiler.survey import survey
 from nhot.contract.config import EngineConfig
 from nhot.contract.cycles import program_cycles
 from nhot.contract.program import unpack_program
@@ -28,12 +29,17 @@ class Fitted:
         Of the weight memory that are used.
     weight_bits : int, optional
         Of memory that these take, weights that fill up steps counted.
+    lacks : dict
+        Where it does not fit: by name of each size of the engine that is too small, what it would
+        have to be. Empty where no size helps: lanes have no such weights, or there is no such
+        operator.
     """
 
     reason: str
     cycles: int | None = None
     weight_words: int | None = None
     weight_bits: int | None = None
+    lacks: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         parts = (self.cycles, self.weight_words, self.weight_bits)
@@ -52,9 +58,21 @@ def fit_network(network: Network, config: EngineConfig) -> Fitted:
     try:
         image = compile_network(network, config)
     except NhotError as error:
-        return Fitted(reason=str(error))
+        return Fitted(reason=str(error), lacks=_lacks(network, config))
     words = len(image.weights) // config.code_bytes
     return Fitted(
         reason="", cycles=sum(program_cycles(unpack_program(image.program), config)),
         weight_words=words, weight_bits=words * config.weight_word_bits,
     )
+
+
+def _lacks(network: Network, config: EngineConfig) -> dict[str, int]:
+    """The sizes that would be enough; none where sizes alone are not."""
+    try:
+        demands = [one for one in survey(network, config).demands if one.exceeds(config)]
+    except NhotError:
+        return {}
+    if any(one.hopeless for one in demands):
+        return {}
+    sizes = dict.fromkeys(one.size for one in demands)
+    return {size: max(one.least for one in demands if one.size == size) for size in sizes}

@@ -52,6 +52,11 @@ class DataSpec:
             if value is not None and value < 1:
                 raise NhotError(f"Number of {name} must be at least 1, not {value}")
 
+    @property
+    def measured_with(self) -> str:
+        """The name of the data that are measured with."""
+        return self.data if self.test is None else self.test
+
     def fingerprint(self) -> str:
         """SHA-256 of what is in the files, and of what is taken of it."""
         digest = hashlib.sha256()

@@ -34,6 +34,8 @@ class Scored:
         What was measured: ``float``, ``network``, or which tool's model.
     figures : dict
         More than the measure, by name.
+    held_out : bool
+        Whether ranges are taken from other samples.
     """
 
     metric: str
@@ -41,6 +43,7 @@ class Scored:
     samples: int
     stage: str
     figures: dict[str, float] = field(default_factory=dict)
+    held_out: bool = True
 
     def __post_init__(self) -> None:
         if self.metric not in HIGHER:
@@ -72,4 +75,4 @@ def _score(stage: Stage, data: TrialData) -> Scored:
     spec = data.spec
     found = evaluate(stage, data.source, split=data.split, task=spec.task, most=spec.measured)
     return Scored(metric=found.metric, value=found.value, samples=found.samples, stage=stage.kind,
-                  figures=dict(found.figures))
+                  figures=dict(found.figures), held_out=data.held_out)

@@ -13,7 +13,7 @@ from nhot.experiments.studies.study import Row, Study
 from nhot.experiments.studies.table import by_row
 from nhot.files import write_atomically
 
-__all__ = ["plot"]
+__all__ = ["move_names_apart", "plot"]
 
 FAMILIES = {
     "uniform": ("int",), "n-hot": ("1hot", "2hot", "3hot"), "additive powers": ("apot",),
@@ -56,7 +56,7 @@ def plot(study: Study, records: Sequence[Record], path: Path) -> None:
     with matplotlib.rc_context({"svg.hashsalt": study.name, "svg.fonttype": "none"}):
         figure = _figure(_bands(points, floats), floats, f"{study.metric}, %")
         figure.suptitle(study.title)
-        _move_names_apart(figure)
+        move_names_apart(figure)
         figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else None)
     write_atomically(path, buffer.getvalue())
 
@@ -125,7 +125,8 @@ def _draw(axes: Any, points: Sequence[_Point], cost: int) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _move_names_apart(figure: Any) -> None:
+def move_names_apart(figure: Any) -> None:
+    """Put the texts of a figure where none lies on another."""
     import adjustText
 
     figure.draw_without_rendering()  # for the places that they have now

@@ -1,0 +1,16 @@
+"""A study of a user's own model on a user's own data: formats side by side, without training.
+
+A trial is one format: a network file and a small JSON file beside it. Tables, pictures and pages
+are made of trials and of the engines that come with boards.
+"""
+
+from nhot.experiments.studies.own.engines import Engine, Place, board_engines, place
+from nhot.experiments.studies.own.folder import OwnFolder
+from nhot.experiments.studies.own.lines import Line, original_line, trial_line
+from nhot.experiments.studies.own.plan import OwnStudy, format_names
+from nhot.experiments.studies.own.runner import run_study
+
+__all__ = [
+    "Engine", "Line", "OwnFolder", "OwnStudy", "Place", "board_engines", "format_names",
+    "original_line", "place", "run_study", "trial_line",
+]

@@ -1,0 +1,137 @@
+"""A study as an HTML page, made of the pieces of reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from nhot.experiments.studies.own.lines import COSTS, Line, points
+from nhot.experiments.studies.own.table import amount, notes
+from nhot.report.axis import Axis, accuracy_axis, amount_axis, score_axis
+from nhot.report.charts import Point, scatter
+from nhot.report.figures import interval
+from nhot.report.page import articles, document, header
+from nhot.report.schema import Entry, Score
+from nhot.report.sections import SHARES, score_rows, score_text
+from nhot.report.table import (
+    facts,
+    figure,
+    number,
+    plain,
+    round_percent,
+    section,
+    short,
+    table,
+    tile,
+)
+
+__all__ = ["page"]
+
+_HEADS = ("format", "", "bits a weight", "terms a weight", "weights", "engine", "weight memory",
+          "cycles", "inferences/s", "logic cells", "Fmax, MHz", "best by")
+
+
+def page(
+    title: str, lines: Sequence[Line], entries: Sequence[Entry], settings: Mapping[str, str],
+) -> str:
+    """The whole page: figures side by side, pictures, what does not fit, and each format in full.
+
+    Parameters
+    ----------
+    lines : sequence of Line
+        The original first.
+    entries : sequence of Entry
+        What a report says of each of the others.
+    settings : mapping
+        What was compared and how, for people.
+    """
+    metric = lines[0].scored.metric
+    scores = [(line.name, _score(line)) for line in lines]
+    body = "\n".join((
+        header(title, "h1", f"{len(entries)} formats, {metric} on "
+               f"{lines[0].scored.samples:,} samples"),
+        _tiles(lines),
+        section("Side by side", _table(lines), name="formats"),
+        section("Trade-offs", _pictures(lines), "Filled points are on the Pareto front: nothing "
+                "costs less and is as good. Dotted: the original.", name="trade-offs"),
+        section(metric[:1].upper() + metric[1:], score_rows(metric, scores), name="scores"),
+        section("Notes", "".join(f"<p>{plain(one)}</p>" for one in notes(lines)),
+                name="notes"),
+        section("Settings", facts([(name, plain(value)) for name, value in settings.items()]),
+                name="settings"),
+        articles([line.name for line in lines[1:]], entries),
+    ))
+    return document(title, body)
+
+
+def _score(line: Line) -> Score:
+    return Score(stage=line.name, value=line.scored.value, samples=line.scored.samples)
+
+
+def _tiles(lines: Sequence[Line]) -> str:
+    original, *others = lines
+    metric = original.scored.metric
+    best = max(others, key=lambda line: line.scored.better)
+    tiles = [tile(score_text(metric, _score(original)), f"{metric}, {original.name}"),
+             tile(score_text(metric, _score(best)), f"{metric}, {best.name}, the best format")]
+    fast = max((line for line in others if line.rate), key=lambda line: line.rate or 0.0,
+               default=None)
+    if fast is not None and fast.rate is not None and fast.place.engine is not None:
+        tiles.append(tile(figure(fast.rate, short(fast.rate)),
+                          f"inferences/s, {fast.name} on {fast.place.engine.name}"))
+    least = min(others, key=lambda line: line.weight_bytes or 0)
+    if least.weight_bytes is not None:
+        tiles.append(tile(figure(least.weight_bytes, amount(least.weight_bytes)),
+                          f"of weights, {least.name}"))
+    return f'<div class="tiles">{"".join(tiles)}</div>'
+
+
+def _table(lines: Sequence[Line]) -> str:
+    rows = []
+    for place, line in enumerate(lines):
+        engine = line.place.engine
+        where = plain(engine.name if engine else
+                      line.place.why_not and f"none: {line.place.why_not}")
+        name = plain(line.name + (" *" if line.untrained else ""))
+        rows.append((
+            f'<a href="#entry{place - 1}">{name}</a>' if place else name,
+            score_text(line.scored.metric, _score(line)),
+            *("" if value is None else figure(value, f"{value:.2f}")
+              for value in (line.bits, line.terms)),
+            _bytes(line.weight_bytes), where, _bytes(line.memory_bytes),
+            *("" if value is None else figure(value, number(round(value)))
+              for value in (line.cycles, line.rate, line.luts)),
+            "" if line.fmax_mhz is None else figure(line.fmax_mhz), ", ".join(line.fronts),
+        ))
+    heads = (_HEADS[0], lines[0].scored.metric, *_HEADS[2:])
+    return table(heads, rows, numeric=(1, 2, 3, 4, 6, 7, 8, 9, 10))
+
+
+def _bytes(count: int | None) -> str:
+    return "" if count is None else figure(count, amount(count))
+
+
+def _pictures(lines: Sequence[Line]) -> str:
+    metric = lines[0].scored.metric
+    heights, tick = _heights(lines), round_percent if metric in SHARES else number
+    charts = []
+    for cost, what in COSTS.items():
+        known = points(lines, cost)
+        if not known:
+            continue
+        marks = [Point(name=line.name, x=value, y=line.scored.value, best=cost in line.fronts)
+                 for line, value in known]
+        across = amount_axis(value for _, value in known)
+        charts.append(f"<figure>{scatter(marks, across, heights, tick, what, _at(lines))}</figure>")
+    return f'<div class="charts">{"".join(charts)}</div>' if charts else ""
+
+
+def _at(lines: Sequence[Line]) -> float:
+    return lines[0].scored.value
+
+
+def _heights(lines: Sequence[Line]) -> Axis:
+    values = [line.scored.value for line in lines]
+    if lines[0].scored.metric != "accuracy":
+        return score_axis(values)
+    ends = [interval(_score(line)) for line in lines]
+    return accuracy_axis(values, *zip(*ends, strict=True))

@@ -1,0 +1,66 @@
+"""Lines as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from nhot.experiments.studies.own.lines import Line
+from nhot.report.sections import SHARES
+
+__all__ = ["HEADS", "amount", "cells", "notes", "value_text"]
+
+HEADS = ("format", "score", "bits/weight", "terms/weight", "weights", "engine", "weight memory",
+         "cycles", "inferences/s", "logic cells", "Fmax", "best by")
+"""Of columns; the second is called as the metric is."""
+
+
+def value_text(metric: str, value: float) -> str:
+    """A score as people read it."""
+    return f"{100 * value:.2f} %" if metric in SHARES else f"{value:.4g}"
+
+
+def amount(count: int | None) -> str:
+    """Bytes as people read them."""
+    if count is None:
+        return ""
+    for power, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if count >= 1 << power:
+            return f"{count / (1 << power):,.1f} {unit}"
+    return f"{count} B"
+
+
+def cells(line: Line) -> tuple[str, ...]:
+    """What :data:`HEADS` names."""
+    engine = line.place.engine
+    where = engine.name if engine else line.place.why_not and f"none: {line.place.why_not}"
+    return (
+        line.name + ("*" if line.untrained else ""),
+        value_text(line.scored.metric, line.scored.value), _fixed(line.bits), _fixed(line.terms),
+        amount(line.weight_bytes), where, amount(line.memory_bytes), _whole(line.cycles),
+        _whole(line.rate), _whole(line.luts),
+        "" if line.fmax_mhz is None else f"{line.fmax_mhz:.1f} MHz", ", ".join(line.fronts),
+    )
+
+
+def notes(lines: Sequence[Line]) -> Iterator[str]:
+    """What has to be said of a table, a sentence each."""
+    if not lines[0].scored.held_out:
+        yield ("The data have one split: ranges of activations are taken from samples that are "
+               "measured with, too.")
+    if any(line.untrained for line in lines):
+        yield ("* rounded, as all here, without training, which these weights need: nhot quantize "
+               "--finetune --recipe from-scratch.")
+    for line in lines:
+        if line.place.nearest is not None:
+            name, fitted = line.place.nearest
+            first, *others = fitted.reason.split("; ")
+            more = f"; and {len(others)} more" if others else ""
+            yield f"No engine holds {line.name}. Nearest is {name}: {first}{more}."
+
+
+def _fixed(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _whole(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}"

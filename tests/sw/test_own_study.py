@@ -1,0 +1,324 @@
+"""``nhot study --model``: formats on a model of one's own, each tried once whatever happens."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nhot.cli import main
+from nhot.compiler.targets import target
+from nhot.experiments.studies.own import format_names, runner
+from nhot.experiments.studies.own.front import front
+from nhot.formats import parse
+from nhot.network.counts import count
+from nhot.network.file import load
+from nhot.report import read_report
+from nhot.report.collect import known_build
+from nhot.testing.foreign import tflite_models
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+MODEL = """
+import torch
+from torch import nn
+
+def build():
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2))
+"""
+STUDY = ["study", "--model", "model.py:build", "--data", "data.npz", "--test", "test.npz"]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, halves_data):
+    x, y = halves_data
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.py").write_text(MODEL, encoding="utf-8")
+    np.savez("data.npz", x=x.astype(np.float32), y=y)
+    np.savez("test.npz", x=x[::2].astype(np.float32), y=y[::2])
+    return tmp_path
+
+
+@pytest.fixture
+def tried(monkeypatch):
+    """The formats that are tried, in their order; "" is the original."""
+    names = []
+    real = runner._Runner.run
+    monkeypatch.setattr(runner._Runner, "run",
+                        lambda self, name: names.append(name) or real(self, name))
+    return names
+
+
+def rows_of(capsys, *arguments, formats="2hot,int8"):
+    capsys.readouterr()
+    assert main([*STUDY, "--formats", formats, "-o", "runs", "--json", *arguments]) == 0
+    return json.loads(capsys.readouterr().out)["rows"]
+
+
+def refused(capsys, *arguments):
+    """The one line that the command has for what is wrong."""
+    capsys.readouterr()
+    assert main(list(arguments)) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    (line,) = output.err.splitlines()
+    return line
+
+
+def test_figures_are_those_of_the_other_commands(here, capsys):
+    original, *rows = rows_of(capsys, formats="2hot,signed-binary/2,int8")
+    assert [row["format"] for row in (original, *rows)] == [
+        "float", "2hot", "signed-binary/2", "int8"]
+    for row, file in ((original, "model.py:build"), (rows[0], "runs/2hot.onnx"),
+                      (rows[1], "runs/signed-binary-2.onnx"), (rows[2], "runs/int8.onnx")):
+        assert main(["evaluate", file, "--data", "test.npz", "--json"]) == 0
+        said = json.loads(capsys.readouterr().out)
+        assert (row["metric"], row["value"], row["samples"]) == (
+            said["metric"], said["value"], said["samples"])
+    for row in rows:
+        network = load(f"runs/{row['format'].replace('/', '-')}.onnx")
+        counts = count(network)
+        assert row["bits_per_weight"] == counts.bits_per_weight
+        assert row["terms_per_weight"] == counts.terms_per_weight
+        assert row["weight_bytes"] == -(-counts.bits // 8)
+    assert [row["untrained"] for row in rows] == [False, True, False]
+    # The smallest engine that holds it, with the figures of its manifest.
+    assert main(["compile", "runs/2hot.onnx", "--board", "icebreaker", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    build = known_build(target("icebreaker", "2hot").config)
+    assert rows[0]["engine"] == "icebreaker 2hot"
+    assert rows[0]["cycles"] == said["cycles"]
+    assert rows[0]["inferences_per_second"] == 24e6 / said["cycles"]
+    assert (rows[0]["lut4"], rows[0]["fmax_mhz"]) == (build.resources["lut4"][0], build.fmax_mhz)
+    # What no engine holds says why, of each engine.
+    assert rows[2]["engine"] is rows[2]["cycles"] is rows[2]["inferences_per_second"] is None
+    assert len(rows[2]["refused"]) == 5
+    assert all("must be a level of" in reason for reason in rows[2]["refused"].values())
+
+
+def test_table_and_pages(here, capsys):
+    arguments = [*STUDY, "--formats", "2hot,signed-binary,int8", "-o", "runs",
+                 "--plot", "plot.svg", "--report", "report.json"]
+    assert main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:3] == ["format", "accuracy", "bits/weight"]
+    assert lines[1].startswith("float")
+    assert "icebreaker 2hot" in lines[2]
+    assert lines[3].startswith("signed-binary*")
+    assert "icebreaker signed-binary" in lines[3]  # not the smaller engine of the board, of 2-hot
+    assert "none: no lanes for it" in lines[4]
+    text = "\n".join(lines[5:])
+    assert "* rounded, as all here, without training, which these weights need" in text
+    assert "No engine holds int8. Nearest is ulx3s-85f 2hot-256: Layer '0': Weight at" in text
+    assert lines[-1] == "runs/report.html"
+    page = Path("runs/report.html").read_text(encoding="utf-8")
+    for part in ("<h1>build on test.npz</h1>", "Trade-offs", "Pareto front", "none: no lanes",
+                 "signed-binary *", 'id="entry2"', "Weights on their levels"):
+        assert part in page
+    assert b"signed-binary" in Path("plot.svg").read_bytes()
+    assert len(read_report("report.json").entries) == 3
+    assert main(arguments) == 0  # the same again, to the byte
+    assert Path("runs/report.html").read_text(encoding="utf-8") == page
+
+
+def test_nothing_is_done_twice(here, capsys, tried):
+    first = rows_of(capsys)
+    assert tried == ["", "2hot", "int8"]
+    assert rows_of(capsys) == first
+    # Another board has room for other networks, but nothing is rounded or measured again.
+    board = rows_of(capsys, "--board", "ulx3s-85f")
+    assert tried == ["", "2hot", "int8"]
+    assert board[1]["engine"] == "ulx3s-85f 2hot"
+    # A copy of model and data elsewhere is the same study.
+    Path("copy.py").write_text(MODEL, encoding="utf-8")
+    assert main([*STUDY[:2], "copy.py:build", *STUDY[3:], "--formats", "1hot,2hot", "-o", "runs",
+                 "--json"]) == 0
+    assert tried == ["", "2hot", "int8", "1hot"]
+    # A network that is gone or has been changed is made again.
+    Path("runs/2hot.onnx").unlink()
+    Path("runs/int8.onnx").write_bytes(Path("runs/1hot.onnx").read_bytes())
+    assert rows_of(capsys) == first
+    assert tried[4:] == ["2hot", "int8"]
+
+
+KILLED = """
+import os, signal, sys
+from nhot.cli import main
+from nhot.experiments.studies.own import runner
+
+real = runner.score_network
+def score(network, data):
+    if network.name.endswith("int8"):  # its network is written, what it is worth is not
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(network, data)
+runner.score_network = score
+main(sys.argv[1:])
+"""
+
+
+def test_a_study_that_is_killed_goes_on(here, capsys, tried):
+    arguments = [*STUDY, "--formats", "2hot,int8,1hot", "-o", "runs"]
+    done = subprocess.run([sys.executable, "-c", KILLED, *arguments], capture_output=True,
+                          check=False)
+    assert done.returncode == -9
+    assert sorted(path.name for path in Path("runs").iterdir()) == [
+        "2hot.json", "2hot.onnx", "int8.onnx", "original.json", "study.json"]
+    went_on = rows_of(capsys, formats="2hot,int8,1hot")
+    assert tried == ["int8", "1hot"]
+    for file in Path("runs").iterdir():
+        file.unlink()
+    assert rows_of(capsys, formats="2hot,int8,1hot") == went_on
+
+
+def test_progress_is_told(here, capsys):
+    assert main([*STUDY, "--formats", "2hot,int8", "-o", "runs"]) == 0
+    errors = capsys.readouterr().err
+    assert re.search(r"^2hot: accuracy 0\.\d+; 2 of 3 trials, .+, about .+ left$", errors, re.M)
+    assert re.search(r"^int8: accuracy 0\.\d+; 3 of 3 trials, [^,]+$", errors, re.M)
+    assert main([*STUDY, "--formats", "2hot,int8", "-o", "runs"]) == 0
+    assert "3 of 3 trials are done already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("names", "text"), [
+    ("", "Formats must be at least one, as 2hot,int8, not ''"),
+    (",", "Formats must be at least one, as 2hot,int8, not ','"),
+    ("2hot,5cold", "not '5cold'"),
+    ("2hot,,int8", "not ''"),
+    ("2hot,1hot,2hot", "Formats must be named once each, not '2hot' again"),
+    ("1hot,pot4", "Formats must be named once each, not 'pot4' again, which '1hot' is, too"),
+])
+def test_formats_that_are_none(here, capsys, names, text):
+    assert text in refused(capsys, *STUDY, "--formats", names, "-o", "runs")
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(("arguments", "text"), [
+    (["--data", "data.npz", "-o", "runs"], "needs either the name of one, or --model MODEL"),
+    (["digits", "--model", "model.py:build", "-o", "runs"], "needs either the name of one"),
+    (["digits", "--formats", "2hot", "-o", "runs"], "--formats must be given with --model alone"),
+    ([*STUDY[1:], "--rows", "2hot", "-o", "runs"], "--rows must be given with STUDY alone"),
+    ([*STUDY[1:]], "-o DIR must be given with --model"),
+    (["--model", "model.py:build", "-o", "runs"], "--data must be given with --model"),
+    (["--model", "nothing.tflite", *STUDY[3:], "-o", "runs"],
+     "'nothing.tflite' could not be read"),
+    (["--model", "data.npz", *STUDY[3:], "-o", "runs"], "not an archive of arrays"),
+    (["--model", "broken.tflite", *STUDY[3:], "-o", "runs"],
+     "File 'broken.tflite': Model must be a whole TensorFlow Lite file"),
+    (["--model", "model.py:nothing", *STUDY[3:], "-o", "runs"], "must have a function 'nothing'"),
+    (["--model", "resnet8", *STUDY[3:], "-o", "runs"], "--weights must be given for 'resnet8'"),
+    ([*STUDY[1:4], "nowhere", "-o", "runs"], "Data 'nowhere' must exist, and does not"),
+    ([*STUDY[1:], "--samples", "0", "-o", "runs"], "samples must be at least 1, not 0"),
+    ([*STUDY[1:], "--board", "versa", "-o", "runs"], "Board must be one of"),
+    ([*STUDY[1:], "--configuration", "2hot", "-o", "runs"], "--board must be given with"),
+    ([*STUDY[1:], "--board", "icebreaker", "--configuration", "9hot", "-o", "runs"],
+     "Configuration of icebreaker must be one of"),
+    ([*STUDY[1:], "-o", "model.py"], "is not a folder"),
+])
+def test_bad_input(here, capsys, arguments, text):
+    whole = tflite_models()[0]
+    (here / "broken.tflite").write_bytes(whole[: len(whole) // 2])
+    assert text in refused(capsys, "study", *arguments)
+    assert not Path("runs").exists()
+
+
+def test_options_that_cannot_be(here, capsys):
+    """Found by what rounds: nothing is kept of the format, and the folder is good for another."""
+    line = refused(capsys, *STUDY, "--bits", "1", "--formats", "2hot", "-o", "runs", "-q")
+    assert "must be 2 to 8, not 1" in line
+    assert not Path("runs/2hot.json").exists()
+
+
+def test_a_folder_is_of_one_study(here, capsys):
+    rows_of(capsys, formats="2hot")
+    again = [*STUDY, "--formats", "2hot", "-o", "runs"]
+    assert "of this study, not of one with bits 8: 'model.py:build' on 'data.npz'" in refused(
+        capsys, *again, "--bits", "6")
+    assert "not of one on other data, or on other samples" in refused(
+        capsys, *again, "--measured", "5")
+    Path("model.py").write_text(MODEL.replace("seed(1)", "seed(2)"), encoding="utf-8")
+    assert "not of one of another model, or of other weights" in refused(capsys, *again)
+    Path("model.py").write_text(MODEL, encoding="utf-8")
+    # Folders of something else.
+    Path("other").mkdir()
+    Path("other/x").touch()
+    assert "must be empty or that of a study, with a file study.json" in refused(
+        capsys, *STUDY, "--formats", "2hot", "-o", "other")
+    assert [one.name for one in Path("other").iterdir()] == ["x"]
+    # Records of another study, or damaged.
+    record = Path("runs/2hot.json")
+    values = json.loads(record.read_text(encoding="utf-8"))
+    for change, text in (({"digest": "0" * 64}, "Record 'runs/2hot.json' must be of this study"),
+                         ({"rounded": None}, "must be of '2hot'"),
+                         ({"scored": 1}, "scored must be an object, not 1"),
+                         ({"scored": {**values["scored"], "metric": "taste"}}, "not 'taste'")):
+        record.write_text(json.dumps({**values, **change}), encoding="utf-8")
+        assert text in refused(capsys, *again)
+    record.write_text("{", encoding="utf-8")
+    assert "must be JSON" in refused(capsys, *again)
+
+
+def test_data_of_one_split_are_said_to_be(here, capsys):
+    arguments = ["study", "--model", "model.py:build", "--data", "data.npz", "--formats", "2hot"]
+    assert main([*arguments, "-o", "runs"]) == 0
+    assert "The data have one split: ranges of activations are taken from" in (
+        capsys.readouterr().out)
+
+
+def test_a_model_of_another_tool(here, capsys):
+    """Quantised, with its own tool's measure first."""
+    pytest.importorskip("tflite")
+    Path("m.tflite").write_bytes(tflite_models()[1])
+    x = np.random.default_rng(0).normal(size=(24, 1, 4, 4)).astype(np.float32) / 2
+    np.savez("three.npz", x=x, y=np.arange(24) % 3)
+    arguments = ["--model", "m.tflite", "--data", "three.npz", "--formats", "int8", "-o", "runs"]
+    assert main(["study", *arguments, "--json"]) == 0
+    original, row = json.loads(capsys.readouterr().out)["rows"]
+    assert original["stage"] == "TensorFlow Lite"
+    assert row["stage"] == "network"
+
+
+def test_an_engine_of_ones_own(here, capsys):
+    config = {"pixels": 1, "filters": 2, "inputs": 4, "requantisers": 1, "format": "int8"}
+    Path("mine.json").write_text(json.dumps(config), encoding="utf-8")
+    row = rows_of(capsys, "--config", "mine.json", formats="int8")[1]
+    assert row["engine"] == "mine"
+    assert row["cycles"] > 0
+    assert row["inferences_per_second"] is row["lut4"] is None  # nobody has built it
+    Path("mine.json").write_text(json.dumps({**config, "accumulator_bits": 12}), encoding="utf-8")
+    capsys.readouterr()
+    assert main([*STUDY, "--formats", "int8", "--config", "mine.json", "-o", "runs"]) == 0
+    assert "none: sums too wide" in capsys.readouterr().out
+
+
+def test_numbers_are_better_when_they_are_less(here, capsys):
+    x = np.random.default_rng(0).random((16, 1, 4, 4)).astype(np.float32)
+    np.savez("numbers.npz", x=x, y=x[:, 0, 0, :2])
+    arguments = ["--model", "model.py:build", "--data", "numbers.npz", "--task", "numbers"]
+    assert main(["study", *arguments, "--formats", "int8,1hot", "-o", "runs", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert {row["metric"] for row in rows} == {"mean squares"}
+    assert main(["study", *arguments, "--formats", "int8,1hot", "-o", "runs"]) == 0
+
+
+def test_a_front_is_what_nothing_beats():
+    draw = random.Random(3)
+    for size in (0, 1, 2, 8, 30):
+        points = [(draw.randrange(6), draw.randrange(6)) for _ in range(size)]
+        found = front(points)
+        for place, (cost, gain) in enumerate(points):
+            beaten = any(other != (cost, gain) and other[0] <= cost and other[1] >= gain
+                         for other in points)
+            assert (place in found) != beaten
+        assert [points[place][0] for place in found] == sorted(points[place][0] for place in found)
+
+
+def test_format_names_are_those_of_the_formats():
+    assert format_names(["pot4", "2hot"]) == (parse("pot4").name, "2hot")
