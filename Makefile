@@ -45,6 +45,7 @@ bench: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(TEST_ENV) $(PYTEST) -m slow $(ARGS)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench networks
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench estimates
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench reference
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench quantisation
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot fuzz $(FILES) --count 22000 --jobs $(JOBS)

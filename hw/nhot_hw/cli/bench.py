@@ -19,8 +19,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("what", nargs="?", default="lanes", choices=[*_WHAT],
                         help="what to measure: lanes in gateware, the networks of MLPerf Tiny on "
                         "the engines of all bitstreams, the bit-exact reference beside "
-                        "onnxruntime, rounding and training steps beside float ones, or models of "
-                        "other tools beside their own interpreter (default: lanes)")
+                        "onnxruntime, rounding and training steps beside float ones, models of "
+                        "other tools beside their own interpreter, or estimates of engines beside "
+                        "committed bitstreams (default: lanes)")
+    parser.add_argument("--fit", action=OutputFile, metavar="FILE.json",
+                        help="estimates: fit them anew, to engines that are synthesised, packed "
+                        "and some of them routed for that, in hours; what is there goes on")
     parser.add_argument("--family", choices=["ecp5", "ice40"],
                         help="lanes: of one FPGA family only")
     parser.add_argument("--quick", action="store_true",
@@ -138,6 +142,16 @@ def _imports(args: Namespace) -> int:
     return _print(args, imports.COLUMNS, imports.COLUMNS[2:], rows, imports.legend())
 
 
+def _estimates(args: Namespace) -> int:
+    from nhot.files import write_atomically
+    from nhot_hw.bench import estimates
+
+    if args.fit is not None:
+        write_atomically(args.fit, estimates.to_json(estimates.fit()).encode())
+    rows = estimates.committed()
+    return _print(args, estimates.COLUMNS, estimates.COLUMNS[2:], rows, estimates.legend(rows))
+
+
 def _judged(args: Namespace, formats: list[str]) -> dict[str, float]:
     """The accuracy on the data that the arguments name, by format; empty without data."""
     if args.data is None:
@@ -159,13 +173,13 @@ def _print(args: Namespace, columns, numeric, rows, legend, **more) -> int:
 
 _WHAT = {
     "lanes": _lanes, "networks": _networks, "reference": _reference, "quantisation": _quantisation,
-    "imports": _imports,
+    "imports": _imports, "estimates": _estimates,
 }
 
 # What each option is for.
 _OPTIONS = {
     "family": ("lanes",), "cells": ("lanes",), "markdown": ("lanes", "networks"),
-    "quick": ("lanes", "reference", "quantisation"),
+    "fit": ("estimates",), "quick": ("lanes", "reference", "quantisation"),
     **dict.fromkeys(
         ("networks", "config", "board", "fmax", "requant-terms", "simulate"), ("networks",),
     ),

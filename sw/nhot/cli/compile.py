@@ -68,7 +68,7 @@ def run(args: Namespace) -> int:
     if args.report is not None:
         known = network_entry(network, args.network)
         add(args, replace(image_entry(image, made("compile")), network=known.network))
-    facts = image_facts(image)
+    facts = {**image_facts(image), **_estimate(config, args.board)}
     if args.json:
         fit = {"fit": {"file": str(args.fit), "changed": changed}} if args.fit is not None else {}
         print_json({"file": str(output), **fit, **facts})
@@ -83,7 +83,30 @@ def run(args: Namespace) -> int:
     if layout := facts["input"]["window"]:
         _LOG.info("input    laid out in windows of %d x %d", *layout["kernel"])
     _LOG.info("%s cycles an inference", f"{facts['cycles']:,}")
+    if "estimate" in facts:
+        _LOG.info(
+            "%s: about %s of %s LUTs, %d of %d block memories, about %.0f MHz (estimates)",
+            args.board, *(f"{facts['estimate'][name]:,}" for name in ("luts", "luts_there")),
+            *(facts["estimate"][name] for name in ("block_memories", "block_memories_there",
+                                                   "fmax_mhz")),
+        )
     return 0
+
+
+def _estimate(config: EngineConfig, board_name: str | None) -> dict[str, dict[str, float]]:
+    """What the engine would take of the board, where one is named."""
+    from dataclasses import asdict
+
+    from nhot.compiler.estimates import estimate
+    from nhot.compiler.targets import board
+
+    if board_name is None:
+        return {}
+    there = board(board_name)
+    return {"estimate": {
+        **asdict(estimate(config, board_name)), "luts_there": there.luts,
+        "block_memories_there": there.block_memories,
+    }}
 
 
 def _who_holds(network: Network) -> str:

@@ -27,6 +27,10 @@ class Board:
         What users type.
     title, part : str
         The board's and its FPGA's proper names.
+    family : {"ecp5", "ice40"}
+        Of the FPGA.
+    luts, block_memories : int
+        What the FPGA has: LUTs with four inputs (ECP5) or logic cells (iCE40), and block memories.
     input_hz : int
         Frequency of the oscillator on the board.
     configurations : dict
@@ -36,6 +40,9 @@ class Board:
     name: str
     title: str
     part: str
+    family: str
+    luts: int
+    block_memories: int
     input_hz: int
     configurations: dict[str, tuple[int, EngineConfig]]
 
@@ -82,7 +89,8 @@ class Target:
 _NAME_CHARACTERS = set("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 _ICEBREAKER = Board(
-    name="icebreaker", title="1BitSquared iCEBreaker", part="iCE40 UP5K", input_hz=12_000_000,
+    name="icebreaker", title="1BitSquared iCEBreaker", part="iCE40 UP5K", family="ice40",
+    luts=5280, block_memories=30, input_hz=12_000_000,
     configurations={
         "2hot": (24_000_000, EngineConfig(
             pixels=1, filters=2, inputs=4, requantisers=1, format="2hot", accumulator_bits=22,
@@ -98,7 +106,8 @@ _ICEBREAKER = Board(
 )
 
 _ULX3S = Board(
-    name="ulx3s-85f", title="Radiona ULX3S with 85F", part="ECP5 LFE5U-85F", input_hz=25_000_000,
+    name="ulx3s-85f", title="Radiona ULX3S with 85F", part="ECP5 LFE5U-85F", family="ecp5",
+    luts=83640, block_memories=208, input_hz=25_000_000,
     configurations={
         "2hot": (60_000_000, EngineConfig(
             pixels=1, filters=16, inputs=4, requantisers=4, format="2hot", accumulator_bits=24,

@@ -1,0 +1,163 @@
+"""Estimates of engines beside what the tools made of them, and what estimates are fitted to."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from nhot.bitstream import Manifest
+from nhot.compiler.estimates import Coefficients, estimate, parts, period_parts
+from nhot.compiler.targets import BOARDS, Board, Target
+from nhot.contract.config import EngineConfig
+from nhot.errors import BuildError
+from nhot.progress import track
+from nhot.report.collect import bitstreams
+from nhot_hw.bench.engines import drawn
+from nhot_hw.build.entries import pack, placed
+from nhot_hw.build.plan import plan_build
+from nhot_hw.build.seeds import place_seeds
+
+__all__ = ["COLUMNS", "ENGINES", "PLACED", "Row", "committed", "fit", "legend", "to_json"]
+
+_log = logging.getLogger("nhot.bench")
+
+ENGINES, PLACED = 42, 7
+"""Engines of each family that estimates are fitted to, and how many of them are routed."""
+
+_CLOCKS = {"ecp5": 60_000_000, "ice40": 24_000_000}
+"""Of the engine, in Hz: place and route takes what time its target leaves it."""
+
+_MOST_LUTS = {"ecp5": 25_000, "ice40": 5_280}
+"""Of engines that are placed: minutes each, not half an hour; all that the iCE40 has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """An engine of a committed bitstream: what was estimated, and what the tools made of it."""
+
+    board: str
+    configuration: str
+    luts: int
+    luts_estimated: int
+    block_memories: int
+    block_memories_estimated: int
+    fmax_mhz: float
+    fmax_mhz_estimated: float
+
+    @property
+    def errors(self) -> tuple[float, float]:
+        """Of LUTs and of the clock, as a part of what the tools made."""
+        return (self.luts_estimated / self.luts - 1, self.fmax_mhz_estimated / self.fmax_mhz - 1)
+
+    def cells(self) -> list[str]:
+        """The row of the table, in the order of :data:`COLUMNS`."""
+        luts, fmax = self.errors
+        return [
+            self.board, self.configuration, f"{self.luts:,}", f"{self.luts_estimated:,}",
+            f"{luts:+.1%}", str(self.block_memories), str(self.block_memories_estimated),
+            f"{self.fmax_mhz:.1f}", f"{self.fmax_mhz_estimated:.1f}", f"{fmax:+.1%}",
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+COLUMNS = ("board", "engine", "LUTs", "estimate", "error", "blocks", "estimate", "MHz", "estimate",
+           "error")
+
+
+def committed() -> list[Row]:
+    """A row for each bitstream that comes with the project."""
+    return [_row(one) for one in bitstreams()]
+
+
+def legend(rows: Sequence[Row]) -> list[str]:
+    """What the columns mean and how far off estimates are, one sentence a line."""
+    luts, fmax = (median(abs(row.errors[which]) for row in rows) for which in (0, 1))
+    return [
+        "LUTs, blocks, MHz: of nextpnr, in the manifests of the committed bitstreams.",
+        "estimate: fitted to other engines, none of which is among these (--fit does it again).",
+        f"Median of the errors: {luts:.1%} of LUTs, {fmax:.1%} of MHz.",
+    ]
+
+
+def fit(count: int = ENGINES, places: int = PLACED) -> dict[str, Coefficients]:
+    """Coefficients of each family, fitted to ``count`` drawn engines, ``places`` of them routed.
+
+    Hours; what the tools have made is kept in the cache folder, so that it goes on where it was.
+    """
+    return {board.family: _fit(board, count, places) for board in BOARDS.values()}
+
+
+def to_json(fitted: dict[str, Coefficients]) -> str:
+    """As the package has them."""
+    return json.dumps({family: asdict(one) for family, one in fitted.items()}, indent=2) + "\n"
+
+
+def _row(manifest: Manifest) -> Row:
+    found = estimate(manifest.config, manifest.board)
+    resources = manifest.resources
+    return Row(
+        board=manifest.board, configuration=manifest.configuration,
+        luts=resources["lut4"].used, luts_estimated=found.luts,
+        block_memories=resources["bram"].used, block_memories_estimated=found.block_memories,
+        fmax_mhz=manifest.engine_clock.fmax_mhz, fmax_mhz_estimated=found.fmax_mhz,
+    )
+
+
+def _fit(board: Board, count: int, places: int) -> Coefficients:
+    engines = drawn(board.family, count)
+    luts = {}
+    for config in track(engines, f"{board.family} packed", unit="engines"):
+        luts[config] = pack(_plan(board, config))["lut4"].used
+    small = [config for config in engines if luts[config] <= _MOST_LUTS[board.family]][:places]
+    periods = {}
+    for config in track(small, f"{board.family} placed", unit="engines"):
+        try:
+            periods[config] = 1000 / _fmax(board, config)
+        except BuildError as error:  # as many block memories as there are not
+            _log.info("left out: %s", error)
+    return Coefficients(
+        luts=_solve(luts, lambda config: parts(config, board.family)),
+        period=_solve(periods, lambda config: period_parts(luts[config])),
+        engines=len(luts), placed=len(periods),
+    )
+
+
+def _plan(board: Board, config: EngineConfig) -> Any:
+    return plan_build(Target(board=board.name, configuration="drawn", config=config,
+                             clock_hz=_CLOCKS[board.family]))
+
+
+def _fmax(board: Board, config: EngineConfig) -> float:
+    plan = _plan(board, config)
+    place_seeds(plan, [plan.seed], jobs=1)
+    return Manifest.read(placed(plan) / "manifest.json").engine_clock.fmax_mhz
+
+
+def _solve(
+    measured: dict[EngineConfig, float], amounts: Callable[[EngineConfig], dict[str, float]]
+) -> dict[str, float]:
+    """What each part costs, nothing or more, by the least squares of relative errors."""
+    from scipy.optimize import nnls
+
+    rows = [amounts(config) for config in measured]
+    names = sorted({name for row in rows for name in row})
+    matrix = np.array([
+        [row.get(name, 0) / value for name in names]
+        for row, value in zip(rows, measured.values(), strict=True)
+    ])
+    scale = np.maximum(np.abs(matrix).max(axis=0), 1e-12)
+    solution, _ = nnls(matrix / scale, np.ones(len(rows)))
+    return {name: _rounded(value) for name, value in zip(names, solution / scale, strict=True)}
+
+
+def _rounded(value: float, digits: int = 4) -> float:
+    return float(f"{value:.{digits}g}")

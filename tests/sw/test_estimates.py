@@ -1,0 +1,77 @@
+"""Estimates of what an engine takes: near the tools, and of every engine there may be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from statistics import median
+
+import pytest
+
+from nhot.compiler.estimates import coefficients, estimate, parts
+from nhot.compiler.targets import BOARDS, target
+from nhot.contract.config import LANES, EngineConfig
+from nhot.errors import NhotError
+from nhot.formats import parse
+from nhot.report.collect import bitstreams
+
+SMALL = EngineConfig(filters=8, inputs=8, requantisers=4)
+
+
+def test_committed_bitstreams():
+    """None of them was fitted to. Block memories are exact."""
+    luts, periods = [], []
+    for one in bitstreams():
+        found = estimate(one.config, one.board)
+        assert found.block_memories == one.resources["bram"].used
+        luts.append(abs(found.luts / one.resources["lut4"].used - 1))
+        periods.append(abs(found.fmax_mhz / one.engine_clock.fmax_mhz - 1))
+    assert len(luts) >= 5
+    assert median(luts) <= 0.10
+    assert max(luts) <= 0.15
+    assert median(periods) <= 0.10
+
+
+def test_boards_have_what_their_manifests_say():
+    for one in bitstreams():
+        board = BOARDS[one.board]
+        assert one.resources["lut4"].available == board.luts
+        assert one.resources["bram"].available == board.block_memories
+
+
+@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("change", [
+    {"pixels": 2}, {"filters": 16}, {"inputs": 16}, {"format": "3hot"}, {"product_bits": 64},
+    {"requant_terms": 4}, {"requantisers": 8},
+], ids=str)
+def test_more_takes_more(board, change):
+    before, after = (estimate(one, board) for one in (SMALL, replace(SMALL, **change)))
+    assert after.luts > before.luts
+    assert after.block_memories >= before.block_memories
+    assert after.fmax_mhz <= before.fmax_mhz
+
+
+@pytest.mark.parametrize("family", {board.family for board in BOARDS.values()})
+@pytest.mark.parametrize(("lane", "name"), [
+    (lane, name) for lane, (kinds, _) in LANES.items()
+    for name in ("1hot", "2hot", "3hot@6", "2hot+", "ternary", "signed-binary", "signed-binary/8",
+                 "int4", "int8")
+    if isinstance(parse(name), kinds)
+])
+def test_every_part_was_fitted(family, lane, name):
+    """Of each lane, format and family there is a cost, and the whole is more than its control."""
+    config = replace(SMALL, lane=lane, format=name)
+    known = coefficients()[family].luts
+    made = parts(config, family)
+    assert made.keys() <= known.keys()
+    assert sum(amount * known[part] for part, amount in made.items()) > known["engine"]
+
+
+def test_what_the_engine_is_fitted_to_is_said():
+    for one in coefficients().values():
+        assert one.engines >= 14
+        assert one.placed >= 1
+
+
+def test_unknown_board():
+    with pytest.raises(NhotError, match="Board must be one of"):
+        estimate(target("icebreaker").config, "icebraker")
