@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from nhot.cli.target import read_config
 from nhot.compiler import Image, compile_network
+from nhot.compiler.fit import fit
 from nhot.compiler.targets import BOARDS, target
 from nhot.contract.cycles import program_cycles
 from nhot.contract.program import DESCRIPTOR_WORDS, unpack_program
@@ -32,6 +36,41 @@ def test_own_module(tmp_path):
     assert scores["finetuned"] == scores["reference"] > 0.7
     image = Image.from_bytes((tmp_path / "own.img").read_bytes())
     assert compile_network(load(tmp_path / "own.onnx"), image.config) == image
+
+
+def test_torch_to_verilog(tmp_path, capsys):
+    pytest.importorskip("torch")
+    assert load_example("torch_to_verilog").main(tmp_path, epochs=2) > 0.7
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:24].strip() for line in lines] == [
+        "network == image", "reference == image", "reference == Amaranth", "reference == Verilog"]
+    image = Image.from_bytes((tmp_path / "mine.img").read_bytes())
+    network = load(tmp_path / "mine.onnx")
+    assert compile_network(network, image.config) == image
+    assert fit(network, image.config) == image.config  # nothing in it is larger than it must be
+    assert read_config(tmp_path / "engine" / "engine.json") == image.config
+    assert "module mine(" in (tmp_path / "engine" / "mine.v").read_text(encoding="utf-8")
+    # Its bench needs no nhot.
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(["make", "-C", tmp_path / "engine"], capture_output=True, text=True,
+                          check=False, env=clean)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_tflite_to_board(tmp_path, capsys):
+    pytest.importorskip("torch")
+    example = load_example("tflite_to_board")
+    scores = example.main(tmp_path, epochs=3, inputs=3)
+    assert list(scores) == ["TensorFlow Lite", "network"]
+    assert min(scores.values()) > 0.7
+    where, figures = capsys.readouterr().out.splitlines()
+    assert where == "on icebreaker 2hot"
+    image = Image.from_bytes((tmp_path / "net.img").read_bytes())
+    cycles = sum(program_cycles(unpack_program(image.program), image.config))
+    assert figures.startswith(f"{cycles:,} cycles, ")  # counted by the gateware
+    # A file of one's own.
+    given = tmp_path / "digits.tflite", tmp_path / "digits.npz"
+    assert example.main(tmp_path / "own", given, inputs=1) == scores
 
 
 def test_readme_example(tmp_path, monkeypatch, capsys):
