@@ -84,7 +84,7 @@ def test_readme_example(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.strip()
 
 
-@pytest.mark.parametrize("name", ["numbers.md", "quantisation.md", "import.md"])
+@pytest.mark.parametrize("name", ["numbers.md", "quantisation.md", "import.md", "studies.md"])
 def test_code_in_documents(name, tmp_path, monkeypatch):
     """Blocks run one after the other, in one program."""
     pytest.importorskip("torch")

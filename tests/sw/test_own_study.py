@@ -261,6 +261,10 @@ def test_a_folder_is_of_one_study(here, capsys):
                          ({"scored": {**values["scored"], "metric": "taste"}}, "not 'taste'")):
         record.write_text(json.dumps({**values, **change}), encoding="utf-8")
         assert text in refused(capsys, *again)
+    Path("runs/study.json").rename("kept.json")
+    Path("runs/study.json").write_text('{"kind": 1}', encoding="utf-8")
+    assert "Study 'runs/study.json' kind must be text, not 1" in refused(capsys, *again)
+    Path("kept.json").rename("runs/study.json")
     record.write_text("{", encoding="utf-8")
     assert "must be JSON" in refused(capsys, *again)
 

@@ -146,6 +146,21 @@ def test_results_are_files(here):
             read_result(Scored, "one.json")
 
 
+def test_a_measure_must_be_a_number():
+    with pytest.raises(NhotError, match="Measure of the float must be a finite mean squares"):
+        Scored(metric="mean squares", value=float("nan"), samples=1, stage="float")
+
+
+def test_every_kind_of_weight_has_a_fingerprint(here):
+    text = "import torch\nfrom torch import nn\n\ndef build():\n    return nn.Linear(2, 1).to({})\n"
+    found = set()
+    for kind in ("torch.bfloat16", "torch.float64", "torch.float16"):
+        (here / "model.py").write_text(text.format(kind), encoding="utf-8")
+        found.add(BUILD.fingerprint())
+        assert BUILD.fingerprint() in found
+    assert len(found) == 3
+
+
 def test_a_fingerprint_is_of_content(here):
     """The same for another name of the same, another for what computes or measures otherwise."""
     known = BUILD.fingerprint()

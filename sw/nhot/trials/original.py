@@ -111,8 +111,7 @@ class Original:
         parts = [Path(file).read_bytes() if file else b"", function.encode(),
                  repr(sorted(self.options.items())).encode()]
         for name, value in weights.items():
-            array = value.detach().cpu().contiguous().numpy()
-            parts += [f"{name} {array.dtype} {array.shape}".encode(), array.tobytes()]
+            parts += [name.encode(), *_content(value)]
         for part in parts:
             digest.update(len(part).to_bytes(8, "little") + part)
         return digest.hexdigest()
@@ -125,6 +124,18 @@ class Original:
                 raise NhotError(f"--{name} must not be given with {self.model!r}, which is a whole "
                                 "model")
         return import_model(self.model)
+
+
+def _content(value: Any) -> tuple[bytes, bytes]:
+    """Kind and bytes of an entry of a state_dict, most of which are tensors."""
+    if not hasattr(value, "detach"):
+        return b"", repr(value).encode()
+    tensor = value.detach().cpu().contiguous()
+    try:
+        array = tensor.numpy()
+    except TypeError:  # numpy has no bfloat16, all of which float32 has
+        array = tensor.float().numpy()
+    return f"{tensor.dtype} {tuple(tensor.shape)}".encode(), array.tobytes()
 
 
 def _value(text: str) -> Any:

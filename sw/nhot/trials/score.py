@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from nhot.errors import NhotError
@@ -48,6 +49,9 @@ class Scored:
     def __post_init__(self) -> None:
         if self.metric not in HIGHER:
             raise NhotError(f"Metric must be one of {', '.join(HIGHER)}, not {self.metric!r}")
+        if not isfinite(self.value):
+            raise NhotError(f"Measure of the {self.stage} must be a finite {self.metric}, "
+                            f"not {self.value}")
         if self.samples < 1:
             raise NhotError(f"Number of samples must be at least 1, not {self.samples}")
 

@@ -13,6 +13,7 @@ from nhot.files import check_folder
 from nhot.network import Network
 from nhot.network.file import load
 from nhot.report.schema import Made
+from nhot.schema import read_json
 from nhot.trials import Rounded, Scored, read_result, write_result
 
 __all__ = ["OwnFolder", "Trial"]
@@ -80,7 +81,7 @@ class OwnFolder:
                             f"{_MARKER}, not one with other files")
         self.identity = study.identity()
         if marker.is_file():
-            self._check(read_result(_Marker, marker))
+            self._check(read_json(_Marker, marker, "Study"))
             return
         self.path.mkdir(parents=True, exist_ok=True)
         write_result(marker, _Marker(

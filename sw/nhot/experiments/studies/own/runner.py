@@ -11,7 +11,7 @@ from typing import Any
 from nhot.experiments.studies.own.engines import Engine, Place, place
 from nhot.experiments.studies.own.folder import OwnFolder, Trial
 from nhot.experiments.studies.own.lines import Line, original_line, trial_line, with_fronts
-from nhot.progress import duration
+from nhot.progress import duration, track
 from nhot.report.collect import made
 from nhot.trials import TrialData, open_data, round_model, score_network, score_original
 
@@ -46,7 +46,7 @@ def run_study(
                   trial.scored.metric, trial.scored.value, len(names) - len(left) + done,
                   len(names), duration(took), rest if done < len(left) else "")
     lines = []
-    for name, found in known.items():
+    for name, found in track(known.items(), "placing", total=len(known), unit="networks"):
         assert found is not None
         lines.append(trial_line(found, runner.place(name, engines)) if name
                      else original_line(found))
