@@ -71,6 +71,14 @@ def test_tflite_to_board(tmp_path, capsys):
     # A file of one's own.
     given = tmp_path / "digits.tflite", tmp_path / "digits.npz"
     assert example.main(tmp_path / "own", given, inputs=1) == scores
+def test_signed_binary(tmp_path):
+    """Regions beat a sign a filter by more than seeds and processors differ."""
+    pytest.importorskip("torch")
+    scores = load_example("signed_binary").main(tmp_path, epochs=12)
+    assert scores["reference"] == scores["signed-binary/8"] > scores["signed-binary"] + 0.05
+    image = Image.from_bytes((tmp_path / "digits.img").read_bytes())
+    assert image.config.format == "signed-binary/8"
+    assert compile_network(load(tmp_path / "digits.onnx"), image.config) == image
 
 
 def test_readme_example(tmp_path, monkeypatch, capsys):
