@@ -31,7 +31,7 @@ def find() -> dict[str, EntryPoint]:
     found = {point.name: point for point in entry_points(group=GROUP)}
     order = ["demo", "train", "quantize", "compile", "info", "export", "core", "verilog",
              "simulate", "verify", "prove", "build", "load", "run", "compare", "evaluate", "bench",
-             "fuzz", "study", "report", "doctor"]
+             "fuzz", "study", "explore", "report", "doctor"]
     known = [name for name in order if name in found]
     return {name: found[name] for name in known + sorted(set(found) - set(known))}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from argparse import Action, ArgumentParser, Namespace
+from argparse import Action, ArgumentParser, Namespace, _ArgumentGroup
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ class NewFolder(OutputFolder):
     new = True
 
 
-def add_json_argument(parser: ArgumentParser) -> None:
+def add_json_argument(parser: ArgumentParser | _ArgumentGroup) -> None:
     """Declare ``--json``."""
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 

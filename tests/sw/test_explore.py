@@ -1,0 +1,404 @@
+"""Sweeps: spaces, fronts, the stages of a sweep, and the command."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shlex
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nhot.cli import main
+from nhot.compiler import Image
+from nhot.compiler.estimates import estimate
+from nhot.compiler.targets import BOARDS
+from nhot.contract.config import EngineConfig
+from nhot.errors import BuildError, NhotError
+from nhot.explore import executor, work
+from nhot.explore.front import front
+from nhot.explore.job import Outcome
+from nhot.explore.point import Point
+from nhot.explore.space import Space
+from nhot.explore.store import Store
+from nhot.explore.sweep import MARGIN, Found, Sweep
+from nhot.trials import DataSpec, Original, Rounding, Scored
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+MODEL = """
+import torch
+from torch import nn
+
+def build():
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2))
+
+def widest():
+    return nn.Sequential(nn.Flatten(), nn.Linear(16, 2), nn.Softmax(1))
+"""
+SMALL = Space(format=("2hot", "1hot"), filters=(2, 4), inputs=(4,), requantisers=(1,))
+
+
+class Here:
+    """Jobs in this process; ``functions`` stand in for those of their kinds."""
+
+    def __init__(self, **functions):
+        self.functions, self.done = functions, Counter()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def each(self, store, jobs):
+        for job in jobs:
+            self.done[job.kind] += 1
+            function = self.functions.get(job.kind) or work.function(job.kind)
+            try:
+                yield job, store.make(job, function)
+            except BuildError as error:
+                yield job, Outcome(failed=str(error))
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, halves_data):
+    x, y = halves_data
+    monkeypatch.chdir(tmp_path)
+    Path("model.py").write_text(MODEL, encoding="utf-8")
+    np.savez("data.npz", x=x.astype(np.float32), y=y)
+    return tmp_path
+
+
+def sweep(folder, space=SMALL, **functions):
+    return Sweep(original=Original(model=f"{folder}/model.py:build"), space=space,
+                 data=DataSpec(data=f"{folder}/data.npz"), executor=Here(**functions),
+                 store=Store.create(folder / "sweep"))
+
+
+def point(luts=100, fmax_mhz=100.0, value=0.5, cycles=1000, **others):
+    return Point(**{
+        "board": "ulx3s-85f", "rounding": Rounding(format="2hot"), "network": "net.onnx",
+        "config": EngineConfig(), "cycles": cycles, "luts": luts, "block_memories": 1,
+        "fmax_mhz": fmax_mhz,
+        "scored": Scored(metric="accuracy", value=value, samples=10, stage="network"), **others,
+    })
+
+
+def test_candidates_are_all_combinations_but_those_that_are_no_engine():
+    space = Space(format=("2hot", "apot4", "signed-binary/8"), filters=(4, 6), inputs=(4, 8),
+                  requantisers=(1, 4))
+    candidates, refused = space.candidates()
+    assert len(candidates) + sum(refused.values()) == 3 * 2 * 2 * 2
+    found = {(one.config.format, one.config.filters, one.config.inputs, one.config.requantisers)
+             for one in candidates}
+    assert found == {
+        *(("2hot", 4, inputs, r) for inputs in (4, 8) for r in (1, 4)),
+        *(("signed-binary/8", 4, inputs, r) for inputs in (4, 8) for r in (1, 4)),
+    }
+    assert refused["Engine filters and inputs must divide one another, not 6 and 4"] == 4
+    assert sum(count for reason, count in refused.items() if "'apot4'" in reason) == 8
+
+
+def test_axes_as_text():
+    space = Space.parse({"pixels": "1, 2,1", "format": "2hot,2hot@6", "board": None})
+    assert (space.pixels, space.format) == ((1, 2), ("2hot", "2hot@6"))
+    assert space.board == tuple(BOARDS)
+
+
+@pytest.mark.parametrize(("axis", "text", "reason"), [
+    ("pixels", "", "Axis pixels must have values with commas between them, not an empty one"),
+    ("pixels", "1,,2", "Axis pixels must have values with commas between them"),
+    ("pixels", "two", "Axis pixels must have whole numbers, not 'two'"),
+    ("pixels", "1.5", "Axis pixels must have whole numbers, not '1.5'"),
+    ("pixels", "\u0663", "Axis pixels must have whole numbers"),
+    ("pixels", "9" * 100000, "Axis pixels must have whole numbers"),
+    ("pixels", "0", "Axis pixels must have values from 1 to 64, not 0"),
+    ("filters", "-4", "Axis filters must have values from 1 to 256, not -4"),
+    ("requantisers", "65", "Axis requantisers must have values from 1 to 64, not 65"),
+    ("bits", "9", "Axis bits must have values from 2 to 8, not 9"),
+    ("requant_terms", "3", "Axis requant_terms must have values of 1, 2, 4, not 3"),
+    ("multiplier_terms", "3", "Axis multiplier_terms must have values of 1, 2, 4, not 3"),
+    ("lane", "fast", "Axis lane must have values of parallel, chain, serial, not 'fast'"),
+    ("format", "5cold", "5cold"),
+    ("board", "icebraker", "Board must be one of .*did you mean icebreaker"),
+])
+def test_axes_that_are_none(axis, text, reason):
+    with pytest.raises(NhotError, match=reason):
+        Space.parse({axis: text})
+
+
+def test_an_axis_without_a_value():
+    with pytest.raises(NhotError, match="Axis inputs must have at least one value, not none"):
+        Space(inputs=())
+
+
+def test_front_is_what_nothing_beats():
+    random = np.random.default_rng(3)
+    points = [tuple(map(int, one)) for one in random.integers(0, 4, (40, 3))]
+    found = front(points)
+    for place, one in enumerate(points):
+        beaten = any(other != one and all(np.less_equal(other, one)) for other in points)
+        assert (place in found) != beaten
+
+
+def test_hopes_keep_what_is_near():
+    points = [(10, 10), (11, 10), (12, 10), (10, 10)]
+    assert front(points) == [0, 3]
+    hopes = [(one * 0.9, other) for one, other in points]
+    assert front(points, hopes) == [0, 1, 3]
+
+
+def test_hopes_are_of_estimates_alone():
+    for stage, luts, fmax in (("estimated", 100 / 1.5, 150), ("synthesised", 100, 150),
+                              ("placed", 100, 100)):
+        one = point(stage=stage)
+        assert one.hoped(0.5) == pytest.approx((-0.5, 1000 / (1e6 * fmax), luts))
+
+
+def test_names_of_points_are_configurations_and_differ():
+    from nhot.compiler.targets import Target
+
+    space = Space(format=("2hot", "2hot+", "2hot@6"), multiplier_terms=(2, 4), bits=(6, 8),
+                  lane=("parallel", "chain"), requant_terms=(1, 2), pixels=(1, 2))
+    candidates, _ = space.candidates()
+    names = [point(rounding=one.rounding, config=one.config, board=board).name
+             for one, board in itertools.product(candidates, BOARDS)]
+    assert len(set(names)) == len(names)
+    for name in names:
+        Target(board="icebreaker", configuration=name, clock_hz=10**7, config=EngineConfig())
+
+
+def test_choice_is_the_smallest_that_will_do():
+    small, fast, good = point(10, 50.0, 0.5), point(20, 100.0, 0.5), point(30, 60.0, 0.9)
+    found = Found(original=good.scored, points=[small, fast, good])
+    assert found.front == [good, fast, small]
+    assert found.choose(None, None) == good
+    assert found.choose(0.5, None) == small
+    assert found.choose(None, 90_000) == fast
+    assert found.choose(0.6, None) == good
+    assert found.choose(0.9, 90_000) is None
+    assert Found(original=good.scored).choose(None, None) is None
+
+
+def test_choice_where_less_is_better():
+    def of(value):
+        return Scored(metric="mean squares", value=value, samples=1, stage="network")
+
+    worse, better = point(10, scored=of(2.0)), point(20, scored=of(1.0))
+    found = Found(original=of(0.5), points=[worse, better])
+    assert found.choose(None, None) == better
+    assert found.choose(3.0, None) == worse
+    assert found.choose(1.5, None) == better
+    assert found.choose(0.5, None) is None
+
+
+def test_points_are_as_reference_compiler_and_estimates_have_them(here):
+    from nhot.compiler import compile_network
+    from nhot.contract.cycles import program_cycles
+    from nhot.contract.program import unpack_program
+    from nhot.network.file import load
+    from nhot.trials import open_data, score_network
+
+    found = sweep(here).estimated()
+    assert len(found.points) + sum(found.left_out.values()) == 2 * 2 * 2
+    assert {one.board for one in found.points} == set(BOARDS)
+    for one in found.points:
+        network = load(one.network)
+        image = compile_network(network, one.config)
+        assert one.cycles == sum(program_cycles(unpack_program(image.program), one.config))
+        assert one.config.format == one.rounding.format
+        guess = estimate(one.config, one.board)
+        assert (one.luts, one.block_memories, one.fmax_mhz) == (
+            guess.luts, guess.block_memories, guess.fmax_mhz)
+        data = open_data(DataSpec(data=f"{here}/data.npz"))
+        assert one.scored == score_network(network, data)
+    assert found.stage == "estimated"
+    again = sweep(here)
+    assert again.estimated() == found
+    assert not again.executor.done  # all of it was there
+
+
+def test_a_larger_sweep_does_what_is_new(here):
+    sweep(here).estimated()
+    larger = sweep(here, Space(format=("2hot", "1hot", "3hot"), filters=(2, 4), inputs=(4,),
+                               requantisers=(1,)))
+    larger.estimated()
+    assert larger.executor.done == {"network": 1, "engine": 2}
+    np.savez("data.npz", x=np.ones((8, 1, 4, 4), np.float32), y=np.zeros(8, np.int64))
+    other = sweep(here)
+    other.estimated()
+    assert other.executor.done["network"] == 2  # other data, other networks
+
+
+def test_boards_that_are_too_small_are_counted(here):
+    space = Space(format=("3hot",), filters=(32,), inputs=(16,), requantisers=(1,))
+    with pytest.raises(NhotError, match=r": 1 x icebreaker has too few LUTs \(5,280\)"):
+        sweep(here, Space(format=("3hot",), filters=(16,), inputs=(8,), requantisers=(1,),
+                          board=("icebreaker",))).estimated()
+    with pytest.raises(NhotError, match="No combination is an engine: 1 x Engine weight word"):
+        sweep(here, space).estimated()
+
+
+def synthesis(parameters, inputs, folder):
+    """Twice the estimate for four filters, half for two."""
+    config = EngineConfig(**parameters["config"])
+    luts = estimate(config, parameters["board"]).luts
+    return {"luts": luts * 2 if config.filters == 4 else luts // 2, "block_memories": 3}
+
+
+def placement(parameters, inputs, folder):
+    return {"luts": 5, "block_memories": 3, "fmax_mhz": 31.5, "clock_hz": 30_000_000}
+
+
+def test_stages_look_into_what_is_near_the_front(here):
+    one = sweep(here, Space(format=("2hot", "1hot"), filters=(2, 4), inputs=(4,),
+                            requantisers=(1,), board=("ulx3s-85f",)),
+                synthesis=synthesis, placement=placement)
+    found = one.estimated()
+    points = list(found.points)
+    near = front([one.costs for one in points], [one.hoped(MARGIN) for one in points])
+    one.synthesised(found)
+    assert one.executor.done["synthesis"] == len(near) > 0
+    assert Counter(each.stage for each in found.points)["synthesised"] == len(near)
+    assert all(each.stage == "synthesised" and each.block_memories == 3 for each in found.front)
+    ahead = len(found.front)
+    one.placed(found)
+    assert one.executor.done["placement"] == ahead
+    assert {each.stage for each in found.front} == {"placed"}
+    assert one.clock_hz(found.front[0]) == 30_000_000
+    assert {each.fmax_mhz for each in found.front} == {31.5}
+
+
+def test_what_the_tools_refuse_is_left_out(here):
+    def refuse(parameters, inputs, folder):
+        raise NhotError("ulx3s-85f has too few lut4 (83,640)")
+
+    one = sweep(here, synthesis=refuse)
+    found = one.estimated()
+    one.synthesised(found)
+    assert found.left_out["ulx3s-85f has too few lut4 (83,640)"] == one.executor.done["synthesis"]
+
+
+def test_tools_that_fail(here, caplog):
+    failed = []
+
+    def fail(parameters, inputs, folder):
+        if not failed or sweep_all:
+            failed.append(parameters)
+            raise BuildError("the tool fell over")
+        return synthesis(parameters, inputs, folder)
+
+    sweep_all = False
+    one = sweep(here, synthesis=fail)
+    found = one.estimated()
+    one.synthesised(found)
+    assert found.left_out["the tool fell over"] == 1
+    assert "left out, and tried again the next time: the tool fell over" in caplog.text
+    assert found.stage == "synthesised"
+    sweep_all = True
+    (here / "other").mkdir()
+    other = Sweep(original=one.original, data=one.data, space=one.space,
+                  store=Store.create(here / "other" / "sweep"), executor=Here(synthesis=fail))
+    with pytest.raises(BuildError, match=r"All of \d failed: the tool fell over"):
+        other.synthesised(other.estimated())
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """The command with its jobs in this process."""
+    monkeypatch.setattr(executor, "open_executor", lambda *_: Here(
+        synthesis=synthesis, placement=placement))
+
+
+ARGUMENTS = ["explore", "--model", "model.py:build", "--data", "data.npz", "-o", "sweep",
+             "--formats", "2hot,1hot", "--filters", "2,4", "--inputs", "4", "--requantisers", "1"]
+
+
+def test_command(here, quick, capsys):
+    assert main([*ARGUMENTS, "--plot", "sweep.svg"]) == 0
+    text = capsys.readouterr().out
+    commands = [shlex.split(line) for line in text.splitlines() if line.startswith("nhot ")]
+    (build, compile) = commands
+    assert build[:3] == ["nhot", "build", "--board"]
+    assert main(compile[1:]) == 0  # as it is printed
+    image = Image.from_bytes(Path(compile[2]).with_suffix(".img").read_bytes())
+    assert image.config == EngineConfig(**json.loads(Path(build[5]).read_text(encoding="utf-8")))
+    assert Path("sweep.svg").read_text(encoding="utf-8").count("ulx3s-85f") >= 2
+    assert "chosen: " in text
+    table = text.splitlines()
+    assert table[0].split()[:3] == ["format", "bits", "terms"]
+    assert table[1].startswith("*")
+
+
+def test_command_in_json(here, quick, capsys):
+    assert main([*ARGUMENTS, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["metric"] == "accuracy"
+    fronts = {one["name"] for one in facts["points"] if one["front"]}
+    assert facts["chosen"] in fronts
+    files = {path.name for path in Path("sweep/front").iterdir()}
+    assert files == {f"{name}.{kind}" for name in fronts for kind in ("json", "onnx")}
+    assert main([*ARGUMENTS, "--json", "--boards", "ulx3s-85f", "--formats", "1hot"]) == 0
+    fewer = json.loads(capsys.readouterr().out)
+    assert {one["format"] for one in fewer["points"]} == {"1hot"}
+    names = {one["name"] for one in fewer["points"] if one["front"]}
+    assert {path.stem for path in Path("sweep/front").iterdir()} == names  # of this front alone
+
+
+def test_command_places(here, quick, capsys):
+    assert main([*ARGUMENTS, "--place", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["stage"] == "placed"
+    assert facts["commands"][0].endswith("--clock 30")
+
+
+def test_what_nothing_reaches(here, quick, capsys):
+    assert main([*ARGUMENTS, "--least-score", "0.5", "--least-rate", "1e12"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.splitlines()[-1].startswith(
+        "nhot: error: --least-score 0.5 and --least-rate 1e+12 must be within reach")
+    assert "of them on the front" in captured.out  # which is worth its work all the same
+
+
+@pytest.mark.parametrize(("more", "reason"), [
+    (["--boards", "ulx3s"], "Board must be one of"),
+    (["--pixels", ""], "Axis pixels must have values with commas between them, not an empty one"),
+    (["--filters", "eight"], "Axis filters must have whole numbers, not 'eight'"),
+    (["--formats", "apot4"], "No combination is an engine: 2 x Engine format must be n-hot"),
+    (["--model", "none.py:build"], "none.py"),
+    (["--model", "none.tflite"], "none.tflite"),
+    (["--model", "data.npz"], "not an archive of arrays (.npz)"),
+    (["--model", "model.py:none"], "none"),
+    (["--model", "resnet8"], "--weights must be given for 'resnet8'"),
+    (["--data", "none.npz"], "none.npz"),
+    (["-o", "."], "Folder '.' must be empty or that of a sweep"),
+    (["--jobs", "0"], "--jobs must be at least 1, not 0"),
+    (["--jobs", "2", "--scheduler", "tcp://x:1"], "--jobs must not be given with --scheduler"),
+    (["--measured", "0"], "Number of measured must be at least 1, not 0"),
+    (["--least-rate", "fast"], "invalid float value: 'fast'"),
+])
+def test_bad_input(here, quick, capsys, more, reason):
+    assert main([*ARGUMENTS, *more]) == 2
+    captured = capsys.readouterr()
+    assert reason in captured.err.splitlines()[-1]
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
+
+
+def test_model_that_cannot_be_quantised(here, quick, capsys):
+    assert main([*ARGUMENTS, "--model", "model.py:widest"]) == 2
+    assert "Softmax" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_cluster_without_its_package(here, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert main([*ARGUMENTS, "--scheduler", "tcp://127.0.0.1:9"]) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == ("nhot: error: this needs the Python package 'distributed'; run: "
+                    "pip install 'nhot[explore]'")
