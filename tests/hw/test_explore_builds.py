@@ -1,8 +1,6 @@
 # amaranth: UnusedElaboratable=no
 """The jobs of a sweep that build: clocks, and what becomes of what the tools say."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, replace
 
 import pytest

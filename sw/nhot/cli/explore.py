@@ -133,8 +133,8 @@ def run(args: Namespace) -> int:
             sweep.placed(found)
         chosen = found.choose(args.least_score, args.least_rate)
         clock_hz = None if chosen is None else _clock(sweep, chosen)
-    _write(args, original, found)
     facts = _facts(args, found, chosen, clock_hz)
+    _write(args, found, chosen, facts["commands"], _title(original, data))
     if args.json:
         print_json(facts)
     else:
@@ -179,8 +179,11 @@ def _clock(sweep: Sweep, chosen: Point) -> int | None:
         return None
 
 
-def _write(args: Namespace, original: Original, found: Found) -> None:
+def _write(
+    args: Namespace, found: Found, chosen: Point | None, commands: list[str], title: str
+) -> None:
     """The engines and networks of the front, the page, and the picture if it is wanted."""
+    from nhot.explore.page import page
     from nhot.files import read_file, write_atomically
 
     folder = args.output / "front"
@@ -193,15 +196,28 @@ def _write(args: Namespace, original: Original, found: Found) -> None:
         write_atomically(folder / f"{point.name}.json", f"{point.config.to_json()}\n".encode())
         network = read_file(point.network, "Network")
         write_atomically(folder / f"{point.name}.onnx", network)
+    text = page(title, found, chosen, commands, _settings(args))
+    write_atomically(args.output / PAGE, text.encode())
     if args.plot is not None:
         from nhot.explore.plot import plot
 
-        plot(found, args.plot, _title(args, original))
+        plot(found, args.plot, title)
         _log.info("picture %s", args.plot)
 
 
-def _title(args: Namespace, original: Original) -> str:
-    return printable(f"{original.name} on {Path(args.test or args.data).name}")
+def _title(original: Original, data: DataSpec) -> str:
+    return printable(f"{original.name} on {Path(data.measured_with).name}")
+
+
+def _settings(args: Namespace) -> dict[str, str]:
+    """What was given, but for folders, which are nobody else's."""
+    from nhot import __version__
+
+    names = ("model", "weights", "data", "test")
+    given = {name: Path(getattr(args, name)).name for name in names if getattr(args, name)}
+    axes = {option: getattr(args, axis) for axis, (option, _) in AXES.items()}
+    shown = {**given, **axes, "nhot": __version__}
+    return {name: printable(text) for name, text in shown.items() if text}
 
 
 def _facts(
