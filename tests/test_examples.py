@@ -81,6 +81,18 @@ def test_signed_binary(tmp_path):
     assert compile_network(load(tmp_path / "digits.onnx"), image.config) == image
 
 
+def test_sweep(tmp_path, capsys):
+    pytest.importorskip("torch")
+    chosen = load_example("sweep").main(tmp_path)
+    assert chosen.scored.value >= 0.9
+    assert chosen.rate >= 10_000
+    build, compile = (line.split() for line in capsys.readouterr().out.splitlines()[-2:])
+    config = read_config(Path(build[5]))
+    assert config == chosen.config
+    image = compile_network(load(compile[2]), config)
+    assert sum(program_cycles(unpack_program(image.program), config)) == chosen.cycles
+
+
 def test_readme_example(tmp_path, monkeypatch, capsys):
     pytest.importorskip("torch")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")

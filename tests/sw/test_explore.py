@@ -332,8 +332,11 @@ def test_command(here, quick, capsys):
     assert Path("sweep.svg").read_text(encoding="utf-8").count("ulx3s-85f") >= 2
     assert "chosen: " in text
     table = text.splitlines()
-    assert table[0].split()[:3] == ["format", "bits", "terms"]
-    assert table[1].startswith("*")
+    assert table[0].split()[:4] == ["format", "TxPxS", "R", "board"]  # what differs, and no more
+    page = Path("sweep/report.html").read_text(encoding="utf-8")
+    assert all(" ".join(command) in page for command in commands)
+    assert "build on data.npz" in page
+    assert str(here) not in page  # of which no other needs to know
 
 
 def test_command_in_json(here, quick, capsys):
@@ -349,6 +352,14 @@ def test_command_in_json(here, quick, capsys):
     assert {one["format"] for one in fewer["points"]} == {"1hot"}
     names = {one["name"] for one in fewer["points"] if one["front"]}
     assert {path.stem for path in Path("sweep/front").iterdir()} == names  # of this front alone
+
+
+def test_page_says_all_that_it_is_told(here, quick):
+    assert main([*ARGUMENTS, "--bits", "6,8", "--place"]) == 0
+    page = Path("sweep/report.html").read_text(encoding="utf-8")
+    for text in ("on the Pareto front, placed", "Trade-offs", "icebreaker", "2hot",
+                 ">bits</th>", "at 31.5 MHz"):
+        assert text in page
 
 
 def test_command_places(here, quick, capsys):

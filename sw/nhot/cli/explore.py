@@ -244,10 +244,13 @@ def _commands(folder: Path, chosen: Point, clock_hz: int | None) -> list[str]:
 
 
 def _print(args: Namespace, found: Found, chosen: Point | None, commands: list[str]) -> None:
-    from nhot.explore.table import NUMERIC, cells, heads, left_out, score_text
+    from nhot.explore.table import columns, left_out, score_text
 
     front, metric = found.front, found.original.metric
-    print_table(heads(metric), cells(front, front), {*NUMERIC, metric})
+    shown = columns(found.points, metric)
+    print_table([one.head for one in shown],
+                [[_cell(one.value(point)) for one in shown] for point in front],
+                {one.head for one in shown if one.numeric})
     say()
     say(f"original: {metric} {score_text(found.original)}, {found.original.samples:,} samples; "
         f"{len(found.points):,} engines, {len(front):,} of them on the front, {found.stage}")
@@ -259,6 +262,10 @@ def _print(args: Namespace, found: Found, chosen: Point | None, commands: list[s
             f"{chosen.rate:,.0f} inferences/s, {chosen.luts:,} LUTs")
         for command in commands:
             say(command)
+
+
+def _cell(value: int | float | str) -> int | str:
+    return f"{value:.1f}" if isinstance(value, float) else value
 
 
 def _out_of_reach(args: Namespace, found: Found) -> NhotError:

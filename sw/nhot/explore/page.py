@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from nhot.explore.front import front
 from nhot.explore.point import Point
 from nhot.explore.sweep import Found
-from nhot.explore.table import score_text
+from nhot.explore.table import columns, score_text
 from nhot.report import charts
 from nhot.report.axis import Axis, accuracy_axis, amount_axis, score_axis
 from nhot.report.figures import interval
@@ -49,20 +50,20 @@ def page(
     settings : mapping
         What was swept and how, for people.
     """
-    front = found.front
-    rest = sorted((one for one in found.points if one not in front), key=lambda one: one.costs)
-    line = f"{len(found.points):,} engines, {len(front):,} on the Pareto front, {found.stage}"
+    best = found.front
+    rest = sorted((one for one in found.points if one not in best), key=lambda one: one.costs)
+    line = f"{len(found.points):,} engines, {len(best):,} on the Pareto front, {found.stage}"
     more = f"The best {_SHOWN} of {len(rest):,}." if len(rest) > _SHOWN else ""
-    metric = found.original.metric
     body = "\n".join((
         header(title, "h1", line),
         "" if chosen is None else _tiles(chosen),
-        section("Build it", "".join(f"<pre>{plain(one)}</pre>" for one in commands), name="build"),
-        section("Trade-offs", _pictures(found), "Filled points are on the Pareto front: of all "
-                "engines nothing is as good, as fast and as small. Dotted: the original.",
-                name="trade-offs"),
-        section("Pareto front", _table(front, metric), name="front"),
-        section("Beaten", _table(rest[:_SHOWN], metric), more, name="beaten"),
+        section("Build it", "".join(f"<p><code>{plain(one)}</code></p>" for one in commands),
+                name="build"),
+        section("Trade-offs", _pictures(found), "Filled: nothing of that cost is as good. "
+                "Dotted: the original.", name="trade-offs"),
+        section("Pareto front", _table(best, found), "Nothing is at least as good, as fast and as "
+                "small, and better in one of these.", name="front"),
+        section("Beaten", _table(rest[:_SHOWN], found), more, name="beaten"),
         section("Left out", facts([(f"{count:,}", plain(reason))
                                    for reason, count in found.left_out.most_common()]),
                 name="left-out"),
@@ -83,47 +84,41 @@ def _tiles(chosen: Point) -> str:
     return f'<div class="tiles">{"".join(tiles)}</div>'
 
 
-def _table(points: Sequence[Point], metric: str) -> str:
+def _table(points: Sequence[Point], found: Found) -> str:
     if not points:
         return ""
-    heads = ("format", metric, "T x P x S", "R", "R terms", "lane", "bits", "terms", "board",
-             "LUTs", "block memories", "cycles", "Fmax, MHz", "inferences/s", "figures")
+    shown = columns(found.points, found.original.metric)
     rows = [
-        (plain(one.rounding.format), plain(score_text(one.scored)), plain(one.array),
-         figure(one.config.requantisers), figure(one.config.requant_terms),
-         plain(one.config.lane), figure(one.rounding.bits), figure(one.rounding.requant_terms),
-         plain(one.board), figure(one.luts), figure(one.block_memories), figure(one.cycles),
-         figure(one.fmax_mhz), figure(one.rate, number(round(one.rate))), plain(one.stage))
-        for one in points
+        tuple(plain(value) if isinstance(value, str) else figure(value)
+              for value in (one.value(point) for one in shown))
+        for point in points
     ]
-    return table(heads, rows, numeric=(1, 3, 4, 6, 7, 9, 10, 11, 12, 13))
+    return table([one.head for one in shown], rows,
+                 numeric=[place for place, one in enumerate(shown) if one.numeric])
 
 
 def _pictures(found: Found) -> str:
-    """A point a format and a stage of the front has a name; with more, names hide each other."""
-    metric, front = found.original.metric, found.front
+    metric, points = found.original.metric, found.points
     heights, tick = _heights(found), round_percent if metric in SHARES else number
     pictures = []
     for what, cost in _ACROSS.items():
-        marks = [
-            charts.Point(name=name, x=cost(one), y=one.scored.value, best=one in front)
-            for one, name in _named(found.points, cost)
-        ]
+        best = front([(-one.scored.better, cost(one)) for one in points])
+        names = _names(points, cost)
+        marks = [charts.Point(name=name, x=cost(one), y=one.scored.value, best=place in best)
+                 for place, (one, name) in enumerate(zip(points, names, strict=True))]
         drawn = charts.scatter(marks, amount_axis(mark.x for mark in marks), heights, tick, what,
                                found.original.value)
         pictures.append(f"<figure>{drawn}</figure>")
     return f'<div class="charts">{"".join(pictures)}</div>'
 
 
-def _named(
-    points: Sequence[Point], cost: Callable[[Point], float]
-) -> list[tuple[Point, str]]:
-    """Points with their formats as names, once for each: at the one of the least cost."""
-    first: dict[str, Point] = {}
-    for one in sorted(points, key=cost):
-        first.setdefault(one.rounding.format, one)
-    return [(one, one.rounding.format if one is first[one.rounding.format] else "")
-            for one in points]
+def _names(points: Sequence[Point], cost: Callable[[Point], float]) -> list[str]:
+    """The format of each point, once for each format: at the one of the least cost."""
+    formats = [one.rounding.format for one in points]
+    first: dict[str, int] = {}
+    for place in sorted(range(len(points)), key=lambda place: cost(points[place])):
+        first.setdefault(formats[place], place)
+    return [name if first[name] == place else "" for place, name in enumerate(formats)]
 
 
 def _heights(found: Found) -> Axis:

@@ -73,19 +73,23 @@ class Point:
     @property
     def array(self) -> str:
         """T x P x S."""
-        return f"{self.config.pixels} x {self.config.filters} x {self.config.inputs}"
+        return f"{self.config.pixels}x{self.config.filters}x{self.config.inputs}"
 
     @property
     def name(self) -> str:
-        """A name for files, which a configuration can have, too."""
+        """A name for files, which a configuration can have, too; what is usual is not in it."""
         config, rounding = self.config, self.rounding
-        parts = [
-            rounding.format.replace("+", "-plus"), f"a{rounding.bits}",
-            f"m{rounding.requant_terms}",
-            f"{config.pixels}x{config.filters}x{config.inputs}", f"r{config.requantisers}",
-            f"t{config.requant_terms}", config.lane, self.board,
-        ]
-        return re.sub("[^a-z0-9_-]", "-", "-".join(parts))
+        parts = {
+            rounding.format.replace("+", "-plus"): True,
+            f"a{rounding.bits}": rounding.bits != 8,
+            f"m{rounding.requant_terms}": rounding.requant_terms != 4,
+            self.array: True,
+            f"r{config.requantisers}": True,
+            f"t{config.requant_terms}": config.requant_terms != 1,
+            config.lane: config.lane != "parallel",
+            self.board: True,
+        }
+        return re.sub("[^a-z0-9_-]", "-", "-".join(part for part, said in parts.items() if said))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

@@ -1,41 +1,64 @@
-"""Points as a table, and what was left out as lines."""
+"""Points as columns, for a terminal and for a page, and what was left out as lines."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from nhot.explore.point import Point
 from nhot.report.sections import SHARES
 from nhot.trials import Scored
 
-__all__ = ["NUMERIC", "cells", "heads", "left_out", "score_text"]
+__all__ = ["Column", "columns", "left_out", "score_text"]
 
-_HEADS = ("", "format", "bits", "terms", "T x P x S", "R", "R terms", "lane", "board", "LUTs",
-          "blocks", "cycles", "Fmax, MHz", "inferences/s", "figures")
-_SCORE = 9
-"""Where the measure stands among these."""
-
-NUMERIC = {"bits", "terms", "R", "R terms", "LUTs", "blocks", "cycles", "Fmax, MHz",
-           "inferences/s"}
-"""Heads of columns of numbers, but for the measure's."""
+Value = int | float | str
 
 
-def heads(metric: str) -> tuple[str, ...]:
-    """Of the columns; ``metric`` is that of the scores."""
-    return (*_HEADS[:_SCORE], metric, *_HEADS[_SCORE:])
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One thing that is told of every point.
+
+    Parameters
+    ----------
+    head : str
+    value : callable
+        From a point; a float is shown with one digit behind the point.
+    numeric : bool
+        Whether it is aligned right.
+    axis : bool
+        Whether it is an axis of the sweep, of no interest where it has one value.
+    """
+
+    head: str
+    value: Callable[[Point], Value]
+    numeric: bool = True
+    axis: bool = False
 
 
-def cells(points: Sequence[Point], front: Sequence[Point]) -> list[tuple[str | int, ...]]:
-    """A row for each point; those of the front have a mark."""
-    return [
-        ("*" if point in front else "", point.rounding.format, point.rounding.bits,
-         point.rounding.requant_terms, point.array, point.config.requantisers,
-         point.config.requant_terms, point.config.lane, point.board, score_text(point.scored),
-         point.luts, point.block_memories, point.cycles, f"{point.fmax_mhz:.1f}",
-         f"{point.rate:,.0f}", point.stage)
-        for point in points
-    ]
+def columns(points: Sequence[Point], metric: str) -> list[Column]:
+    """The columns of a table of some of ``points``; axes with one value are left out."""
+    return [one for one in _columns(metric)
+            if not one.axis or len({one.value(point) for point in points}) > 1]
+
+
+def _columns(metric: str) -> tuple[Column, ...]:
+    return (
+        Column(head="format", value=lambda one: one.rounding.format, numeric=False),
+        Column(head="bits", value=lambda one: one.rounding.bits, axis=True),
+        Column(head="terms", value=lambda one: one.rounding.requant_terms, axis=True),
+        Column(head="TxPxS", value=lambda one: one.array, numeric=False),
+        Column(head="R", value=lambda one: one.config.requantisers),
+        Column(head="R terms", value=lambda one: one.config.requant_terms, axis=True),
+        Column(head="lane", value=lambda one: one.config.lane, numeric=False, axis=True),
+        Column(head="board", value=lambda one: one.board, numeric=False),
+        Column(head=metric, value=lambda one: score_text(one.scored)),
+        Column(head="LUTs", value=lambda one: one.luts),
+        Column(head="blocks", value=lambda one: one.block_memories),
+        Column(head="cycles", value=lambda one: one.cycles),
+        Column(head="MHz", value=lambda one: one.fmax_mhz),
+        Column(head="inferences/s", value=lambda one: round(one.rate)),
+    )
 
 
 def left_out(counted: Counter[str], most: int = 8) -> list[str]:
@@ -48,4 +71,4 @@ def left_out(counted: Counter[str], most: int = 8) -> list[str]:
 
 def score_text(scored: Scored) -> str:
     """A measure as people read it."""
-    return (f"{100 * scored.value:.2f} %" if scored.metric in SHARES else f"{scored.value:.4g}")
+    return f"{100 * scored.value:.2f} %" if scored.metric in SHARES else f"{scored.value:.4g}"
