@@ -13,8 +13,12 @@ import numpy as np
 import pytest
 
 from nhot.cli import main
+from nhot.compiler import EngineConfig
+from nhot.compiler.estimates import estimate
+from nhot.compiler.fit import fit
 from nhot.compiler.targets import target
-from nhot.experiments.studies.own import format_names, runner
+from nhot.experiments.studies.own import Engine, format_names, place, runner
+from nhot.experiments.studies.own.estimated import made_to_measure
 from nhot.experiments.studies.own.front import front
 from nhot.formats import parse
 from nhot.network.counts import count
@@ -22,6 +26,7 @@ from nhot.network.file import load
 from nhot.report import read_report
 from nhot.report.collect import known_build
 from nhot.testing.foreign import tflite_models
+from nhot.trials import fit_network
 
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
@@ -302,6 +307,42 @@ def test_an_engine_of_ones_own(here, capsys):
     assert "none: sums too wide" in capsys.readouterr().out
 
 
+def test_what_no_engine_holds_is_estimated(here, capsys):
+    row = rows_of(capsys, "--estimate", "--board", "ulx3s-85f", formats="int8")[1]
+    network, base = load("runs/int8.onnx"), target("ulx3s-85f", "2hot").config
+    config = fit(network, base)
+    found = estimate(config, "ulx3s-85f")
+    assert config.format == "int8"
+    assert row["engine"] == "ulx3s-85f 2hot made to measure"
+    assert row["estimated"]
+    assert (row["lut4"], row["fmax_mhz"]) == (found.luts, found.fmax_mhz)
+    assert row["dsps"] == base.macs  # a multiplier each
+    assert row["cycles"] == fit_network(network, config).cycles
+    assert row["inferences_per_second"] == round(found.fmax_mhz * 1e6) / row["cycles"]
+    capsys.readouterr()
+    assert main([*STUDY, "--formats", "2hot,int8", "-o", "runs", "--estimate", "--board",
+                 "ulx3s-85f"]) == 0
+    _, _, built, estimated, *others = capsys.readouterr().out.splitlines()
+    assert "~" not in built
+    assert f"~{found.luts:,} + 64 DSP" in estimated
+    assert any(line.startswith("~ estimated") for line in others)
+    assert "~" in Path("runs/report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("board", "sizes", "text"), [
+    ("icebreaker", {"filters": 32, "inputs": 8}, r"LUTs .an estimate., not the 5,280 of icebreak"),
+    ("ulx3s-85f", {"filters": 16, "inputs": 16}, "take 256 DSP blocks, not the 156 of ulx3s-85f"),
+    ("icebreaker", {"requantisers": 2, "filters": 2, "inputs": 2}, ""),
+])
+def test_what_a_board_has_no_room_for(here, capsys, board, sizes, text):
+    rows_of(capsys, formats="int8")
+    network = load("runs/int8.onnx")
+    engine = Engine(name="array", board=board, config=EngineConfig(**sizes))
+    found = made_to_measure(network, [engine], place(network, [engine]))
+    assert (found.engine is None) == bool(text)
+    assert re.search(text, [*found.refused.values()][-1].reason)
+
+
 def test_numbers_are_better_when_they_are_less(here, capsys):
     x = np.random.default_rng(0).random((16, 1, 4, 4)).astype(np.float32)
     np.savez("numbers.npz", x=x, y=x[:, 0, 0, :2])
@@ -317,11 +358,11 @@ def test_a_front_is_what_nothing_beats():
     for size in (0, 1, 2, 8, 30):
         points = [(draw.randrange(6), draw.randrange(6)) for _ in range(size)]
         found = front(points)
-        for place, (cost, gain) in enumerate(points):
+        for one, (cost, gain) in enumerate(points):
             beaten = any(other != (cost, gain) and other[0] <= cost and other[1] >= gain
                          for other in points)
-            assert (place in found) != beaten
-        assert [points[place][0] for place in found] == sorted(points[place][0] for place in found)
+            assert (one in found) != beaten
+        assert [points[one][0] for one in found] == sorted(points[one][0] for one in found)
 
 
 def test_format_names_are_those_of_the_formats():

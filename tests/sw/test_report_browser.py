@@ -18,6 +18,7 @@ import pytest
 
 from nhot.cli.doctor import BROWSERS
 from nhot.compiler import EngineConfig
+from nhot.compiler.estimates import Estimate
 from nhot.experiments.studies.own.engines import Engine, Place
 from nhot.experiments.studies.own.lines import Line, with_fronts
 from nhot.experiments.studies.own.page import page
@@ -103,10 +104,14 @@ def study() -> str:
     places = [Place(engine=Engine(name="ulx3s-85f 2hot-256", config=EngineConfig(),
                                   clock_hz=55_000_000, build=entry().build),
                     fitted=Fitted(reason="", cycles=10**9, weight_words=10**4, weight_bits=10**9)),
+              Place(engine=Engine(name="ulx3s-85f signed-binary made to measure", dsps=128,
+                                  config=EngineConfig(), clock_hz=78_400_000, estimate=Estimate(
+                                      luts=83_640, block_memories=208, fmax_mhz=78.4)),
+                    fitted=Fitted(reason="", cycles=10**9, weight_words=10**4, weight_bits=10**9)),
               Place(refused={WORD: Fitted(reason=f"{WORD}; {WORD}", lacks={"weight_words": 9})})]
     lines = [
         Line(name=name, bits=bits, terms=bits / 3, weight_bytes=10**9, untrained=bits < 2,
-             place=places[place % 2],
+             place=places[place % 3],
              scored=Scored(metric="accuracy", value=value, samples=10**6, stage="network"))
         for place, (name, bits, value) in enumerate((
             ("int8", 8.0, 0.9), ("3hot", 8.0, 0.9), ("2hot@6", 6.0, 0.899), ("1hot", 4.0, 0.7),

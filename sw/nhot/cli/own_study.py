@@ -26,7 +26,8 @@ FORMATS = "int8,3hot,2hot,1hot,ternary,signed-binary"
 PAGE = "report.html"
 
 GIVEN = ("formats", "test", "size", "task", "samples", "measured", "weights", "option", "bits",
-         "requant_terms", "adaptive_rounding", "board", "configuration", "config")
+         "requant_terms", "adaptive_rounding", "board", "configuration", "config",
+         "estimate")
 """What is of a model of one's own alone."""
 
 _log = logging.getLogger("nhot")
@@ -62,6 +63,9 @@ def add_own_arguments(parser: ArgumentParser) -> None:
     group.add_argument("--adaptive-rounding", action="store_true", default=None,
                        help="choose levels by what a layer computes; takes minutes a format")
     add_target_arguments(group)
+    group.add_argument("--estimate", action="store_true", default=None,
+                       help="where no engine holds a network, estimate one made to measure on the "
+                       "board")
 
 
 def run_own(args: Namespace) -> int:
@@ -75,7 +79,7 @@ def run_own(args: Namespace) -> int:
     study.original.check_kind()
     study.original.check_weights()
     folder = OwnFolder(args.output, study)
-    lines = run_study(folder, formats, engines)
+    lines = run_study(folder, formats, engines, estimated=bool(args.estimate))
     entries = [_entry(folder, line) for line in lines[1:]]
     if args.report is not None:
         for entry in entries:

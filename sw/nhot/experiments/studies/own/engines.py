@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from nhot.compiler.estimates import Estimate
 from nhot.compiler.holders import engines
 from nhot.compiler.targets import board
 from nhot.contract.config import EngineConfig
@@ -38,6 +39,10 @@ class Engine:
         That it runs at; None where nobody has built it.
     build : Build, optional
         Its bitstream, if the project has one.
+    estimate : Estimate, optional
+        In place of it, of an engine that nobody has built.
+    dsps : int
+        Its DSP blocks, beside the look-up tables; none of an engine that has been built.
     """
 
     name: str
@@ -45,6 +50,23 @@ class Engine:
     board: str = ""
     clock_hz: int | None = None
     build: Build | None = None
+    estimate: Estimate | None = None
+    dsps: int = 0
+
+    @property
+    def luts(self) -> int | None:
+        """Look-up tables that it takes, as its bitstream's manifest or the estimate has them."""
+        if self.estimate is not None:
+            return self.estimate.luts
+        cells = self.build.resources.get("lut4") if self.build else None
+        return None if cells is None else cells[0]
+
+    @property
+    def fmax_mhz(self) -> float | None:
+        """What its clock could be, by the same."""
+        if self.estimate is not None:
+            return self.estimate.fmax_mhz
+        return self.build.fmax_mhz if self.build else None
 
     @classmethod
     def of(cls, name: str, config: EngineConfig) -> Engine:

@@ -66,16 +66,23 @@ class Line:
 
     @property
     def luts(self) -> int | None:
-        """Look-up tables of the engine, as its bitstream's manifest has them."""
-        engine = self.place.engine
-        cells = engine.build.resources.get("lut4") if engine and engine.build else None
-        return None if cells is None else cells[0]
+        """Look-up tables of the engine."""
+        return self.place.engine.luts if self.place.engine else None
+
+    @property
+    def dsps(self) -> int | None:
+        """DSP blocks of the engine, beside them."""
+        return self.place.engine.dsps if self.place.engine else None
 
     @property
     def fmax_mhz(self) -> float | None:
-        """Of the engine, as its bitstream's manifest has it."""
-        engine = self.place.engine
-        return engine.build.fmax_mhz if engine and engine.build else None
+        """Of the engine."""
+        return self.place.engine.fmax_mhz if self.place.engine else None
+
+    @property
+    def estimated(self) -> bool:
+        """Whether time, cells and Fmax are estimates."""
+        return self.place.engine is not None and self.place.engine.estimate is not None
 
     def cost(self, name: str) -> float | None:
         """One of :data:`COSTS`."""
@@ -93,7 +100,9 @@ class Line:
             "weight_bytes": self.weight_bytes, "memory_bytes": self.memory_bytes,
             "engine": engine.name if engine else None, "cycles": self.cycles,
             "clock_hz": engine.clock_hz if engine else None, "inferences_per_second": self.rate,
-            "lut4": self.luts, "fmax_mhz": self.fmax_mhz, "front": list(self.fronts),
+            "estimated": self.estimated, "lut4": self.luts, "dsps": self.dsps,
+            "fmax_mhz": self.fmax_mhz,
+            "front": list(self.fronts),
             "refused": {name: one.reason for name, one in self.place.refused.items()},
         }
 

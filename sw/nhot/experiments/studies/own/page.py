@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nhot.experiments.studies.own.lines import COSTS, Line, points
-from nhot.experiments.studies.own.table import amount, notes
+from nhot.experiments.studies.own.table import about, amount, dsp_text, notes
 from nhot.report.axis import Axis, accuracy_axis, amount_axis, score_axis
 from nhot.report.charts import Point, scatter
 from nhot.report.figures import interval
@@ -98,12 +98,18 @@ def _table(lines: Sequence[Line]) -> str:
             *("" if value is None else figure(value, f"{value:.2f}")
               for value in (line.bits, line.terms)),
             _bytes(line.weight_bytes), where, _bytes(line.memory_bytes),
-            *("" if value is None else figure(value, number(round(value)))
-              for value in (line.cycles, line.rate, line.luts)),
-            "" if line.fmax_mhz is None else figure(line.fmax_mhz), ", ".join(line.fronts),
+            _whole(line.cycles), _whole(line.rate, about(line)),
+            _whole(line.luts, about(line)) + dsp_text(line),
+            "" if line.fmax_mhz is None else figure(
+                line.fmax_mhz, about(line) + number(line.fmax_mhz)),
+            ", ".join(line.fronts),
         ))
     heads = (_HEADS[0], lines[0].scored.metric, *_HEADS[2:])
     return table(heads, rows, numeric=(1, 2, 3, 4, 6, 7, 8, 9, 10))
+
+
+def _whole(value: float | None, before: str = "") -> str:
+    return "" if value is None else figure(value, before + number(round(value)))
 
 
 def _bytes(count: int | None) -> str:

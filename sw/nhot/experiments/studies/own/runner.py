@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from nhot.experiments.studies.own.engines import Engine, Place, place
+from nhot.experiments.studies.own.engines import Engine, place
+from nhot.experiments.studies.own.estimated import made_to_measure
 from nhot.experiments.studies.own.folder import OwnFolder, Trial
 from nhot.experiments.studies.own.lines import Line, original_line, trial_line, with_fronts
 from nhot.progress import duration, track
@@ -21,11 +22,13 @@ _log = logging.getLogger("nhot")
 
 
 def run_study(
-    folder: OwnFolder, formats: Sequence[str], engines: Sequence[Engine]
+    folder: OwnFolder, formats: Sequence[str], engines: Sequence[Engine], *,
+    estimated: bool = False,
 ) -> list[Line]:
     """The original and then all ``formats``, each on the first of ``engines`` that holds it.
 
-    Says of each trial what came of it, and how long the rest will take.
+    Says of each trial what came of it, and how long the rest will take. With ``estimated`` what
+    none holds is on an engine made to measure.
 
     Raises
     ------
@@ -48,8 +51,14 @@ def run_study(
     lines = []
     for name, found in track(known.items(), "placing", total=len(known), unit="networks"):
         assert found is not None
-        lines.append(trial_line(found, runner.place(name, engines)) if name
-                     else original_line(found))
+        if not name:
+            lines.append(original_line(found))
+            continue
+        network = folder.network(name)
+        where = place(network, engines)
+        if estimated and where.engine is None:
+            where = made_to_measure(network, engines, where)
+        lines.append(trial_line(found, where))
     return with_fronts(lines)
 
 
@@ -77,10 +86,6 @@ class _Runner:
                               folder.network_path(format), module=self.module)
         scored = score_network(folder.network(format), self.data)
         return folder.keep(format, scored, now, rounded)
-
-    def place(self, format: str, engines: Sequence[Engine]) -> Place:
-        """Where the network of a trial has room."""
-        return place(self.folder.network(format), engines)
 
 
 def _size(module: Any) -> tuple[int, int] | None:

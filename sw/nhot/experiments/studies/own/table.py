@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from nhot.experiments.studies.own.lines import Line
 from nhot.report.sections import SHARES
 
-__all__ = ["HEADS", "amount", "cells", "notes", "value_text"]
+__all__ = ["HEADS", "about", "amount", "cells", "dsp_text", "notes", "value_text"]
 
 HEADS = ("format", "score", "bits/weight", "terms/weight", "weights", "engine", "weight memory",
          "cycles", "inferences/s", "logic cells", "Fmax", "best by")
@@ -37,9 +37,21 @@ def cells(line: Line) -> tuple[str, ...]:
         line.name + ("*" if line.untrained else ""),
         value_text(line.scored.metric, line.scored.value), _fixed(line.bits), _fixed(line.terms),
         amount(line.weight_bytes), where, amount(line.memory_bytes), _whole(line.cycles),
-        _whole(line.rate), _whole(line.luts),
-        "" if line.fmax_mhz is None else f"{line.fmax_mhz:.1f} MHz", ", ".join(line.fronts),
+        *(text and f"{about(line)}{text}" for text in (
+            _whole(line.rate), _whole(line.luts) + dsp_text(line),
+            "" if line.fmax_mhz is None else f"{line.fmax_mhz:.1f} MHz")),
+        ", ".join(line.fronts),
     )
+
+
+def about(line: Line) -> str:
+    """What stands before a figure of the engine that is an estimate."""
+    return "~" if line.estimated else ""
+
+
+def dsp_text(line: Line) -> str:
+    """What stands behind the cells of an engine that has multipliers."""
+    return f" + {line.dsps:,} DSP" if line.dsps else ""
 
 
 def notes(lines: Sequence[Line]) -> Iterator[str]:
@@ -50,6 +62,9 @@ def notes(lines: Sequence[Line]) -> Iterator[str]:
     if any(line.untrained for line in lines):
         yield ("* rounded, as all here, without training, which these weights need: nhot quantize "
                "--finetune --recipe from-scratch.")
+    if any(line.estimated for line in lines):
+        yield ("~ estimated, at the highest clock, of an engine with the memories that the network "
+               "wants, which nobody has built: nhot compile --fit and nhot build make it.")
     for line in lines:
         if line.place.nearest is not None:
             name, fitted = line.place.nearest
