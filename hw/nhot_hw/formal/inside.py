@@ -18,21 +18,32 @@ class Inside:
     """
 
     def __init__(self, m: Module, component: wiring.Component, platform: object):
-        self._fragment, self._locals = _elaborate(component, platform)
+        self._fragment, self._parts = _elaborate(component, platform)
+        self._locals = self._parts[type(component)]
         m.submodules.dut = self._fragment
 
     def __getitem__(self, name: str) -> Value:
         """What ``elaborate`` of the component calls ``name``."""
         return self._locals[name]
 
+    def part(self, kind: type[wiring.Component]) -> dict[str, Any]:
+        """The same of the one part of this kind that the component has."""
+        return self._parts[kind]
+
     def state(self, *names: str) -> Value:
         """Whether its state machine is in one of these states."""
         encoding = self._fragment.find_generated("fsm").encoding
-        state = next(
-            signal for statements in self._fragment.statements.values()
-            for signal in statements._lhs_signals() if signal.name == "fsm_state"
-        )
+        state = self.signal("fsm_state")
         return Cat(state == encoding[name] for name in names).any()
+
+    def signal(self, name: str) -> Signal:
+        """The one signal of that name that its statements assign to."""
+        found = {
+            id(signal): signal for statements in self._fragment.statements.values()
+            for signal in statements._lhs_signals() if signal.name == name
+        }
+        (signal,) = found.values()
+        return signal
 
     def word(self, memory: str, address: Value) -> Signal:
         """What the memory called ``memory`` holds at ``address`` now."""
@@ -45,14 +56,17 @@ class Inside:
         return word
 
 
-def _elaborate(component: wiring.Component, platform: object) -> tuple[Fragment, dict[str, Any]]:
-    """The circuit, and the variables of the function that made it."""
-    variables: dict[str, Any] = {}
-    code = type(component).elaborate.__code__
+def _elaborate(
+    component: wiring.Component, platform: object
+) -> tuple[Fragment, dict[type, dict[str, Any]]]:
+    """The circuit, and the variables of the functions that made it, by the kinds of its parts."""
+    variables: dict[type, dict[str, Any]] = {}
 
     def look(frame: FrameType, event: str, argument: object) -> None:
-        if event == "return" and frame.f_code is code:
-            variables.update(frame.f_locals)
+        if event == "return" and frame.f_code.co_name == "elaborate":
+            part = frame.f_locals.get("self")
+            if isinstance(part, wiring.Component):
+                variables[type(part)] = dict(frame.f_locals)
 
     before = sys.getprofile()
     sys.setprofile(look)

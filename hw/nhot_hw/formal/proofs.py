@@ -10,11 +10,16 @@ from nhot.formats import NHot, parse
 from nhot.printable import shortened
 from nhot_hw.bench.sweep import KINDS
 from nhot_hw.formal.cobs import DecoderUnstuffs, EncoderCodes, EncoderKeeps
+from nhot_hw.formal.drain import DrainEmpties
 from nhot_hw.formal.engine import LoaderReads, LoaderWrites, ReadoutKeeps
 from nhot_hw.formal.lanes import LaneAdds, LaneMultiplies
+from nhot_hw.formal.pacer import PacerPaces
 from nhot_hw.formal.proof import Proof
 from nhot_hw.formal.register import RegisterKeeps
 from nhot_hw.formal.replay import ReplayKeeps
+from nhot_hw.formal.uart import ReceiverTakes, TransmitterSends
+from nhot_hw.formal.weights import WeightsRead, WeightsWrite
+from nhot_hw.formal.write_back import WriteBackKeeps
 from nhot_hw.lanes import LaneSpec
 
 __all__ = ["all_proofs", "chosen_proofs", "lane_proofs"]
@@ -53,8 +58,36 @@ _STREAMS = (
         claim="every byte read is that of its place of its word, exactly length are given",
     ),
     Proof(
+        name="loader-write-weights", create=WeightsWrite, depth=2, reach=23,
+        claim="every weight word is written once, with the field of each code, whole words alone",
+    ),
+    Proof(
+        name="loader-read-weights", create=WeightsRead, depth=2, reach=15,
+        claim="every byte read is that of its field of its word, exactly length are given",
+    ),
+    Proof(
         name="readout", create=ReadoutKeeps, depth=2, reach=8,
         claim="every sum captured comes to the head after as many shifts as its place, unchanged",
+    ),
+    Proof(
+        name="pacer", create=PacerPaces, depth=2, reach=20,
+        claim="every pixel group has its slots, each of its cycles, without a gap",
+    ),
+    Proof(
+        name="drain", create=DrainEmpties, depth=9, reach=32, slow=True,
+        claim="sums are captured when they are there, when all before them were taken, each once",
+    ),
+    Proof(
+        name="write-back", create=WriteBackKeeps, depth=2, reach=8,
+        claim="bytes, indices and the host's words are written where they belong, nothing else is",
+    ),
+    Proof(
+        name="uart-transmitter", create=TransmitterSends, depth=2, reach=45,
+        claim="every byte is on the line, each bit for its time, and the line idle otherwise",
+    ),
+    Proof(
+        name="uart-receiver", create=ReceiverTakes, depth=4, reach=84,
+        claim="every byte on a line of exact bits is offered once, unchanged, and no other",
     ),
 )
 
