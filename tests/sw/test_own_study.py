@@ -19,14 +19,14 @@ from nhot.compiler.fit import fit
 from nhot.compiler.targets import target
 from nhot.experiments.studies.own import Engine, format_names, place, runner
 from nhot.experiments.studies.own.estimated import made_to_measure
-from nhot.experiments.studies.own.front import front
+from nhot.experiments.studies.own.lines import Line, with_fronts
 from nhot.formats import parse
 from nhot.network.counts import count
 from nhot.network.file import load
 from nhot.report import read_report
 from nhot.report.collect import known_build
 from nhot.testing.foreign import tflite_models
-from nhot.trials import fit_network
+from nhot.trials import Scored, fit_network
 
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
@@ -353,16 +353,23 @@ def test_numbers_are_better_when_they_are_less(here, capsys):
     assert main(["study", *arguments, "--formats", "int8,1hot", "-o", "runs"]) == 0
 
 
-def test_a_front_is_what_nothing_beats():
+@pytest.mark.parametrize(("metric", "sign"), [("accuracy", 1), ("mean squares", -1)])
+def test_a_line_is_best_by_a_cost_where_no_other_beats_it(metric, sign):
     draw = random.Random(3)
-    for size in (0, 1, 2, 8, 30):
-        points = [(draw.randrange(6), draw.randrange(6)) for _ in range(size)]
-        found = front(points)
-        for one, (cost, gain) in enumerate(points):
-            beaten = any(other != (cost, gain) and other[0] <= cost and other[1] >= gain
-                         for other in points)
-            assert (one in found) != beaten
-        assert [points[one][0] for one in found] == sorted(points[one][0] for one in found)
+    lines = [
+        Line(name=f"{one}", terms=draw.randrange(6), bits=draw.randrange(6), scored=Scored(
+            metric=metric, value=draw.randrange(6), samples=1, stage="network"))
+        for one in range(20)
+    ]
+    original = Line(name="float", scored=lines[0].scored)
+    assert with_fronts([original])[0].fronts == ()
+    for line in with_fronts([original, *lines])[1:]:
+        for cost in ("terms", "bits"):
+            places = [(one.cost(cost), -sign * one.scored.value) for one in lines]
+            own = (line.cost(cost), -sign * line.scored.value)
+            beaten = any(one != own and one[0] <= own[0] and one[1] <= own[1] for one in places)
+            assert (cost in line.fronts) != beaten
+        assert "time" not in line.fronts
 
 
 def test_format_names_are_those_of_the_formats():

@@ -31,7 +31,8 @@ class Mark:
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """A point of a scatter chart; ``best`` ones are joined by a staircase."""
+    """A point of a scatter chart, which may have no name; ``best`` ones are joined by a staircase.
+    """
 
     name: str
     x: float
@@ -139,6 +140,8 @@ def _named(points: Sequence[Point], across: Axis, heights: Axis) -> str:
     boxes = [(x - _DOT, x + _DOT, y - _DOT, y + _DOT) for x, y in taken]
     texts = []
     for one, (x, y) in zip(points, taken, strict=True):
+        if not one.name:
+            continue
         wide = _LETTER * min(len(one.name), 24) + 1
         sides = (x - _DOT, x + _DOT - wide) if x < 50 else (x + _DOT - wide, x - _DOT)
         rises = (_DOT, -_DOT - _LINE, _DOT + _LINE, -_DOT - 2 * _LINE, _DOT + 2 * _LINE)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nhot.experiments.studies.own.engines import Place
 from nhot.experiments.studies.own.folder import Trial
-from nhot.experiments.studies.own.front import front
+from nhot.explore.front import front
 from nhot.trials import Scored
 
 __all__ = ["COSTS", "Line", "original_line", "points", "trial_line", "with_fronts"]
@@ -131,11 +131,9 @@ def points(lines: Sequence[Line], cost: str) -> list[tuple[Line, float]]:
 
 def with_fronts(lines: Sequence[Line]) -> list[Line]:
     """``lines`` that know the fronts that they are on."""
-    from dataclasses import replace
-
     found: dict[str, list[str]] = {line.name: [] for line in lines}
     for cost in COSTS:
         known = points(lines, cost)
-        for one in front([(value, line.scored.better) for line, value in known]):
+        for one in front([(value, -line.scored.better) for line, value in known]):
             found[known[one][0].name].append(cost)
     return [replace(line, fronts=tuple(found[line.name])) for line in lines]
