@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shlex
+import shutil
 import sys
 from collections import Counter
 from pathlib import Path
@@ -106,8 +108,10 @@ def test_candidates_are_all_combinations_but_those_that_are_no_engine():
 
 
 def test_axes_as_text():
-    space = Space.parse({"pixels": "1, 2,1", "format": "2hot,2hot@6", "board": None})
+    space = Space.parse({"pixels": "1, 2,1", "format": "2hot,2hot@6", "board": None,
+                         "depthwise": "no,yes"})
     assert (space.pixels, space.format) == ((1, 2), ("2hot", "2hot@6"))
+    assert space.depthwise == (False, True)
     assert space.board == tuple(BOARDS)
 
 
@@ -125,6 +129,7 @@ def test_axes_as_text():
     ("requant_terms", "3", "Axis requant_terms must have values of 1, 2, 4, not 3"),
     ("multiplier_terms", "3", "Axis multiplier_terms must have values of 1, 2, 4, not 3"),
     ("lane", "fast", "Axis lane must have values of parallel, chain, serial, not 'fast'"),
+    ("depthwise", "maybe", "Axis depthwise must have values of no, yes, not 'maybe'"),
     ("format", "5cold", "5cold"),
     ("board", "icebraker", "Board must be one of .*did you mean icebreaker"),
 ])
@@ -165,7 +170,8 @@ def test_names_of_points_are_configurations_and_differ():
     from nhot.compiler.targets import Target
 
     space = Space(format=("2hot", "2hot+", "2hot@6"), multiplier_terms=(2, 4), bits=(6, 8),
-                  lane=("parallel", "chain"), requant_terms=(1, 2), pixels=(1, 2))
+                  lane=("parallel", "chain"), requant_terms=(1, 2), pixels=(1, 2),
+                  depthwise=(False, True), requantisers=(1,))
     candidates, _ = space.candidates()
     names = [point(rounding=one.rounding, config=one.config, board=board).name
              for one, board in itertools.product(candidates, BOARDS)]
@@ -307,6 +313,36 @@ def test_tools_that_fail(here, caplog):
                   store=Store.create(here / "other" / "sweep"), executor=Here(synthesis=fail))
     with pytest.raises(BuildError, match=r"All of \d failed: the tool fell over"):
         other.synthesised(other.estimated())
+
+
+@pytest.mark.parametrize(("damage", "reason"), [
+    (lambda text: text[:-5], "JSON"),
+    (lambda text: "{}", "Outcome must be a result, a refusal or a failure, one of them"),
+    (lambda text: text.replace('"cycles":', '"circles":'), "must have the field 'cycles'"),
+    (lambda text: re.sub('"cycles":[0-9]+', '"cycles":0', text), "cycles must be above 0, not 0"),
+    (lambda text: text.replace('"filters":2', '"filters":3'), "must divide one another"),
+])
+def test_results_that_were_changed(here, damage, reason):
+    sweep(here).estimated()
+    (file, *_) = [path for path in here.glob("sweep/jobs/*/result.json")
+                  if '"filters":2' in path.read_text(encoding="utf-8")]
+    file.write_text(damage(file.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(NhotError, match=reason) as error:
+        sweep(here).estimated()
+    assert str(file.parent) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_network_that_is_gone(here):
+    sweep(here).estimated()
+    (file, *_) = here.glob("sweep/jobs/*/network.onnx")
+    file.unlink()
+    for place in here.glob("sweep/jobs/*"):
+        if not (place / "network.onnx").exists() and "cycles" in (
+            place / "result.json").read_text(encoding="utf-8"):
+            shutil.rmtree(place)
+    with pytest.raises(NhotError, match="must be a path that all workers see"):
+        sweep(here).estimated()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Damaged files of the other types: configurations, manifests, reports, arrays, weights."""
+"""Damaged files of other types: configurations, manifests, results, reports, arrays, weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nhot_sim.fuzz.mutate import damage, damage_json
 from nhot_sim.fuzz.sample_files import MANIFEST
 from nhot_sim.fuzz.scratch import scratch_file
 
-__all__ = ["Arrays", "Checkpoints", "Configs", "Manifests", "Reports"]
+__all__ = ["Arrays", "Checkpoints", "Configs", "Manifests", "Reports", "Results"]
 
 
 class Configs(Kind):
@@ -55,6 +55,40 @@ class Manifests(Kind):
 
         with scratch_file(data, ".json") as path:
             return refused_or_done(lambda: info.run(Namespace(file=path, json=False)))
+
+
+class Results(Kind):
+    """Results of the jobs of a sweep, as the sweep reads those that it finds."""
+
+    def case(self, source: random.Random) -> bytes:
+        """Values of an outcome changed."""
+        from nhot.explore import Outcome
+
+        made = source.choice([
+            {"config": asdict(EngineConfig()), "cycles": 1000},
+            {"luts": 5000, "block_memories": 20, "fmax_mhz": 31.5, "clock_hz": 30_000_000},
+        ])
+        outcome = source.choice([Outcome(result=made), Outcome(result=made), Outcome(refused="no")])
+        return damage_json(outcome.to_json().encode(), source)
+
+    def check(self, data: bytes) -> bool:
+        """What can be told of a point, or that there is none."""
+        from nhot.explore.job import Outcome
+        from nhot.explore.results import Held, Placed
+        from nhot.schema import check_values, read_json
+
+        def act() -> None:
+            outcome = read_json(Outcome, path, "Result")
+            if outcome.result is None:
+                assert outcome.refused or outcome.failed
+            elif "cycles" in outcome.result:
+                held = check_values(Held, outcome.result, "Result")
+                assert 1e9 / held.cycles > 0
+            else:
+                assert check_values(Placed, outcome.result, "Result").fmax_mhz > 0
+
+        with scratch_file(data, ".json") as path:
+            return refused_or_done(act)
 
 
 class Reports(Kind):

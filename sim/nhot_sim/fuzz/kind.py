@@ -20,6 +20,7 @@ KINDS = {
     "models": "nhot_sim.fuzz.models:Models",
     "configs": "nhot_sim.fuzz.files:Configs",
     "manifests": "nhot_sim.fuzz.files:Manifests",
+    "results": "nhot_sim.fuzz.files:Results",
     "reports": "nhot_sim.fuzz.files:Reports",
     "arrays": "nhot_sim.fuzz.files:Arrays",
     "checkpoints": "nhot_sim.fuzz.files:Checkpoints",

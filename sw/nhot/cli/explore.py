@@ -43,6 +43,7 @@ AXES = {
     "requantisers": ("requantisers", "R"),
     "requant_terms": ("requant-terms", "of a multiplier, that R takes in a cycle: 1, 2 or 4"),
     "lane": ("lanes", "parallel, chain or serial"),
+    "depthwise": ("depthwise", "no, or yes: lanes take nine taps of a depthwise layer"),
     "board": ("boards", "by name"),
 }
 """Axes of a space: their options, and what values are of."""
@@ -80,7 +81,7 @@ def add_arguments(parser: ArgumentParser) -> None:
                        help="measure with so many, evenly spread (default: all)")
     group = parser.add_argument_group("axes, each a list with commas")
     for axis, (option, text) in AXES.items():
-        default = ",".join(map(str, getattr(Space, axis)))
+        default = ",".join(map(_default, getattr(Space, axis)))
         group.add_argument(f"--{option}", dest=axis, metavar="LIST",
                            help=f"{text} (default: {default})")
     group = parser.add_argument_group("work")
@@ -142,6 +143,10 @@ def run(args: Namespace) -> int:
     if chosen is None:
         raise _out_of_reach(args, found)
     return 0
+
+
+def _default(value: object) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def _original(args: Namespace) -> Original:

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from nhot import __version__
+from nhot.errors import NhotError
+from nhot.printable import shortened
 
 __all__ = ["Input", "Job", "Outcome"]
 
@@ -79,6 +81,11 @@ class Outcome:
     result: dict[str, Any] | None = None
     refused: str = ""
     failed: str = ""
+
+    def __post_init__(self) -> None:
+        if [self.result is not None, bool(self.refused), bool(self.failed)].count(True) != 1:
+            raise NhotError("Outcome must be a result, a refusal or a failure, one of them, not "
+                            f"{shortened(asdict(self))}")
 
     def to_json(self) -> str:
         """The text of a result file."""

@@ -87,6 +87,7 @@ class Point:
             f"r{config.requantisers}": True,
             f"t{config.requant_terms}": config.requant_terms != 1,
             config.lane: config.lane != "parallel",
+            "depthwise": config.depthwise,
             self.board: True,
         }
         return re.sub("[^a-z0-9_-]", "-", "-".join(part for part, said in parts.items() if said))

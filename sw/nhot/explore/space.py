@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from nhot.compiler.targets import BOARDS, board
 from nhot.contract.config import LANES, SIZES, EngineConfig
@@ -17,9 +17,11 @@ from nhot.trials import Rounding
 
 __all__ = ["Candidate", "Space"]
 
-_ENGINE = ("pixels", "filters", "inputs", "requantisers", "requant_terms", "lane")
+_ENGINE = ("pixels", "filters", "inputs", "requantisers", "requant_terms", "lane", "depthwise")
 _BITS = (2, 8)
 _TERMS = (1, 2, 4)
+_CHOICES: dict[str, tuple[Any, ...]] = {"lane": tuple(LANES), "depthwise": (False, True)}
+_ANSWERS = {"no": False, "yes": True}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,7 @@ class Space:
         Of activations.
     multiplier_terms : tuple of int
         Most signed powers of two of a multiplier that requantises.
-    pixels, filters, inputs, requantisers, requant_terms, lane : tuple
+    pixels, filters, inputs, requantisers, requant_terms, lane, depthwise : tuple
         As of :class:`EngineConfig`.
     board : tuple of str
 
@@ -68,6 +70,7 @@ class Space:
     requantisers: tuple[int, ...] = (1, 4)
     requant_terms: tuple[int, ...] = (1,)
     lane: tuple[str, ...] = ("parallel",)
+    depthwise: tuple[bool, ...] = (False,)
     board: tuple[str, ...] = tuple(BOARDS)
 
     def __post_init__(self) -> None:
@@ -84,8 +87,7 @@ class Space:
         """The space of these lists, with commas in them; None is an axis as it is by default."""
         hints = get_type_hints(cls)
         return cls(**{
-            axis: tuple(_value(axis, text, int if hints[axis] == tuple[int, ...] else str)
-                        for text in given.split(","))
+            axis: tuple(_value(axis, text, get_args(hints[axis])[0]) for text in given.split(","))
             for axis, given in texts.items() if given is not None
         })
 
@@ -121,7 +123,7 @@ def _check(axis: str, value: Any) -> None:
             raise NhotError(f"Axis {axis} must have values from {low} to {high}, "
                             f"not {shortened(value)}")
     else:
-        known: tuple[Any, ...] = tuple(LANES) if axis == "lane" else _TERMS
+        known: tuple[Any, ...] = _CHOICES.get(axis, _TERMS)
         if value not in known:
             raise NhotError(f"Axis {axis} must have values of {', '.join(map(str, known))}, "
                             f"not {shortened(value)}")
@@ -133,6 +135,10 @@ def _value(axis: str, text: str, kind: type) -> Any:
         raise NhotError(f"Axis {axis} must have values with commas between them, not an empty one")
     if kind is str:
         return text
+    if kind is bool:
+        if text not in _ANSWERS:
+            raise NhotError(f"Axis {axis} must have values of no, yes, not {shortened(text)}")
+        return _ANSWERS[text]
     # int() takes underscores, other digits, and thousands of them in time of their square.
     if not (text.isascii() and text.lstrip("-").isdigit() and len(text) < 10):
         raise NhotError(f"Axis {axis} must have whole numbers, not {shortened(text)}")

@@ -7,19 +7,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nhot.compiler.estimates import estimate
 from nhot.compiler.targets import board
-from nhot.contract.config import EngineConfig
 from nhot.errors import BuildError, NhotError
 from nhot.explore.executor import Executor, run_all
 from nhot.explore.front import front
 from nhot.explore.job import Input, Job, Outcome
 from nhot.explore.kinds import NETWORK
 from nhot.explore.point import Point, Stage
+from nhot.explore.results import Clocked, Held, Measured, Packed, Placed
 from nhot.explore.space import Candidate, Space
 from nhot.explore.store import Store
+from nhot.schema import check_values
 from nhot.trials import Scored
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ MARGIN = 0.15
 """Part by which an estimate may be wrong, so that what is so near to the front is looked into."""
 
 _log = logging.getLogger("nhot")
+
+Kind = TypeVar("Kind")
 
 
 @dataclass(kw_only=True)
@@ -128,21 +131,21 @@ class Sweep:
         """Have what is near the front synthesised and packed."""
         near = front([one.costs for one in found.points],
                      [one.hoped(MARGIN) for one in found.points])
-        self._build("synthesis", [found.points[place] for place in near], found, "synthesised")
+        points = [found.points[place] for place in near]
+        self._build("synthesis", Packed, points, found, "synthesised")
 
     def placed(self, found: Found) -> None:
         """Have the front placed and routed."""
         near = [one for one in found.points if one.stage == "synthesised"]
         places = front([one.costs for one in near])
-        self._build("placement", [near[place] for place in places], found, "placed")
+        self._build("placement", Placed, [near[place] for place in places], found, "placed")
 
     def clock_hz(self, point: Point) -> int:
         """The highest clock that its board can make and the engine keeps up with."""
         if point.clock_hz is not None:
             return point.clock_hz
         job = Job(kind="clock", parameters={"board": point.board, "fmax_mhz": point.fmax_mhz})
-        result = _result(run_all([job], self.store, self.executor, "clock")[job.digest])
-        return int(result["clock_hz"])
+        return self._one(Clocked, job, "clock").clock_hz
 
     @cached_property
     def _inputs(self) -> dict[str, Input]:
@@ -163,8 +166,7 @@ class Sweep:
 
     def _score_original(self) -> Scored:
         job = Job(kind="original", parameters=self._parameters, inputs=self._inputs)
-        outcome = run_all([job], self.store, self.executor, "measuring the model")[job.digest]
-        return Scored(**_result(outcome))
+        return self._one(Scored, job, "measuring the model")
 
     def _networks(
         self, candidates: Sequence[Candidate], found: Found
@@ -183,9 +185,9 @@ class Sweep:
                 count = sum(_key(one) == key for one in candidates) * len(self.space.board)
                 found.left_out[_why(outcome)] += count
                 continue
+            measured = self._read(Measured, job, outcome)
             path = str(self.store.place(job) / NETWORK)
-            made[key] = (Input(place=path, sha256=outcome.result["rounded"]["sha256"]),
-                         Scored(**outcome.result["scored"]))
+            made[key] = Input(place=path, sha256=measured.rounded.sha256), measured.scored
         return made
 
     def _fit(
@@ -204,12 +206,11 @@ class Sweep:
             if outcome.result is None:
                 found.left_out[_why(outcome)] += len(self.space.board)
                 continue
-            config = EngineConfig(**outcome.result["config"])
+            held = self._read(Held, job, outcome)
             for name in self.space.board:
-                guess = estimate(config, name)
+                guess = estimate(held.config, name)
                 point = Point(
-                    board=name, rounding=one.rounding, config=config,
-                    cycles=outcome.result["cycles"],
+                    board=name, rounding=one.rounding, config=held.config, cycles=held.cycles,
                     network=job.inputs["network"].place, scored=networks[_key(one)][1],
                     luts=guess.luts, block_memories=guess.block_memories, fmax_mhz=guess.fmax_mhz,
                 )
@@ -227,7 +228,9 @@ class Sweep:
                 return
         found.points.append(point)
 
-    def _build(self, kind: str, points: Sequence[Point], found: Found, stage: Stage) -> None:
+    def _build(
+        self, kind: str, made: type[Packed], points: Sequence[Point], found: Found, stage: Stage
+    ) -> None:
         """Have points made by the tools, and put what these say in their place."""
         jobs = [
             Job(kind=kind, parameters={"board": one.board, "config": asdict(one.config),
@@ -244,18 +247,24 @@ class Sweep:
             if outcome.result is None:
                 found.left_out[_why(outcome)] += 1
             else:
-                self._take(replace(one, stage=stage, **outcome.result), found)
+                built = asdict(self._read(made, job, outcome))
+                self._take(replace(one, stage=stage, **built), found)
+
+    def _one(self, kind: type[Kind], job: Job, what: str) -> Kind:
+        """The result of one job, without which nothing goes on."""
+        outcome = run_all([job], self.store, self.executor, what)[job.digest]
+        if outcome.result is None:
+            raise NhotError(outcome.refused or outcome.failed)
+        return self._read(kind, job, outcome)
+
+    def _read(self, kind: type[Kind], job: Job, outcome: Outcome) -> Kind:
+        """What a job gave, which may have lain in its folder for long."""
+        return check_values(kind, outcome.result, f"Result {str(self.store.place(job))!r}")
 
 
 def _key(candidate: Candidate) -> str:
     """What names its rounding."""
     return repr(candidate.rounding)
-
-
-def _result(outcome: Outcome) -> dict[str, Any]:
-    if outcome.result is None:
-        raise NhotError(_why(outcome))
-    return outcome.result
 
 
 def _why(outcome: Outcome) -> str:

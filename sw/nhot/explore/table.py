@@ -51,6 +51,8 @@ def _columns(metric: str) -> tuple[Column, ...]:
         Column(head="R", value=lambda one: one.config.requantisers),
         Column(head="R terms", value=lambda one: one.config.requant_terms, axis=True),
         Column(head="lane", value=lambda one: one.config.lane, numeric=False, axis=True),
+        Column(head="depthwise", value=lambda one: "yes" if one.config.depthwise else "no",
+               numeric=False, axis=True),
         Column(head="board", value=lambda one: one.board, numeric=False),
         Column(head=metric, value=lambda one: score_text(one.scored)),
         Column(head="LUTs", value=lambda one: one.luts),
