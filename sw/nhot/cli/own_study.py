@@ -195,7 +195,7 @@ def _print(lines: Sequence[Line]) -> None:
     rows = [cells(line) for line in lines]
     heads = (HEADS[0], lines[0].scored.metric, *HEADS[2:])
     shown = [column for column in range(len(heads)) if any(row[column] for row in rows)]
-    numeric = {heads[column] for column in (1, 2, 3, 4, 6, 7, 8, 9, 10)}
+    numeric = {heads[column] for column in (1, 2, 3, 4, *range(6, 12))}
     print_table([heads[column] for column in shown],
                 [[row[column] for column in shown] for row in rows], numeric)
     say()

@@ -46,6 +46,11 @@ class Line:
     fronts: tuple[str, ...] = ()
 
     @property
+    def macs_per_step(self) -> int | None:
+        """Of the engine's array: engines of more lanes are faster."""
+        return self.place.engine.config.macs if self.place.engine else None
+
+    @property
     def cycles(self) -> int | None:
         """Of an inference."""
         return self.place.fitted.cycles if self.place.fitted else None
@@ -98,7 +103,8 @@ class Line:
             "figures": self.scored.figures, "untrained": self.untrained,
             "bits_per_weight": self.bits, "terms_per_weight": self.terms,
             "weight_bytes": self.weight_bytes, "memory_bytes": self.memory_bytes,
-            "engine": engine.name if engine else None, "cycles": self.cycles,
+            "engine": engine.name if engine else None, "macs_per_step": self.macs_per_step,
+            "cycles": self.cycles,
             "clock_hz": engine.clock_hz if engine else None, "inferences_per_second": self.rate,
             "estimated": self.estimated, "lut4": self.luts, "dsps": self.dsps,
             "fmax_mhz": self.fmax_mhz,

@@ -26,8 +26,8 @@ from nhot.report.table import (
 
 __all__ = ["page"]
 
-_HEADS = ("format", "", "bits a weight", "terms a weight", "weights", "engine", "weight memory",
-          "cycles", "inferences/s", "logic cells", "Fmax, MHz", "best by")
+_HEADS = ("format", "", "bits a weight", "terms a weight", "weights", "engine", "MACs a step",
+          "weight memory", "cycles", "inferences/s", "logic cells", "Fmax, MHz", "best by")
 
 
 def page(
@@ -97,7 +97,8 @@ def _table(lines: Sequence[Line]) -> str:
             score_text(line.scored.metric, _score(line)),
             *("" if value is None else figure(value, f"{value:.2f}")
               for value in (line.bits, line.terms)),
-            _bytes(line.weight_bytes), where, _bytes(line.memory_bytes),
+            _bytes(line.weight_bytes), where, _whole(line.macs_per_step),
+            _bytes(line.memory_bytes),
             _whole(line.cycles), _whole(line.rate, about(line)),
             _whole(line.luts, about(line)) + dsp_text(line),
             "" if line.fmax_mhz is None else figure(
@@ -105,7 +106,7 @@ def _table(lines: Sequence[Line]) -> str:
             ", ".join(line.fronts),
         ))
     heads = (_HEADS[0], lines[0].scored.metric, *_HEADS[2:])
-    return table(heads, rows, numeric=(1, 2, 3, 4, 6, 7, 8, 9, 10))
+    return table(heads, rows, numeric=(1, 2, 3, 4, *range(6, 12)))
 
 
 def _whole(value: float | None, before: str = "") -> str:

@@ -9,8 +9,8 @@ from nhot.report.sections import SHARES
 
 __all__ = ["HEADS", "about", "amount", "cells", "dsp_text", "notes", "value_text"]
 
-HEADS = ("format", "score", "bits/weight", "terms/weight", "weights", "engine", "weight memory",
-         "cycles", "inferences/s", "logic cells", "Fmax", "best by")
+HEADS = ("format", "score", "bits/weight", "terms/weight", "weights", "engine", "MACs/step",
+         "weight memory", "cycles", "inferences/s", "logic cells", "Fmax", "best by")
 """Of columns; the second is called as the metric is."""
 
 
@@ -36,7 +36,8 @@ def cells(line: Line) -> tuple[str, ...]:
     return (
         line.name + ("*" if line.untrained else ""),
         value_text(line.scored.metric, line.scored.value), _fixed(line.bits), _fixed(line.terms),
-        amount(line.weight_bytes), where, amount(line.memory_bytes), _whole(line.cycles),
+        amount(line.weight_bytes), where, _whole(line.macs_per_step),
+        amount(line.memory_bytes), _whole(line.cycles),
         *(text and f"{about(line)}{text}" for text in (
             _whole(line.rate), _whole(line.luts) + dsp_text(line),
             "" if line.fmax_mhz is None else f"{line.fmax_mhz:.1f} MHz")),
