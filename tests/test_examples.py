@@ -71,6 +71,8 @@ def test_tflite_to_board(tmp_path, capsys):
     # A file of one's own.
     given = tmp_path / "digits.tflite", tmp_path / "digits.npz"
     assert example.main(tmp_path / "own", given, inputs=1) == scores
+
+
 def test_signed_binary(tmp_path):
     """Regions beat a sign a filter by more than seeds and processors differ."""
     pytest.importorskip("torch")

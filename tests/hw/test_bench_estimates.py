@@ -44,10 +44,12 @@ def test_a_sum_of_parts_is_found_again(monkeypatch):
     monkeypatch.setattr(estimates, "_plan", lambda board, config: (config, board.family))
     monkeypatch.setattr(estimates, "pack", pack)
     monkeypatch.setattr(estimates, "_fmax", fmax)
-    for family, one in estimates.fit(60, 8).items():
-        assert one.engines == 60
-        assert one.placed == 8
-        for config in drawn(family, 60):
+    for family, one in estimates.fit().items():
+        numbers = estimates.FITTED[family]
+        assert one.engines == len(numbers)
+        assert one.placed == len(estimates.PLACED[family])
+        engines = drawn(family, max(numbers) + 1)
+        for config in (engines[number] for number in numbers):
             wanted, made = (weighted(parts(config, family), which.luts)
                             for which in (known[family], one))
             assert made == pytest.approx(wanted, rel=0.01)

@@ -23,18 +23,18 @@ from nhot_hw.build.entries import pack, placed
 from nhot_hw.build.plan import plan_build
 from nhot_hw.build.seeds import place_seeds
 
-__all__ = ["COLUMNS", "ENGINES", "PLACED", "Row", "committed", "fit", "legend", "to_json"]
+__all__ = ["COLUMNS", "FITTED", "PLACED", "Row", "committed", "fit", "legend", "to_json"]
 
 _log = logging.getLogger("nhot.bench")
 
-ENGINES, PLACED = 42, 7
-"""Engines of each family that estimates are fitted to, and how many of them are routed."""
+FITTED = {"ecp5": (*range(26), 41), "ice40": tuple(range(25))}
+"""Which of the drawn engines estimates are fitted to; 41 is the ECP5's first with serial lanes."""
+
+PLACED = {"ecp5": (0, 3, 11, 17), "ice40": (0, 2, 5, 7, 9, 10, 12)}
+"""Which of them are placed and routed: small ones, minutes each."""
 
 _CLOCKS = {"ecp5": 60_000_000, "ice40": 24_000_000}
 """Of the engine, in Hz: place and route takes what time its target leaves it."""
-
-_MOST_LUTS = {"ecp5": 25_000, "ice40": 5_280}
-"""Of engines that are placed: minutes each, not half an hour; all that the iCE40 has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,12 +88,13 @@ def legend(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def fit(count: int = ENGINES, places: int = PLACED) -> dict[str, Coefficients]:
-    """Coefficients of each family, fitted to ``count`` drawn engines, ``places`` of them routed.
+def fit() -> dict[str, Coefficients]:
+    """Coefficients of each family, fitted to drawn engines.
 
     Hours; what the tools have made is kept in the cache folder, so that it goes on where it was.
     """
-    return {board.family: _fit(board, count, places) for board in BOARDS.values()}
+    boards = {board.family: board for board in BOARDS.values()}
+    return {family: _fit(boards[family]) for family in FITTED}
 
 
 def to_json(fitted: dict[str, Coefficients]) -> str:
@@ -112,20 +113,19 @@ def _row(manifest: Manifest) -> Row:
     )
 
 
-def _fit(board: Board, count: int, places: int) -> Coefficients:
-    engines = drawn(board.family, count)
-    luts = {}
-    for config in track(engines, f"{board.family} packed", unit="engines"):
-        luts[config] = pack(_plan(board, config))["lut4"].used
-    small = [config for config in engines if luts[config] <= _MOST_LUTS[board.family]][:places]
-    periods = {}
-    for config in track(small, f"{board.family} placed", unit="engines"):
+def _fit(board: Board) -> Coefficients:
+    family = board.family
+    engines = drawn(family, max(FITTED[family]) + 1)
+    luts, periods = {}, {}
+    for number in track(FITTED[family], f"{family} packed", unit="engines"):
         try:
-            periods[config] = 1000 / _fmax(board, config)
-        except BuildError as error:  # as many block memories as there are not
+            luts[engines[number]] = pack(_plan(board, engines[number]))["lut4"].used
+        except BuildError as error:
             _log.info("left out: %s", error)
+    for number in track(PLACED[family], f"{family} placed", unit="engines"):
+        periods[engines[number]] = 1000 / _fmax(board, engines[number])
     return Coefficients(
-        luts=_solve(luts, lambda config: parts(config, board.family)),
+        luts=_solve(luts, lambda config: parts(config, family)),
         period=_solve(periods, lambda config: period_parts(luts[config])),
         engines=len(luts), placed=len(periods),
     )
