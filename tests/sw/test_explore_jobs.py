@@ -73,7 +73,7 @@ if __name__ == "__main__":
 KINDS = ("wait", "refuse", "fail", "die", "defect")
 
 
-def until(condition, patience=120):
+def until(condition, patience=300):
     """Wait for ``condition``; a test that hangs is a failure, too."""
     end = time.monotonic() + patience
     while not condition():
@@ -107,6 +107,7 @@ class Place:
         process = subprocess.Popen(
             [sys.executable, *command], env={**os.environ, "PYTHONPATH": path}, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.folder,
+            start_new_session=True,
         )
         self.processes.append(process)
         return process
@@ -161,6 +162,14 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1][1] != "Z"
     except OSError:
         return False
+
+
+def children(pid: int) -> list[str]:
+    """Command lines of the workers that a client has started."""
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    lines = [Path(f"/proc/{child}/cmdline").read_bytes().decode()
+             for child in path.read_text(encoding="utf-8").split()]
+    return [line for line in lines if "spawn_main" in line]
 
 
 @pytest.fixture
@@ -225,6 +234,20 @@ def test_worker_of_a_cluster_killed_then_client_killed(place):
     assert place.times("end") == Counter(range(7))
     # What the workers were at when the client was killed was not begun again.
     assert place.times("begin") == Counter(range(7)) + Counter([lost])
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_interrupt(place, begun):
+    """As Ctrl-C does, it reaches all processes, at work or just started; one line is said."""
+    client = place.client([place.job("wait", number) for number in range(3)])
+    until(lambda: place.lines("begin") if begun else children(client.pid))
+    os.killpg(client.pid, signal.SIGINT)
+    out, err = client.communicate(timeout=300)
+    assert client.returncode == 130
+    assert err.splitlines() == ["nhot: interrupted"]
+    assert out == ""
+    assert not any(is_alive(pid) for _, pid in place.lines("begin"))
+    assert not place.lines("end")
 
 
 def test_two_clients_at_once(place):
