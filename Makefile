@@ -11,7 +11,7 @@ TEST_ENV := OMP_NUM_THREADS=1 NHOT_NO_SKIP=1
 PYTEST   := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 # What `nhot fuzz` damages in make bench: 10^5 files that are read in milliseconds, fewer others.
-FILES      := images networks models configs manifests results arrays
+FILES      := images networks models configs manifests results trials arrays
 SLOW_FILES := reports checkpoints
 
 .PHONY: help demo test bench mutants coverage pictures lint clean distclean

@@ -20,7 +20,7 @@ from nhot_sim.fuzz.mutate import EXTREMES, damage, damage_json, damage_values
 CORPUS = Path(__file__).parent.parent / "corpus"
 QUICK = {
     "images": 200, "networks": 100, "models": 100, "configs": 100, "manifests": 100,
-    "results": 100,
+    "results": 100, "trials": 100,
     "arrays": 100, "reports": 30, "checkpoints": 20, "frames": 400, "gateware": 100, "engines": 4,
 }
 FAULTY = '''
@@ -95,7 +95,7 @@ def test_what_was_found_stays_found(name):
 
 
 @pytest.mark.parametrize("name", [
-    "configs", "manifests", "results", "reports", "images", "networks", "models",
+    "configs", "manifests", "results", "trials", "reports", "images", "networks", "models",
 ])
 def test_damage_is_the_same_again_and_goes_deep(name):
     """Some cases are accepted, most are refused, and a seed makes the same ones again."""

@@ -359,7 +359,7 @@ def test_a_line_is_best_by_a_cost_where_no_other_beats_it(metric, sign):
     draw = random.Random(3)
     lines = [
         Line(name=f"{one}", terms=draw.randrange(6), bits=draw.randrange(6), scored=Scored(
-            metric=metric, value=draw.randrange(6), samples=1, stage="network"))
+            metric=metric, value=draw.randrange(6) / 5, samples=1, stage="network"))
         for one in range(20)
     ]
     original = Line(name="float", scored=lines[0].scored)

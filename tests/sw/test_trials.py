@@ -146,7 +146,17 @@ def test_results_are_files(here):
             read_result(Scored, "one.json")
 
 
+def test_counts_are_counts(here):
+    rounded = round_model(BUILD, Rounding(format="2hot"), data_of(), "net.onnx")
+    for name, value, least in (("weights", 0, 1), ("macs", 0, 1), ("terms", -1, 0)):
+        with pytest.raises(NhotError, match=f"Number of {name} must be {least} or more, not"):
+            replace(rounded, counts=replace(rounded.counts, **{name: value}))
+
+
 def test_a_measure_must_be_a_number():
+    for metric, value in (("accuracy", 1.5), ("AUC", -0.5), ("mAP", -2.0), ("mean squares", -1.0)):
+        with pytest.raises(NhotError, match=f"Measure {metric} must be .+, not {value}"):
+            Scored(metric=metric, value=value, samples=1, stage="float")
     with pytest.raises(NhotError, match="Measure of the float must be a finite mean squares"):
         Scored(metric="mean squares", value=float("nan"), samples=1, stage="float")
 

@@ -1,4 +1,4 @@
-"""Damaged files of other types: configurations, manifests, results, reports, arrays, weights."""
+"""Damaged files of other types: configurations, manifests, records, reports, arrays, weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nhot_sim.fuzz.mutate import damage, damage_json
 from nhot_sim.fuzz.sample_files import MANIFEST
 from nhot_sim.fuzz.scratch import scratch_file
 
-__all__ = ["Arrays", "Checkpoints", "Configs", "Manifests", "Reports", "Results"]
+__all__ = ["Arrays", "Checkpoints", "Configs", "Manifests", "Reports", "Results", "Trials"]
 
 
 class Configs(Kind):
@@ -86,6 +86,46 @@ class Results(Kind):
                 assert 1e9 / held.cycles > 0
             else:
                 assert check_values(Placed, outcome.result, "Result").fmax_mhz > 0
+
+        with scratch_file(data, ".json") as path:
+            return refused_or_done(act)
+
+
+class Trials(Kind):
+    """Records of a study of one's own, as the study reads those that it finds."""
+
+    def case(self, source: random.Random) -> bytes:
+        """Values of a record changed."""
+        metric, value = source.choice([("accuracy", 0.5), ("mean squares", 3.5), ("mAP", 0.25)])
+        counts = dict.fromkeys(("effectual", "bits", "terms", "shift_adds", "mean_shift_adds"), 9)
+        rounded = {"network": "net", "format": "2hot", "sha256": "0" * 64, "untrained": False,
+                   "counts": {"weights": 3, "macs": 30, **counts}}
+        record = {
+            "digest": "0" * 64, "rounded": rounded,
+            "scored": {"metric": metric, "value": value, "samples": 7, "stage": "network",
+                       "figures": {"top 5": 0.75}, "held_out": True},
+            "made": {"command": "study", "date": "2030-12-31T23:59:59+00:00",
+                     "versions": {"nhot": "1"}},
+        }
+        return damage_json(json.dumps(record).encode(), source)
+
+    def check(self, data: bytes) -> bool:
+        """The line that a study has of it, as text and on a page."""
+        from nhot.experiments.studies.own import Place, original_line, trial_line
+        from nhot.experiments.studies.own.folder import Trial
+        from nhot.experiments.studies.own.lines import with_fronts
+        from nhot.experiments.studies.own.page import page
+        from nhot.experiments.studies.own.table import cells
+        from nhot.report import Entry
+        from nhot.trials import read_result
+
+        def act() -> None:
+            trial = read_result(Trial, path)
+            lines = [original_line(trial)]
+            if trial.rounded is not None:
+                lines = with_fronts([*lines, trial_line(trial, Place())])
+                assert page("study", lines, [Entry()], {})
+            assert all(cells(line) for line in lines)
 
         with scratch_file(data, ".json") as path:
             return refused_or_done(act)

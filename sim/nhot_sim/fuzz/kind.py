@@ -21,6 +21,7 @@ KINDS = {
     "configs": "nhot_sim.fuzz.files:Configs",
     "manifests": "nhot_sim.fuzz.files:Manifests",
     "results": "nhot_sim.fuzz.files:Results",
+    "trials": "nhot_sim.fuzz.files:Trials",
     "reports": "nhot_sim.fuzz.files:Reports",
     "arrays": "nhot_sim.fuzz.files:Arrays",
     "checkpoints": "nhot_sim.fuzz.files:Checkpoints",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nhot.errors import NhotError
 from nhot.formats import Binary, SignedBinary, parse
 from nhot.network import Filters
 from nhot.network.counts import Counts, count
@@ -71,6 +72,12 @@ class Rounded:
     sha256: str
     counts: Counts
     untrained: bool
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self.counts).items():
+            least = 1 if name in {"weights", "macs"} else 0
+            if value < least:
+                raise NhotError(f"Number of {name} must be {least} or more, not {value}")
 
     @classmethod
     def of(cls, network: Network, path: str | os.PathLike[str], format: str) -> Rounded:

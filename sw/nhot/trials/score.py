@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf, isfinite
 from typing import TYPE_CHECKING
 
 from nhot.errors import NhotError
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from nhot.trials.samples import TrialData
 
 __all__ = ["HIGHER", "Scored", "score_network", "score_original"]
+
+LIMITS = {"accuracy": (0, 1), "AUC": (0, 1), "mAP": (-1, 1), "mean squares": (0, inf)}
+"""Between which a measure lies; a mAP of -1 is that there was nothing to find."""
 
 HIGHER = {"accuracy": True, "AUC": True, "mAP": True, "mean squares": False}
 """Whether more of a measure is better."""
@@ -52,6 +55,9 @@ class Scored:
         if not isfinite(self.value):
             raise NhotError(f"Measure of the {self.stage} must be a finite {self.metric}, "
                             f"not {self.value}")
+        low, high = LIMITS[self.metric]
+        if not low <= self.value <= high:
+            raise NhotError(f"Measure {self.metric} must be {low} to {high}, not {self.value}")
         if self.samples < 1:
             raise NhotError(f"Number of samples must be at least 1, not {self.samples}")
 
