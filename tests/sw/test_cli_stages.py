@@ -18,7 +18,7 @@ from nhot.network import Conv2d, Linear, Network, Requant, Tensor, Window
 from nhot.network.file import load, save
 from nhot.report import read_report
 from nhot.stages import NetworkStage
-from nhot.testing.foreign import tflite_models
+from nhot.testing.foreign import onnx_models, tflite_models
 from nhot.testing.networks import random_network
 
 pytest.importorskip("torch")
@@ -280,17 +280,20 @@ def test_integers_are_equal_down_to_the_board(files, tmp_path, capsys):
     assert "Compared layer by layer" in (tmp_path / "r.html").read_text(encoding="utf-8")
 
 
-def test_a_quantised_file_beside_its_network(tmp_path, monkeypatch, capsys):
-    pytest.importorskip("ai_edge_litert")
+@pytest.mark.parametrize(("file", "tool", "needs"), [
+    ("m.tflite", "TensorFlow Lite", "ai_edge_litert"), ("m.onnx", "ONNX", "onnxruntime"),
+])
+def test_a_quantised_file_beside_its_network(file, tool, needs, tmp_path, monkeypatch, capsys):
+    pytest.importorskip(needs)
     monkeypatch.chdir(tmp_path)
     x = np.random.default_rng(0).normal(size=(40, 1, 4, 4)).astype(np.float32) / 2
     np.savez("data.npz", x=x, y=np.zeros(40, np.int64))
-    (tmp_path / "m.tflite").write_bytes(tflite_models()[1])
+    (tmp_path / file).write_bytes((tflite_models() if file == "m.tflite" else onnx_models())[1])
     for name, code in (("int8", 0), ("1hot", 1)):
-        assert main(["quantize", "m.tflite", "--format", name, "-o", "net.onnx"]) == 0
+        assert main(["quantize", file, "--format", name, "-o", "net.onnx"]) == 0
         capsys.readouterr()
-        facts = compared(capsys, code, "m.tflite", "net.onnx")
-        assert facts["stages"] == ["TensorFlow Lite", "network"]
+        facts = compared(capsys, code, file, "net.onnx")
+        assert facts["stages"] == [tool, "network"]
         names = [node.name for node in load("net.onnx").nodes]
         assert [one["layer"] for one in facts["layers"]][1:] == names
         units = [one["own_units"] for one in facts["layers"][1:]]

@@ -16,6 +16,10 @@ from nhot.frontends.module import GraphModule, import_model
 from nhot.frontends.onnx.interpreter import run_onnx
 from nhot.network import Filters
 from nhot.quant import quantize, quantize_post_training, to_network
+from nhot.stages.compare import compare
+from nhot.stages.foreign import OnnxStage, open_foreign
+from nhot.stages.stages import FloatStage, NetworkStage
+from nhot.testing.foreign import onnx_models
 from nhot.testing.onnx_writer import Writer
 
 
@@ -97,6 +101,33 @@ def check(path, *, reference=True, classes=0.98):
     assert max(one.largest for one in found.layers) <= 1
     assert found.classes >= classes
     return network
+
+
+def test_layer_by_layer_with_its_own_interpreter(quantised):
+    """As `nhot compare` and `nhot evaluate` run it: onnxruntime, not float in its place."""
+    stage, graph = open_foreign(quantised), read_graph(quantised)
+    assert isinstance(stage, OnnxStage)
+    network = to_network(quantize(GraphModule(graph), "int8", None), "small")
+    x = inputs(graph)
+    found = compare(stage, NetworkStage(network), x)
+    assert [one.layer for one in found.layers][1:] == [node.name for node in network.nodes]
+    assert max(one.own_units for one in found.layers[1:]) <= 1 + 1e-6
+    made = run_onnx(quantised, x, [graph.file_tensors[graph.output]])
+    (integers,) = made.values()
+    grid = network.output
+    wanted = (integers.astype(np.int64).reshape(len(x), -1) - graph_zero(graph)) * grid.scale
+    np.testing.assert_allclose(stage.outputs(x).reshape(len(x), -1), wanted)
+
+
+def graph_zero(graph):
+    """The zero point of the output, in the file."""
+    return next(one.grid.zero_point for one in graph.operators if one.name == graph.output)
+
+
+def test_qonnx_is_run_as_float(tmp_path):
+    """onnxruntime knows none of its operators."""
+    (tmp_path / "q.onnx").write_bytes(onnx_models()[2])
+    assert isinstance(open_foreign(tmp_path / "q.onnx"), FloatStage)
 
 
 @pytest.mark.parametrize("reference", [True, False])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 from nhot.errors import NhotError
 from nhot.experiments.data.dataset import Floats, to_integers
+from nhot.filetype import identify
 from nhot.frontends.graph import INPUT, Graph
 from nhot.frontends.operators import Clamp, Quantize
 from nhot.frontends.read import read_graph
@@ -19,7 +22,7 @@ from nhot.network import Tensor
 from nhot.stages.stage import Reals, Stage, Traced, real
 from nhot.stages.stages import FloatStage
 
-__all__ = ["InterpretedStage", "open_foreign"]
+__all__ = ["InterpretedStage", "LiteStage", "OnnxStage", "open_foreign"]
 
 Arrays = Mapping[int | str, NDArray[Any]]
 
@@ -27,30 +30,31 @@ Arrays = Mapping[int | str, NDArray[Any]]
 def open_foreign(path: str | os.PathLike[str]) -> Stage:
     """The model in the file ``path``.
 
-    A quantised one of TensorFlow Lite is run by its interpreter, with the kernels that are written
-    to be read; all others are run as what they say, in float.
+    A quantised one of TensorFlow Lite or ONNX is run by the interpreter of its tool, with the
+    kernels that are written to be read; all others, QONNX among them, are run as what they say, in
+    float.
     """
     graph = read_graph(path)
-    quantised = any(isinstance(one, Quantize) for one in graph.operators)
-    if quantised and graph.tool == "TensorFlow Lite":
-        return InterpretedStage(graph, Path(path).read_bytes())
+    if any(isinstance(one, Quantize) for one in graph.operators):
+        if graph.tool == "TensorFlow Lite":
+            return LiteStage(graph, Path(path).read_bytes())
+        if graph.tool == "ONNX" and "QONNX" not in str(identify(path)):
+            return OnnxStage(graph, path)
     from nhot.frontends.module import GraphModule
 
     return FloatStage(GraphModule(graph), graph.tool, graph.input[:2])
 
 
 class InterpretedStage(Stage):
-    """A quantised model of TensorFlow Lite.
+    """A quantised model, run by the interpreter of its own tool.
 
     Parameters
     ----------
     graph : Graph
-    data : bytes
-        The file that it was read from.
     """
 
-    def __init__(self, graph: Graph, data: bytes):
-        self.graph, self.data, self.kind = graph, data, graph.tool
+    def __init__(self, graph: Graph):
+        self.graph, self.kind = graph, graph.tool
         self.size = graph.input[:2]
         if graph.output not in graph.file_tensors:
             raise NhotError("Model must give its output channels last, to be compared")
@@ -61,14 +65,41 @@ class InterpretedStage(Stage):
 
     def trace(self, x: Floats) -> list[Traced]:
         made, graph = self._run(x), self.graph
-        names = [name for name in graph.file_tensors if graph.file_tensors[name] in made]
-        names = [*(name for name in names if name != graph.output), graph.output]
+        passed = _passed(graph)
+        names = [name for name, tensor in graph.file_tensors.items()
+                 if tensor in made and name not in {graph.output, *passed}] + [graph.output]
         grids = _grids(graph)
         return [
-            Traced(names=tuple(_called(graph, name)), grid=grids.get(name),
+            Traced(names=tuple(_called(graph, name, names)), grid=grids.get(name),
                    values=self._real(name, made[graph.file_tensors[name]]))
             for name in names
         ]
+
+    @abstractmethod
+    def _run(self, x: Floats) -> Arrays:
+        """What the interpreter makes of samples: (samples, ...), by the tensor in the file."""
+
+    def _real(self, name: str, made: NDArray[Any]) -> Reals:
+        values = made.reshape(-1, *self.graph.shapes[name])
+        grid = _grids(self.graph).get(name)
+        if grid is None or not np.issubdtype(made.dtype, np.integer):
+            return np.asarray(values, np.float64)
+        return real(grid, values.astype(np.int64))
+
+
+class LiteStage(InterpretedStage):
+    """A quantised model of TensorFlow Lite.
+
+    Parameters
+    ----------
+    graph : Graph
+    data : bytes
+        The file that it was read from.
+    """
+
+    def __init__(self, graph: Graph, data: bytes):
+        super().__init__(graph)
+        self.data = data
 
     def _run(self, x: Floats) -> Arrays:
         from nhot.frontends.tflite.file import parse
@@ -89,12 +120,37 @@ class InterpretedStage(Stage):
         first = names.isdisjoint(graph.file_tensors)
         return run_tflite(self.data, values.transpose(0, 3, 1, 2) if first else values)
 
-    def _real(self, name: str, made: NDArray[Any]) -> Reals:
-        values = made.reshape(-1, *self.graph.shapes[name])
-        grid = _grids(self.graph).get(name)
-        if grid is None or not np.issubdtype(made.dtype, np.integer):
-            return np.asarray(values, np.float64)
-        return real(grid, values.astype(np.int64))
+
+class OnnxStage(InterpretedStage):
+    """A quantised model of ONNX, run by onnxruntime.
+
+    Parameters
+    ----------
+    graph : Graph
+    path : path
+        The file that it was read from, beside which its weights may be.
+    """
+
+    def __init__(self, graph: Graph, path: str | os.PathLike[str]):
+        super().__init__(graph)
+        self.path = os.fspath(path)
+
+    def _run(self, x: Floats) -> Arrays:
+        from nhot.frontends.onnx.interpreter import run_onnx
+
+        return run_onnx(self.path, self._input(x), self.graph.file_tensors.values())
+
+    def _input(self, x: Floats) -> NDArray[Any]:
+        """Samples as the file has its input: channels first, floats or integers."""
+        from nhot.frontends.onnx.file import parse
+
+        graph = self.graph
+        to_integers(Tensor(name=INPUT, shape=graph.input), x[:0])  # for its check of the shape
+        integers = parse(Path(self.path).read_bytes(), Path(self.path).parent).input.type != "FLOAT"
+        if graph.input_grid is None or not integers:
+            return x
+        values = to_integers(_shaped(graph.input_grid, graph, INPUT), x)
+        return np.moveaxis(values, -1, 1)
 
 
 def _grids(graph: Graph) -> dict[str, Tensor]:
@@ -107,13 +163,23 @@ def _shaped(grid: Tensor, graph: Graph, name: str) -> Tensor:
                   scale=grid.scale, zero_point=grid.zero_point)
 
 
-def _called(graph: Graph, name: str) -> Iterator[str]:
+def _passed(graph: Graph) -> set[str]:
+    """What is only limited or rounded: a layer is seen behind that, if the file has it in float."""
+    readers = Counter(name for one in graph.operators for name in one.inputs)
+    grids = _grids(graph)
+    return {
+        one.inputs[0] for one in graph.operators
+        if one.name in graph.file_tensors and one.inputs[0] not in grids
+        and (isinstance(one, Quantize)
+             or (isinstance(one, Clamp) and readers[one.inputs[0]] == 1))
+    }
+
+
+def _called(graph: Graph, name: str, others: Collection[str]) -> Iterator[str]:
     """``name``, and the steps that became one layer with it: what it rounds, what that limits."""
     sources = {one.name: one.inputs[0] for one in graph.operators
                if isinstance(one, Quantize | Clamp)}
     yield name
-    while name in sources:
+    while name in sources and sources[name] not in others:
         name = sources[name]
-        if name in graph.file_tensors:
-            return
         yield name
