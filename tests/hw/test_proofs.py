@@ -23,12 +23,20 @@ from nhot_hw.formal import (
     prove,
     register,
     replay,
+    server,
     uart,
     weights,
     write_back,
 )
 from nhot_hw.formal.proofs import all_proofs, chosen_proofs, lane_proofs
-from nhot_hw.io import CobsDecoder, CobsEncoder, ReplayFifo, UartReceiver, UartTransmitter
+from nhot_hw.io import (
+    CobsDecoder,
+    CobsEncoder,
+    ReplayFifo,
+    RequestServer,
+    UartReceiver,
+    UartTransmitter,
+)
 from nhot_hw.lanes import Lane, LaneSpec
 from nhot_hw.stream_register import StreamRegister
 
@@ -38,7 +46,7 @@ QUICK = {
     "readout", "stream-register", "loader-write", "loader-read", "pacer", "write-back",
     "uart-transmitter", "loader-write-weights", "loader-read-weights",
 }
-SPECIFICATIONS = (replay, cobs, drain, engine, pacer, register, uart, weights, write_back)
+SPECIFICATIONS = (replay, cobs, drain, engine, pacer, register, server, uart, weights, write_back)
 PROOFS = [
     pytest.param(proof, id=proof.name, marks=[] if proof.name in QUICK else [pytest.mark.slow])
     for proof in all_proofs()
@@ -157,6 +165,11 @@ FAULTS = {
         source(WriteBack, "self.i_destination.lanes * config.requantisers",
                "self.i_destination.lanes"),
         source(WriteBack, "address.eq(address + 1)", "address.eq(address + 2)"),
+    ],
+    "request-server": [
+        source(RequestServer, "crc.o_match & ~item.p.torn", "crc.o_match"),
+        source(RequestServer, "header.region <= max(Region)", "header.region <= 15"),
+        source(RequestServer, "count.eq(-HEADER_BYTES)", "count.eq(-HEADER_BYTES - 1)"),
     ],
     "uart-transmitter": [
         source(UartTransmitter, "Cat(0, self.i.payload)", "Cat(0, self.i.payload[::-1])"),

@@ -17,6 +17,7 @@ from nhot_hw.formal.pacer import PacerPaces
 from nhot_hw.formal.proof import Proof
 from nhot_hw.formal.register import RegisterKeeps
 from nhot_hw.formal.replay import ReplayKeeps
+from nhot_hw.formal.server import ServerObeys
 from nhot_hw.formal.uart import ReceiverTakes, TransmitterSends
 from nhot_hw.formal.weights import WeightsRead, WeightsWrite
 from nhot_hw.formal.write_back import WriteBackKeeps
@@ -80,6 +81,10 @@ _STREAMS = (
     Proof(
         name="write-back", create=WriteBackKeeps, depth=2, reach=8,
         claim="bytes, indices and the host's words are written where they belong, nothing else is",
+    ),
+    Proof(
+        name="request-server", create=ServerObeys, depth=2, reach=19, arrays=True, slow=True,
+        claim="a good frame is obeyed and answered once, no byte of a payload is lost or invented",
     ),
     Proof(
         name="uart-transmitter", create=TransmitterSends, depth=2, reach=45,
