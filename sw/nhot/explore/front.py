@@ -20,11 +20,14 @@ def front(points: Sequence[Costs], hopes: Sequence[Costs] | None = None) -> list
         What each may come to instead, where costs are estimates: a point stays if that is not
         beaten by what the others are.
     """
+    best: list[tuple[float, ...]] = []
+    for costs in sorted({tuple(one) for one in points}):  # what beats another comes before it
+        if not any(_beats(one, costs) for one in best):
+            best.append(costs)
+    # What is beaten at all is beaten by one of these.
     hoped = points if hopes is None else hopes
-    return [
-        place for place, costs in enumerate(hoped)
-        if not any(_beats(other, costs) for at, other in enumerate(points) if at != place)
-    ]
+    return [place for place, costs in enumerate(hoped)
+            if not any(_beats(one, costs) for one in best)]
 
 
 def _beats(one: Costs, other: Costs) -> bool:
