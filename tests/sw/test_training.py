@@ -1,21 +1,16 @@
-"""Settings, batches, augmentation, losses and the loop itself."""
+"""Losses, and the loop itself: what it learns, calls, refuses and writes down."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import runpy
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-import nhot.experiments.training
-import nhot.quant
-from nhot.errors import MissingToolError, NhotError
+from nhot.errors import NhotError
 from nhot.experiments.training import (
-    Batches,
     CropFlip,
     CrossEntropy,
     Distillation,
@@ -24,13 +19,8 @@ from nhot.experiments.training import (
     accuracy,
     fit,
     mean_loss,
-    ranks,
 )
-from nhot.experiments.training.batches import as_data, collate
-from nhot.experiments.training.environment import training_device
 from nhot.experiments.training.log import RunLog
-from nhot.experiments.training.optimizer import build_optimizer, build_schedule
-from nhot.experiments.training.ranks import Ranks, join
 
 
 def blobs(count: int = 60) -> tuple[np.ndarray, np.ndarray]:
@@ -60,178 +50,6 @@ def convolution(seed: int = 0) -> nn.Module:
 
 def settings(**changes) -> Settings:
     return Settings(**{"epochs": 2, "lr": 0.05, "batch": 16, "device": "cpu", **changes})
-
-
-class Points:
-    """A data set that gives one sample at a time."""
-
-    def __len__(self):
-        return 60
-
-    def __getitem__(self, index):
-        x, y = blobs()
-        return x[index], y[index]
-
-
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"epochs": 0}, "Epochs must be 1 to 2147483647, not 0"),
-    ({"epochs": 1.5}, r"Epochs must be a whole number, not 1\.5"),
-    ({"lr": 0.0}, r"Lr must be above 0 and at most 1e38, not 0\.0"),
-    ({"lr": float("nan")}, "Lr must be above 0 and at most 1e38, not nan"),
-    ({"lr": 1e308}, r"Lr must be above 0 and at most 1e38, not 1e\+308"),
-    ({"save_minutes": 0.0}, r"Save_minutes must be a positive number, not 0\.0"),
-    ({"batch": 1}, "Batch must be 2 to 2147483647, not 1"),
-    ({"batch": 10**30}, f"Batch must be 2 to 2147483647, not {10**30}"),
-    ({"optimizer": "lion"}, "Optimizer must be one of sgd, adam, adamw, not 'lion'"),
-    ({"schedule": "step"}, "Schedule must be one of one-cycle, cosine, constant, not 'step'"),
-    ({"precision": "fp16"}, "Precision must be one of fp32, bf16, not 'fp16'"),
-    ({"device": "tpu"}, "Device must be one of auto, cpu, cuda, not 'tpu'"),
-    ({"momentum": 1.0}, r"Momentum must be 0 or more and below 1, not 1\.0"),
-    ({"warmup": -0.1}, r"Warmup must be 0 or more and below 1, not -0\.1"),
-    ({"threads": 0}, "Threads must be 1 to 1024, not 0"),
-    ({"workers": 1025}, "Workers must be 0 to 1024, not 1025"),
-    ({"seed": -1}, "Seed must be 0 to 18446744073709551615, not -1"),
-    ({"seed": 2**64}, f"Seed must be 0 to 18446744073709551615, not {2**64}"),
-])
-def test_bad_settings_are_refused(changes, message):
-    with pytest.raises(NhotError, match=message):
-        settings(**changes)
-
-
-def test_weights_decay_and_nothing_else():
-    model = convolution()
-    decaying, rest = build_optimizer(model, settings(weight_decay=0.1)).param_groups
-    assert [tuple(one.shape) for one in decaying["params"]] == [(4, 2, 3, 3), (3, 4)]
-    assert [tuple(one.shape) for one in rest["params"]] == [(4,), (4,), (3,)]
-    assert (decaying["weight_decay"], rest["weight_decay"]) == (0.1, 0)
-
-
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
-@pytest.mark.parametrize(("schedule", "warmup", "expected"), [
-    ("constant", None, [1, 1, 1, 1]),
-    ("constant", 0.5, [1 / 3, 2 / 3, 1, 1]),
-    ("cosine", None, [1, 0.853553, 0.5, 0.146447]),
-    ("cosine", 0.25, [0.5, 1, 0.75, 0.25]),
-])
-def test_rates(optimizer, schedule, warmup, expected):
-    chosen = settings(optimizer=optimizer, schedule=schedule, warmup=warmup, lr=2.0)
-    stepped = build_optimizer(dense(), chosen)
-    rate = build_schedule(stepped, chosen, 4)
-    found = []
-    for _ in range(4):
-        found.append(rate.get_last_lr()[0] / 2)
-        stepped.step()
-        rate.step()
-    assert found == pytest.approx(expected, abs=1e-6)
-
-
-def test_one_cycle_leaves_the_momentum_of_sgd_alone():
-    chosen = settings(schedule="one-cycle", momentum=0.0)
-    stepped = build_optimizer(dense(), chosen)
-    build_schedule(stepped, chosen, 4)
-    assert stepped.param_groups[0]["momentum"] == 0
-
-
-@pytest.mark.parametrize("size", [1, 2, 3])
-def test_processes_share_a_batch(size):
-    data = (np.arange(50),)
-    alone = list(Batches(data, 12).epoch(torch.Generator().manual_seed(3)))
-    assert [count for count, _ in alone] == [12, 12, 12, 12, 2]
-    shares = [
-        list(Batches(data, 12, Ranks(rank, size)).epoch(torch.Generator().manual_seed(3)))
-        for rank in range(size)
-    ]
-    for step, parts in enumerate(zip(*shares, strict=True)):
-        together = sorted(value for _, (part,) in parts for value in part.tolist())
-        assert together == sorted(alone[step][1][0].tolist())
-    # Two samples are too few for two processes.
-    assert len(shares[0]) == (5 if size == 1 else 4)
-
-
-def test_an_epoch_goes_on_where_it_was():
-    batches = Batches((np.arange(50),), 12)
-    whole = list(batches.epoch(torch.Generator().manual_seed(3)))
-    rest = list(batches.epoch(torch.Generator().manual_seed(3), start=3))
-    assert [batch[0].tolist() for _, batch in rest] == [batch[0].tolist() for _, batch in whole[3:]]
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_data_set_gives_the_same_as_arrays(workers):
-    state = torch.random.get_rng_state()
-    pairs = zip(
-        Batches(blobs(), 16).epoch(torch.Generator()),
-        Batches(Points(), 16, workers=workers).epoch(torch.Generator()), strict=True,
-    )
-    for (_, one), (_, other) in pairs:
-        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
-    assert torch.equal(torch.random.get_rng_state(), state)
-
-
-def test_data_are_one_array_several_or_a_data_set():
-    x, y = blobs()
-    data = as_data((x, y))
-    assert as_data(data) is data
-    sample, label = data[4]
-    assert (sample.tolist(), int(label)) == (x[4].tolist(), y[4])
-    for one in (x, torch.from_numpy(x)):
-        assert torch.equal(as_data(one).tensors[0], data.tensors[0])
-    with pytest.raises(NhotError, match=r"^Data must have at least one sample$"):
-        as_data({})
-
-
-@pytest.mark.parametrize(("data", "message"), [
-    ((np.zeros(3), np.zeros(4)), r"same number of samples, not \(3,\), \(4,\)"),
-    ((), "at least one array"),
-    (7, "tuple of arrays, or have __len__ and __getitem__, not int"),
-    (([[1.0], [1.0, 2.0]],), "arrays of numbers, each of one type and shape"),
-    ((np.array(["a", "b"]),), "arrays of numbers"),
-    ((np.array([1.0, np.nan]),), "Data must be finite numbers"),
-    ((np.zeros((1, 2)),), "Batches must have at least 2 samples, not 1"),
-])
-def test_bad_data_are_refused(data, message):
-    with pytest.raises(NhotError, match=message):
-        Batches(data, 8)
-
-
-def test_samples_of_different_shapes_are_refused():
-    with pytest.raises(NhotError, match=r"must have one shape, not \[\(2,\), \(3,\)\]"):
-        collate([(np.zeros(2),), (np.zeros(3),)])
-    with pytest.raises(NhotError, match="must all have as many arrays as the first"):
-        collate([(np.zeros(2), 1), np.zeros(2)])
-
-
-def test_crops_and_flips_are_windows_of_the_padded_image():
-    x = torch.arange(1, 2 * 3 * 4 * 5 + 1).reshape(2, 3, 4, 5).float().repeat(40, 1, 1, 1)
-    labels = torch.arange(80)
-    out, kept = CropFlip(2)((x, labels), torch.Generator().manual_seed(0))
-    assert out.shape == x.shape
-    assert torch.equal(kept, labels)
-    padded = nn.functional.pad(x, [2] * 4)
-    seen = set()
-    for image, wide in zip(out, padded, strict=True):
-        found = [
-            (top, left, flip) for top in range(5) for left in range(5) for flip in (False, True)
-            if torch.equal(
-                image.flip(2) if flip else image, wide[:, top : top + 4, left : left + 5]
-            )
-        ]
-        assert len(found) == 1
-        seen.add(found[0])
-    assert len(seen) > 30
-    again, _ = CropFlip(2)((x, labels), torch.Generator().manual_seed(0))
-    assert torch.equal(out, again)
-
-
-def test_no_augmentation_changes_nothing():
-    x = torch.rand(3, 1, 4, 4)
-    assert torch.equal(CropFlip(0, flip=False)((x,), torch.Generator())[0], x)
-
-
-def test_augmentation_needs_images():
-    with pytest.raises(NhotError, match=r"Images must have shape .* not \(3, 4\)"):
-        CropFlip()((torch.zeros(3, 4),), torch.Generator())
-    with pytest.raises(NhotError, match=r"^Padding must be at least 0, not -1$"):
-        CropFlip(-1)
 
 
 @torch.no_grad()
@@ -320,12 +138,6 @@ def test_a_frozen_model_is_refused():
         fit(dense().requires_grad_(False), blobs(), settings())
 
 
-def test_arrays_that_cannot_be_written_are_copied():
-    x, y = blobs()
-    x.flags.writeable = False
-    assert len(Batches((x[::-1], y), 8).data) == 60
-
-
 @pytest.mark.parametrize("loss", [lambda model, *_: 1.0, lambda model, x, _: model(x)])
 def test_a_loss_must_be_one_number(loss):
     with pytest.raises(NhotError, match="Loss must be a tensor of one number"):
@@ -392,20 +204,6 @@ def test_other_errors_of_a_model_are_its_own():
         fit(dense(), blobs(), settings(), loss=loss)
 
 
-def test_each_process_has_its_own_gpu(monkeypatch):
-    chosen = []
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
-    for device in ("auto", "cuda"):
-        found = training_device(settings(device=device), Ranks(rank=5, size=8, local=1))
-        assert found == torch.device("cuda", 1)
-    assert chosen == [torch.device("cuda", 1)] * 2
-    assert training_device(settings(device="cpu"), Ranks()) == torch.device("cpu")
-    with pytest.raises(NhotError, match="at most one for each of its 2 GPUs, not 3 or more"):
-        training_device(settings(device="auto"), Ranks(rank=2, size=3, local=2))
-
-
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_refused():
     with pytest.raises(NhotError, match="Device must be auto or cpu where torch finds no GPU"):
@@ -417,12 +215,6 @@ def test_a_model_may_refuse_bf16():
     model.full_precision = True
     with pytest.raises(NhotError, match="Precision of a quantised model must be fp32"):
         fit(model, blobs(), settings(precision="bf16"))
-
-
-def test_variables_of_torchrun_are_checked(monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "two")
-    with pytest.raises(NhotError, match=r"WORLD_SIZE must be a whole number, .* not 'two'"):
-        join()
 
 
 def test_log_facts_are_json(tmp_path):
@@ -438,19 +230,3 @@ def test_log_facts_are_json(tmp_path):
 def test_a_log_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(NhotError, match=f"^Log '{tmp_path}' could not be written: Is a directory"):
         RunLog(tmp_path).write("epoch", loss=1)
-
-
-def test_a_process_that_was_never_joined_leaves_quietly(monkeypatch):
-    left = []
-    monkeypatch.setattr(ranks.distributed, "destroy_process_group", lambda: left.append(True))
-    for joined in (False, True):
-        monkeypatch.setattr(ranks.distributed, "is_initialized", lambda joined=joined: joined)
-        ranks._leave()
-        assert bool(left) == joined
-
-
-def test_without_torch_the_extra_is_named(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    for package in (nhot.experiments.training, nhot.quant):
-        with pytest.raises(MissingToolError, match=r"run: pip install 'nhot\[quant\]'"):
-            runpy.run_path(package.__file__)
