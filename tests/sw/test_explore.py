@@ -405,6 +405,21 @@ def test_command_places(here, quick, capsys):
     assert facts["commands"][0].endswith("--clock 30")
 
 
+@pytest.mark.parametrize("kind", ["tflite", "onnx"])
+def test_models_of_other_tools(here, quick, capsys, kind):
+    """Quantised ones: the first is measured by its own interpreter, the other as what it says."""
+    for package in ("tflite", "ai_edge_litert"):
+        pytest.importorskip(package)
+    from nhot.testing.foreign import onnx_models, tflite_models
+
+    models = tflite_models() if kind == "tflite" else onnx_models()
+    Path(f"other.{kind}").write_bytes(models[1])
+    assert main([*ARGUMENTS, "--model", f"other.{kind}", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert {one["format"] for one in facts["points"]} == {"1hot", "2hot"}
+    assert facts["model"] == f"other.{kind}"
+
+
 def test_what_nothing_reaches(here, quick, capsys):
     assert main([*ARGUMENTS, "--least-score", "0.5", "--least-rate", "1e12"]) == 2
     captured = capsys.readouterr()
