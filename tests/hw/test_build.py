@@ -15,8 +15,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot.bitstream import Clock, Manifest, Resource
-from nhot.compiler.targets import target
+from nhot.compiler.targets import Target, target
 from nhot.errors import BuildError, MissingToolError, NhotError
+from nhot_hw.bench.engines import drawn
 from nhot_hw.build import entries, tools
 from nhot_hw.build.flow import build_plan
 from nhot_hw.build.plan import plan_build
@@ -323,6 +324,44 @@ def test_failed_step_is_kept_for_reading_and_done_again(tmp_path, fake_tools, mo
     build_plan(plan(), tmp_path)
     assert fake_tools == ["yosys", "nextpnr-ice40", "nextpnr-ice40", "icepack"]
     assert not [path for path in cache.rglob("*.failed") if path.parent.name == "synthesis"]
+
+
+@pytest.mark.parametrize(("end", "runs"), [
+    ("Running ABC command: yosys-abc", 2), ("ERROR: no such module", 1),
+])
+def test_names_that_yosys_stumbles_over_are_hidden(end, runs, fake_tools, monkeypatch):
+    """Behind ABC, where it says nothing: another time without them. All else is a failure."""
+    good, scripts = entries.run_tool, []
+
+    def stumble(name, arguments, *, folder, log, what, watch=None):
+        scripts.append((folder / "top.ys").read_text(encoding="utf-8"))
+        if "rename -hide" in scripts[-1]:
+            good(name, arguments, folder=folder, log=log, what=what)
+            return
+        log.write_text(f"2.46.15.5. Executing ABC9.\n{end}\n", encoding="utf-8")
+        raise BuildError(f"Synthesis failed: {end}")
+
+    monkeypatch.setattr(entries, "run_tool", stumble)
+    made = plan()
+    if runs == 1:
+        with pytest.raises(BuildError, match="no such module"):
+            entries.synthesise(made)
+    else:
+        assert (entries.synthesise(made) / "top.json").exists()
+        first, second = (script.splitlines() for script in scripts)
+        assert [line for line in second if line not in first] == ["rename -hide w:*[[]*"]
+        assert first == [line for line in second if line in first]
+    assert len(scripts) == runs
+
+
+@pytest.mark.slow
+def test_an_engine_that_yosys_stumbles_over():
+    """One of those that estimates are fitted to; without the cure its synthesis ends in silence."""
+    config = drawn("ecp5", 14)[13]
+    one = plan_build(Target(board="ulx3s-85f", configuration="drawn", clock_hz=60_000_000,
+                            config=config))
+    cells = read_cells(read_report(entries.synthesise(one) / "cells.json"), "top")
+    assert cells["LUT4"] > 4000
 
 
 def test_the_faster_of_two_processes_fills_the_cache(tmp_path, fake_tools, monkeypatch, cache):

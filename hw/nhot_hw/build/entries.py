@@ -1,6 +1,7 @@
 """What the tools make of a plan, each step once: netlists and bitstreams in the cache folder."""
 
 import hashlib
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from nhot_hw.cache import cache_folder
 
 __all__ = ["MANIFEST", "pack", "place", "placed", "synthesise"]
 
+_log = logging.getLogger("nhot.build")
+
 MANIFEST = "manifest.json"
 
 # What users call a resource, and what nextpnr calls it.
@@ -29,14 +32,38 @@ _RESOURCES = {
 }
 _NETLIST = f"{NAME}.json"
 
+# Yosys 0.70 ends behind ABC where a wire has the name of a bit of another, as parts of a structured
+# signal may (x[1] beside x), and prints nothing more. Then such wires go without names, which says
+# less of critical paths. Not always: the names are of use, and other builds do not need it.
+_ENDED_BEHIND_ABC = b"Running ABC command"
+_HIDE_NAMES = "rename -hide w:*[[]*\n"
+
 
 def synthesise(plan: BuildPlan) -> Path:
     """The entry with the netlist of ``plan``, made unless it is there."""
     entry = cache_folder("synthesis") / plan.synthesis_digest[:32]
     if not entry.exists():
         with _new_entry(entry) as folder:
-            _run(plan, 0, "Synthesis", folder)
+            try:
+                _run(plan, 0, "Synthesis", folder)
+            except BuildError:
+                if not _ended_behind_abc(folder / "yosys.log"):
+                    raise
+                _log.warning("Synthesis goes on without the names of parts of signals")
+                _run(_without_names(plan), 0, "Synthesis", folder)
     return entry
+
+
+def _ended_behind_abc(log: Path) -> bool:
+    last = log.read_bytes().rstrip().rpartition(b"\n")[2]
+    return last.startswith(_ENDED_BEHIND_ABC)
+
+
+def _without_names(plan: BuildPlan) -> BuildPlan:
+    """``plan`` with wires that are called like a bit of another without names."""
+    script, read = f"{NAME}.ys", f"read_rtlil {NAME}.il\n"
+    text = plan.files[script].replace(read, f"{read}{_HIDE_NAMES}")
+    return replace(plan, files={**plan.files, script: text})
 
 
 def placed(plan: BuildPlan) -> Path:
