@@ -23,6 +23,7 @@ def test_committed_bitstreams():
     for one in bitstreams():
         found = estimate(one.config, one.board)
         assert found.block_memories == one.resources["bram"].used
+        assert found.dsps == one.resources["dsp"].used
         luts.append(abs(found.luts / one.resources["lut4"].used - 1))
         periods.append(abs(found.fmax_mhz / one.engine_clock.fmax_mhz - 1))
     assert len(luts) >= 5
@@ -36,6 +37,14 @@ def test_boards_have_what_their_manifests_say():
         board = BOARDS[one.board]
         assert one.resources["lut4"].available == board.luts
         assert one.resources["bram"].available == board.block_memories
+        assert one.resources["dsp"].available == board.dsps
+
+
+def test_products_of_uniform_weights_take_dsp_blocks():
+    """As counted in engines of int4 and int8 that were packed: one a multiply-accumulate."""
+    config = replace(SMALL, format="int8", pixels=2)
+    assert estimate(config, "ulx3s-85f").dsps == config.macs == 128
+    assert estimate(config, "icebreaker").dsps == 0
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -50,7 +59,7 @@ def test_more_takes_more(board, change):
     assert after.fmax_mhz <= before.fmax_mhz
 
 
-@pytest.mark.parametrize("family", {board.family for board in BOARDS.values()})
+@pytest.mark.parametrize("family", sorted({board.family for board in BOARDS.values()}))
 @pytest.mark.parametrize(("lane", "name"), [
     (lane, name) for lane, (kinds, _) in LANES.items()
     for name in ("1hot", "2hot", "3hot@6", "2hot+", "ternary", "signed-binary", "signed-binary/8",

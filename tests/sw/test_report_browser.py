@@ -104,9 +104,9 @@ def study() -> str:
     places = [Place(engine=Engine(name="ulx3s-85f 2hot-256", config=EngineConfig(),
                                   clock_hz=55_000_000, build=entry().build),
                     fitted=Fitted(reason="", cycles=10**9, weight_words=10**4, weight_bits=10**9)),
-              Place(engine=Engine(name="ulx3s-85f signed-binary made to measure", dsps=128,
+              Place(engine=Engine(name="ulx3s-85f signed-binary made to measure",
                                   config=EngineConfig(), clock_hz=78_400_000, estimate=Estimate(
-                                      luts=83_640, block_memories=208, fmax_mhz=78.4)),
+                                      luts=83_640, block_memories=208, dsps=128, fmax_mhz=78.4)),
                     fitted=Fitted(reason="", cycles=10**9, weight_words=10**4, weight_bits=10**9)),
               Place(refused={WORD: Fitted(reason=f"{WORD}; {WORD}", lacks={"weight_words": 9})})]
     lines = [

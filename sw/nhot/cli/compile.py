@@ -84,13 +84,17 @@ def run(args: Namespace) -> int:
         _LOG.info("input    laid out in windows of %d x %d", *layout["kernel"])
     _LOG.info("%s cycles an inference", f"{facts['cycles']:,}")
     if "estimate" in facts:
-        _LOG.info(
-            "%s: about %s of %s LUTs, %d of %d block memories, about %.0f MHz (estimates)",
-            args.board, *(f"{facts['estimate'][name]:,}" for name in ("luts", "luts_there")),
-            *(facts["estimate"][name] for name in ("block_memories", "block_memories_there",
-                                                   "fmax_mhz")),
-        )
+        _say_estimate(args.board, facts["estimate"])
     return 0
+
+
+def _say_estimate(board_name: str, found: dict[str, float]) -> None:
+    dsps = f", {found['dsps']} of {found['dsps_there']} DSP blocks" if found["dsps"] else ""
+    _LOG.info(
+        "%s: about %s of %s LUTs, %d of %d block memories%s, about %.0f MHz (estimates)",
+        board_name, f"{found['luts']:,}", f"{found['luts_there']:,}", found["block_memories"],
+        found["block_memories_there"], dsps, found["fmax_mhz"],
+    )
 
 
 def _estimate(config: EngineConfig, board_name: str | None) -> dict[str, dict[str, float]]:
@@ -105,7 +109,7 @@ def _estimate(config: EngineConfig, board_name: str | None) -> dict[str, dict[st
     there = board(board_name)
     return {"estimate": {
         **asdict(estimate(config, board_name)), "luts_there": there.luts,
-        "block_memories_there": there.block_memories,
+        "block_memories_there": there.block_memories, "dsps_there": there.dsps,
     }}
 
 

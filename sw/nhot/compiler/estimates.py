@@ -18,8 +18,8 @@ from nhot.compiler.targets import board
 from nhot.contract.config import EngineConfig
 from nhot.formats import NHot, Uniform
 
-__all__ = ["Coefficients", "Estimate", "coefficients", "estimate", "parts", "period_parts",
-           "weighted"]
+__all__ = ["Coefficients", "Estimate", "coefficients", "dsp_blocks", "estimate", "parts",
+           "period_parts", "weighted"]
 
 _ACTIVATION_BITS = 8
 
@@ -32,14 +32,15 @@ class Estimate:
     ----------
     luts : int
         LUTs with four inputs (ECP5) or logic cells (iCE40), as nextpnr counts them after packing.
-    block_memories : int
-        Exact.
+    block_memories, dsps : int
+        Exact. Lanes of uniform weights multiply in DSP blocks on an ECP5, all others in none.
     fmax_mhz : float
         Of the engine's clock, after routing.
     """
 
     luts: int
     block_memories: int
+    dsps: int
     fmax_mhz: float
 
 
@@ -76,8 +77,14 @@ def estimate(config: EngineConfig, board_name: str) -> Estimate:
     luts = weighted(parts(config, family), known.luts)
     period = weighted(period_parts(luts), known.period)
     return Estimate(
-        luts=round(luts), block_memories=blocks(config, family), fmax_mhz=round(1000 / period, 1),
+        luts=round(luts), block_memories=blocks(config, family),
+        dsps=dsp_blocks(config, family), fmax_mhz=round(1000 / period, 1),
     )
+
+
+def dsp_blocks(config: EngineConfig, family: str) -> int:
+    """Multipliers that an engine takes: what Yosys makes of the products of uniform weights."""
+    return config.macs if isinstance(config.weight_format, Uniform) and family == "ecp5" else 0
 
 
 def parts(config: EngineConfig, family: str) -> dict[str, float]:

@@ -29,8 +29,9 @@ class Board:
         The board's and its FPGA's proper names.
     family : {"ecp5", "ice40"}
         Of the FPGA.
-    luts, block_memories : int
-        What the FPGA has: LUTs with four inputs (ECP5) or logic cells (iCE40), and block memories.
+    luts, block_memories, dsps : int
+        What the FPGA has: LUTs with four inputs (ECP5) or logic cells (iCE40), block memories, and
+        multipliers.
     input_hz : int
         Frequency of the oscillator on the board.
     configurations : dict
@@ -43,6 +44,7 @@ class Board:
     family: str
     luts: int
     block_memories: int
+    dsps: int
     input_hz: int
     configurations: dict[str, tuple[int, EngineConfig]]
 
@@ -90,7 +92,7 @@ _NAME_CHARACTERS = set("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 _ICEBREAKER = Board(
     name="icebreaker", title="1BitSquared iCEBreaker", part="iCE40 UP5K", family="ice40",
-    luts=5280, block_memories=30, input_hz=12_000_000,
+    luts=5280, block_memories=30, dsps=8, input_hz=12_000_000,
     configurations={
         "2hot": (24_000_000, EngineConfig(
             pixels=1, filters=2, inputs=4, requantisers=1, format="2hot", accumulator_bits=22,
@@ -107,7 +109,7 @@ _ICEBREAKER = Board(
 
 _ULX3S = Board(
     name="ulx3s-85f", title="Radiona ULX3S with 85F", part="ECP5 LFE5U-85F", family="ecp5",
-    luts=83640, block_memories=208, input_hz=25_000_000,
+    luts=83640, block_memories=208, dsps=156, input_hz=25_000_000,
     configurations={
         "2hot": (60_000_000, EngineConfig(
             pixels=1, filters=16, inputs=4, requantisers=4, format="2hot", accumulator_bits=24,

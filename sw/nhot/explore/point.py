@@ -6,6 +6,8 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from nhot.compiler.estimates import dsp_blocks
+from nhot.compiler.targets import board
 from nhot.contract.config import EngineConfig
 from nhot.trials import Rounding, Scored
 
@@ -54,6 +56,11 @@ class Point:
     clock_hz: int | None = None
 
     @property
+    def dsps(self) -> int:
+        """Multipliers of the FPGA that it takes."""
+        return dsp_blocks(self.config, board(self.board).family)
+
+    @property
     def rate(self) -> float:
         """Inferences a second at the highest clock."""
         return 1e6 * self.fmax_mhz / self.cycles
@@ -99,6 +106,7 @@ class Point:
             "bits": self.rounding.bits, "multiplier_terms": self.rounding.requant_terms,
             "config": asdict(self.config), "network": self.network,
             "metric": self.scored.metric, "value": self.scored.value, "cycles": self.cycles,
-            "luts": self.luts, "block_memories": self.block_memories, "fmax_mhz": self.fmax_mhz,
+            "luts": self.luts, "block_memories": self.block_memories, "dsps": self.dsps,
+            "fmax_mhz": self.fmax_mhz,
             "inferences_per_second": self.rate, "clock_hz": self.clock_hz, "stage": self.stage,
         }

@@ -222,6 +222,7 @@ class Sweep:
         for what, needed, there in (
             ("LUTs", point.luts, room.luts),
             ("block memories", point.block_memories, room.block_memories),
+            ("DSP blocks", point.dsps, room.dsps),
         ):
             if needed > there:
                 found.left_out[f"{point.board} has too few {what} ({there:,})"] += 1

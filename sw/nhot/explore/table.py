@@ -57,6 +57,7 @@ def _columns(metric: str) -> tuple[Column, ...]:
         Column(head=metric, value=lambda one: score_text(one.scored)),
         Column(head="LUTs", value=lambda one: one.luts),
         Column(head="blocks", value=lambda one: one.block_memories),
+        Column(head="DSPs", value=lambda one: one.dsps, axis=True),
         Column(head="cycles", value=lambda one: one.cycles),
         Column(head="MHz", value=lambda one: one.fmax_mhz),
         Column(head="inferences/s", value=lambda one: round(one.rate)),

@@ -41,8 +41,6 @@ class Engine:
         Its bitstream, if the project has one.
     estimate : Estimate, optional
         In place of it, of an engine that nobody has built.
-    dsps : int
-        Its DSP blocks, beside the look-up tables; none of an engine that has been built.
     """
 
     name: str
@@ -51,7 +49,6 @@ class Engine:
     clock_hz: int | None = None
     build: Build | None = None
     estimate: Estimate | None = None
-    dsps: int = 0
 
     @property
     def luts(self) -> int | None:
@@ -60,6 +57,11 @@ class Engine:
             return self.estimate.luts
         cells = self.build.resources.get("lut4") if self.build else None
         return None if cells is None else cells[0]
+
+    @property
+    def dsps(self) -> int:
+        """DSP blocks, beside them; engines that have been built take none."""
+        return self.estimate.dsps if self.estimate else 0
 
     @property
     def fmax_mhz(self) -> float | None:

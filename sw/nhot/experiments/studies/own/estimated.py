@@ -8,12 +8,9 @@ from dataclasses import replace
 from nhot.compiler.estimates import Estimate, estimate
 from nhot.compiler.fit import fit
 from nhot.compiler.targets import BOARDS
-from nhot.contract.config import EngineConfig
 from nhot.errors import NhotError
 from nhot.experiments.studies.own.engines import Engine, Place
-from nhot.formats import Uniform
 from nhot.network import Network
-from nhot.report.collect import bitstreams
 from nhot.trials import Fitted, fit_network
 
 __all__ = ["made_to_measure"]
@@ -42,28 +39,21 @@ def made_to_measure(network: Network, engines: Sequence[Engine], tried: Place) -
             continue
         found = estimate(config, engine.board)
         fitted = fit_network(network, config)
-        reason = fitted.reason or _beyond(config, engine.board, found)
+        reason = fitted.reason or _beyond(engine.board, found)
         if not reason:
             made = Engine(name=name, config=config, board=engine.board, estimate=found,
-                          clock_hz=round(found.fmax_mhz * 1e6), dsps=_dsps(config, engine.board))
+                          clock_hz=round(found.fmax_mhz * 1e6))
             return Place(engine=made, fitted=fitted, refused=refused)
         refused[name] = Fitted(reason=reason)
     return replace(tried, refused=refused)
 
 
-def _dsps(config: EngineConfig, board: str) -> int:
-    """What Yosys makes of a product: on an ECP5 a DSP block, on an iCE40 cells."""
-    uniform = isinstance(config.weight_format, Uniform)
-    return config.macs if uniform and BOARDS[board].family == "ecp5" else 0
-
-
-def _beyond(config: EngineConfig, board: str, found: Estimate) -> str:
+def _beyond(board: str, found: Estimate) -> str:
     """What an engine takes that a board has not, in a sentence; nothing where it has all."""
-    there, dsps = BOARDS[board], _dsps(config, board)
-    blocks = next((one.resources["dsp"].available for one in bitstreams() if one.board == board), 0)
+    there = BOARDS[board]
     wanted = ((found.luts, there.luts, "LUTs (an estimate)"),
               (found.block_memories, there.block_memories, "block memories"),
-              (dsps, blocks, "DSP blocks"))
+              (found.dsps, there.dsps, "DSP blocks"))
     parts = [f"{taken:,} {what}, not the {most:,} of {board}" for taken, most, what in wanted
              if taken > most]
     return f"Engine would take {', '.join(parts)}" if parts else ""
