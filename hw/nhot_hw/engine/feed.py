@@ -71,7 +71,7 @@ class Feed(wiring.Component):
         if self.config.depthwise:
             self._pick(m, arriving, arrived, words)
         else:
-            self._share(m, arrived, words)
+            self._share(m, arriving, arrived, words)
         return m
 
     def _follow(self, m):
@@ -88,14 +88,23 @@ class Feed(wiring.Component):
         ]
         return line[-2:]
 
-    def _share(self, m, arrived, words):
-        """All lanes of a pixel have its word."""
+    def _share(self, m, arriving, arrived, words):
+        """All lanes of a pixel have its word.
+
+        The window unit has the first pixel's, too. With several pixels wires are long, and it has
+        a register of its own. That one follows no steps of the lanes: one that was always equal
+        would be made the lanes' again by synthesis.
+        """
         m.d.sync += [
             *(operands.as_value().eq(word) for operands, word in zip(self.o_x, words, strict=True)),
             self.o_w.eq(self.i_weights),
         ]
+        if self.config.pixels == 1:
+            m.d.comb += self.o_window_x.eq(self.o_x[0])
+        else:
+            with m.If(arriving.valid & ~self.i_role.lanes):
+                m.d.sync += self.o_window_x.as_value().eq(words[0])
         m.d.comb += [
-            self.o_window_x.eq(self.o_x[0]),
             self.o_en.eq(arrived.valid & self.i_role.lanes),
             self.o_first.eq(arrived.first),
             self.o_phase.eq(arrived.phase),
