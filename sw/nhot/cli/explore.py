@@ -62,7 +62,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("model and data")
     group.add_argument("--model", required=True, metavar="MODEL",
                        help="what nhot quantize takes: a network of the catalogue, "
-                       "file.py:function, model.tflite or model.onnx")
+                       "file.py:function, model.tflite, model.onnx or "
+                       "model.pt2")
     group.add_argument("--weights", type=Path, metavar="FILE.pt",
                        help="a state_dict, or a checkpoint of a training")
     group.add_argument("--option", action="append", default=[], metavar="NAME=VALUE",

@@ -38,7 +38,8 @@ def add_own_arguments(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("a model of your own")
     group.add_argument("--model", metavar="MODEL",
                        help="what nhot quantize takes: a network of the catalogue, "
-                       "file.py:function, model.tflite or model.onnx")
+                       "file.py:function, model.tflite, model.onnx or "
+                       "model.pt2")
     group.add_argument("--formats", metavar="FORMAT,...",
                        help=f"of the weights, a row each (default: {FORMATS})")
     group.add_argument("--weights", type=Path, metavar="FILE.pt",

@@ -54,7 +54,7 @@ def add_model_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL",
                         help=f"{', '.join(NAMES)}; or a function that gives a torch module: "
                         "file.py:function; or a file of another tool: model.tflite, "
-                        "model.onnx")
+                        "model.onnx, model.pt2")
     group = parser.add_argument_group("model")
     group.add_argument("--option", action="append", default=[], metavar="NAME=VALUE",
                        help="an argument of the network's function, as classes=5; repeatable")
