@@ -201,6 +201,7 @@ def test_quantisation_is_measured_beside_float(capsys):
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [(row["network"], row["format"]) for row in rows] == [
         ("resnet8", "2hot"), ("digits", "2hot"), ("digits", "int8"), ("digits", "signed-binary"),
+        ("digits", "float"), ("digits", "2hot"),
     ]
     assert all(row["seconds"] > 0 and row["beside"] > 0 for row in rows)
 

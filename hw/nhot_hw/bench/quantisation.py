@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import platform
 import time
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,10 +16,12 @@ from torch.nn import functional as F
 from nhot.experiments.models import build, entry
 from nhot.experiments.training import repeatable
 from nhot.formats import parse
+from nhot.quant import to_network
 from nhot.quant.quantize import quantize
 from nhot.quant.weights import WeightSpec, nearest, weight_quant
 
-__all__ = ["COLUMNS", "Row", "legend", "measure", "rounding", "training_step"]
+__all__ = ["COLUMNS", "Row", "importing", "legend", "measure", "post_training", "rounding",
+           "training_step"]
 
 COLUMNS = ("what", "network", "format", "seconds", "beside", "ratio")
 BATCH = 128
@@ -47,8 +51,10 @@ def measure(*, quick: bool = False) -> list[Row]:
     """All rows; ``quick`` measures a small network, to try the command."""
     large, small = ("resnet8", "digits") if quick else ("resnet18", "resnet8")
     times = 2 if quick else 5
+    imported, samples = ("digits", 32) if quick else ("mobilenet-v2", 256)
     return [
-        rounding(large, "2hot"), *(training_step(small, format, times) for format in FORMATS)
+        rounding(large, "2hot"), *(training_step(small, format, times) for format in FORMATS),
+        importing(imported), post_training(imported, "2hot", samples),
     ]
 
 
@@ -81,10 +87,36 @@ def training_step(network: str, format: str, times: int, threads: int = 1) -> Ro
     return Row("a training step, beside the float one", network, format, *best)
 
 
+def importing(network: str, threads: int = 2) -> Row:
+    """Read a program of torch.export as a module, beside torch's own reader."""
+    from nhot.frontends.exported.read import read_exported
+    from nhot.frontends.module import GraphModule
+
+    with repeatable(0, threads), warnings.catch_warnings(action="ignore"):  # torch's, of itself
+        sample = torch.zeros(1, *entry(network).input_shape)
+        content = io.BytesIO()
+        torch.export.save(torch.export.export(build(network).eval(), (sample,)), content)
+        seconds = _time(lambda: GraphModule(read_exported(content.getvalue())))
+        content.seek(0)
+        beside = _time(lambda: torch.export.load(content).module())
+    return Row("import of a .pt2, beside torch's own reader", network, "float", seconds, beside)
+
+
+def post_training(network: str, format: str, samples: int, threads: int = 2) -> Row:
+    """Round a network from samples, biases corrected, beside the float network on all of them."""
+    with repeatable(0, threads), torch.no_grad():
+        model = build(network).eval()
+        x = torch.rand(samples, *entry(network).input_shape)
+        beside = _time(lambda: [model(part) for part in x.split(32)])
+        seconds = _time(lambda: to_network(quantize(model, format, x), network))
+    what = f"post-training from {samples} samples, beside those in float"
+    return Row(what, network, format, seconds, beside)
+
+
 def legend() -> list[str]:
     """What was measured with, one sentence a line."""
     return [
-        "Rounding uses two threads, a training step one; batches of 128, channels last.",
+        "Two threads, but of a training step one; its batches are of 128, channels last.",
         f"{platform.machine()}, torch {torch.__version__}.",
     ]
 
