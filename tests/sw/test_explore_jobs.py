@@ -53,7 +53,7 @@ def defect(parameters, inputs, folder):
 """
 
 CLIENT = """\
-import json, sys
+import json, signal, sys
 from dataclasses import asdict
 from nhot.cli.failures import guarded
 from nhot.explore.executor import open_executor, run_all
@@ -61,6 +61,7 @@ from nhot.explore.store import Store
 from nhot.explore.work import read_job
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the parent ignores
     folder, scheduler, *texts = sys.argv[1:]
     jobs = [read_job(text) for text in texts]
     with guarded([]) as outcome:
