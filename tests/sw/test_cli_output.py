@@ -103,8 +103,9 @@ def test_every_command_refuses_such_paths_in_one_line(name, capsys, tmp_path, mo
         "build": ["--board", NASTY], "compile": ["--board", "icebreaker"],
         "core": ["--format", NASTY, "-o", "new"], "evaluate": ["--data", NASTY],
         "compare": [NASTY, "--data", NASTY], "export": ["-o", "new.onnx"],
+        "explore": ["--model", NASTY, "--data", NASTY, "-o", "new"],
     }
-    first = [] if name in {"core", "verilog", "build"} else [NASTY]
+    first = [] if name in {"core", "verilog", "build", "explore"} else [NASTY]
     assert main([name, *first, *needed.get(name, [])]) == 2
     out, err = capsys.readouterr()
     check_clean(out + err)
