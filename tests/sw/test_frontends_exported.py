@@ -130,6 +130,53 @@ def test_writes_in_place_are_in_order():
     same(saved(exported(model, (1, 3, 6, 6))), model, torch.randn(4, 3, 6, 6))
 
 
+def through_another_name(self, x):
+    y = F.dropout(x, training=False)
+    y.relu_()
+    return x + 1
+
+
+def through_itself(self, x):
+    y = x.relu_()
+    x.add_(1)
+    return y * 2
+
+
+def through_a_view(self, x):
+    x.flatten(1).relu_()
+    return x * 2
+
+
+@pytest.mark.parametrize("act", [through_another_name, through_itself, through_a_view])
+def test_what_is_written_is_written_under_all_names(act):
+    """What is the very tensor is followed; of a view it is said that it cannot be."""
+    torch.manual_seed(0)
+    model = function(act).eval()
+    program = exported(model, (1, 3, 6, 6))
+    x = torch.randn(4, 3, 6, 6)
+    if act is through_a_view:
+        text = r"\(relu_\): it must not write in place on what is read as 'conv2d' later"
+        with pytest.raises(NhotError, match=text):
+            read_exported(saved(program))
+        program = program.run_decompositions()  # as the text says
+    same(saved(program), model, x)
+
+
+def test_older_names_follow_what_is_written():
+    """torch names what it wrote last; other programs may not."""
+    def change(members):
+        def rename(values):
+            nodes = values["graph_module"]["graph"]["nodes"]
+            (mul,) = [one for one in nodes if one["target"].startswith("torch.ops.aten.mul")]
+            mul["inputs"][0]["arg"]["as_tensor"]["name"] = "conv2d"
+        edit(members, MODEL, rename)
+
+    torch.manual_seed(0)
+    model = function(through_itself).eval()
+    content = repacked(saved(exported(model, (1, 3, 6, 6))), change)
+    same(content, model, torch.randn(4, 3, 6, 6))
+
+
 def looped(self, x):
     while x.shape[-1] > 2:
         x = F.max_pool2d(x, 2)

@@ -132,7 +132,7 @@ def _concat(t: Translator) -> None:
 def _reshape(t: Translator) -> None:
     """Flattens, or adds and takes off axes of one: the sizes of the output say all."""
     t.emit("Reshape", t.get("self"), t.constant(t.sizes(t.outputs[0]), np.int64))
-    t.share(t.get("self"))
+    t.share()
 
 
 def _transpose(t: Translator) -> None:
@@ -143,24 +143,30 @@ def _transpose(t: Translator) -> None:
         order = list(axes)
         order[one], order[other] = order[other], order[one]
     t.emit("Transpose", t.get("self"), perm=[axis % len(axes) for axis in order])
-    t.share(t.get("self"))
+    t.share()
 
 
 def _copied(t: Translator) -> None:
     t.emit("Identity", t.get("self"))
 
 
+def _laid_out(t: Translator) -> None:
+    """A copy, or the very tensor where it lies so already."""
+    _copied(t)
+    t.share()
+
+
 def _same(t: Translator) -> None:
     if t.get("train", False):
         raise NhotError("it must be of a model that is evaluated (eval()), not trained")
     t.emit("Identity", t.get("self", t.get("input")))
-    t.share(t.get("self", t.get("input")))
+    t.share(whole=True)
 
 
 def _cast(t: Translator) -> None:
     kind = t.get("dtype", 7)
     t.emit("Cast", t.get("self"), to=_CASTS.get(kind, 0))
-    t.share(t.get("self"))
+    t.share()
 
 
 def _upsample(t: Translator) -> None:
@@ -209,7 +215,8 @@ def _grid(t: Translator) -> tuple[str, str, int, int]:
     for what, plural in (("scale", "scales"), ("zero_point", "zero_points")):
         value = t.get(what, t.get(plural))
         if isinstance(value, str) and value not in t.constants:
-            raise NhotError(f"its {what} must be a constant")
+            raise NhotError(f"its {what} must be a constant, not {shortened(value)}, which is "
+                            "computed")
         numbers.append(t.constants[value] if isinstance(value, str) else value)
     scale, zero = numbers
     least, most = _INTEGERS[kind]
@@ -248,7 +255,8 @@ CALLS: dict[str, Callable[[Translator], None]] = {
                      "unflatten"), _reshape),
     **dict.fromkeys(("permute", "t", "transpose"), _transpose),
     **dict.fromkeys(("dropout", "dropout_", "feature_dropout", "feature_dropout_", "alias",
-                     "contiguous", "detach", "detach_"), _same),
+                     "detach", "detach_"), _same),
+    "contiguous": _laid_out,
     **dict.fromkeys(("clone", "lift_fresh_copy"), _copied),
     "to": _cast, "_to_copy": _cast,
     "upsample_nearest2d": _upsample, "upsample_nearest1d": _upsample,

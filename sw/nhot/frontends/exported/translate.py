@@ -52,7 +52,8 @@ class Translator:
         self.nodes: list[NodeInfo] = []
         self.constants: dict[str, NDArray[Any]] = {}
         self._now: dict[str, str] = {}  # what was written in place since
-        self._views: dict[str, set[str]] = {}  # tensors whose elements may be the same
+        self._names: dict[str, set[str]] = {}  # of one tensor
+        self._views: dict[str, set[str]] = {}  # of tensors whose elements may be the same
         self._last = _last_reads(self.graph.nodes)
         self._input, self._output = self._ends(archive)
 
@@ -82,7 +83,7 @@ class Translator:
             raise NhotError(f"it must be one of {public}, not {shortened(call.target)}")
         self.given = {one.name: self._argument(one) for one in call.inputs}
         if not self.outputs:
-            raise NhotError("it must make a tensor")
+            raise NhotError(f"it must make a tensor, not {shortened(call.outputs)}")
         known(self)
         if kind != plain and kind not in CALLS:
             self._written()
@@ -132,22 +133,29 @@ class Translator:
                                    attributes=attributes))
         return made
 
-    def share(self, source: str) -> None:
-        """Note that the output may be a view of ``source``, whose elements it shares."""
-        views = self._views.setdefault(source, {source})
-        views.add(self.outputs[0])
-        self._views[self.outputs[0]] = views
+    def share(self, *, whole: bool = False) -> None:
+        """Note that the output may be a view of the first operand; the very tensor if ``whole``."""
+        _join(self._views, self._first, self.outputs[0])
+        if whole:
+            _join(self._names, self._first, self.outputs[0])
 
     def _written(self) -> None:
-        """From here on the tensor that is written is what the call made."""
-        first = str(self.call.inputs[0].arg["as_tensor"]["name"])
-        views = self._views.get(self._current({"name": first}), set()) - {first}
-        read = [name for name in views if self._last.get(name, 0) > self._place]
-        if read or self._output in views:
+        """From here on the tensor that is written, by all its names, is what the call made."""
+        made = self.outputs[0]
+        self.share(whole=True)
+        names = self._names[made]
+        others = self._views[made] - names
+        read = [name for name in others if self._last.get(name, 0) > self._place]
+        if read or self._output in others:
             raise NhotError(f"it must not write in place on what is read as "
                             f"{shortened(min(read, default=self._output))} later: export with "
                             "run_decompositions()")
-        self._now[first] = self.outputs[0]
+        self._now.update(dict.fromkeys(names, made))
+
+    @property
+    def _first(self) -> str:
+        """What the program calls the first operand."""
+        return str(self.call.inputs[0].arg["as_tensor"]["name"])
 
     def _argument(self, one: Argument) -> Any:
         (kind, value), *_ = [*one.arg.items()] or [("as_none", None)]
@@ -196,10 +204,19 @@ class Translator:
                 inputs.append(value["arg"])
         outputs = [spec["user_output"]["arg"] for spec in signature.output_specs
                    if "user_output" in spec]
-        for what, ends in (("input", inputs), ("output", outputs)):
-            if len(ends) != 1 or "as_tensor" not in ends[0]:
-                raise NhotError(f"Model must have one {what}, a tensor, not {len(ends)}")
-        return tuple(str(end[0]["as_tensor"]["name"]) for end in (inputs, outputs))  # type: ignore[return-value]
+        return _one_tensor("input", inputs), _one_tensor("output", outputs)
+
+
+def _one_tensor(what: str, ends: list[dict[str, Any]]) -> str:
+    if len(ends) != 1 or "as_tensor" not in ends[0]:
+        raise NhotError(f"Model must have one {what}, a tensor, not {len(ends)}")
+    return str(ends[0]["as_tensor"]["name"])
+
+
+def _join(groups: dict[str, set[str]], *names: str) -> None:
+    """Make one group of those of all ``names``."""
+    whole = set(names).union(*(groups.get(name, ()) for name in names))
+    groups.update(dict.fromkeys(whole, whole))
 
 
 def _last_reads(calls: list[Call]) -> dict[str, int]:
