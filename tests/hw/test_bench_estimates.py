@@ -57,6 +57,16 @@ def test_a_sum_of_parts_is_found_again(monkeypatch):
     assert json.loads(estimates.to_json(known))["ecp5"]["luts"] == known["ecp5"].luts
 
 
+def test_the_package_has_what_is_fitted():
+    """All drawn engines that are to be, and costs of the parts that these have."""
+    for family, known in coefficients().items():
+        engines = drawn(family, max(estimates.FITTED[family]) + 1)
+        chosen = [engines[number] for number in estimates.FITTED[family]]
+        assert (known.engines, known.placed) == (len(chosen), len(estimates.PLACED[family]))
+        assert known.luts.keys() == {name for one in chosen for name in parts(one, family)}
+        assert known.period.keys() == period_parts(1).keys()
+
+
 def test_the_table(capsys):
     assert main(["bench", "estimates", "--json"]) == 0
     made = json.loads(capsys.readouterr().out)

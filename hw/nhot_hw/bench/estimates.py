@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
@@ -15,17 +14,14 @@ from nhot.bitstream import Manifest
 from nhot.compiler.estimates import Coefficients, estimate, parts, period_parts
 from nhot.compiler.targets import BOARDS, Board, Target
 from nhot.contract.config import EngineConfig
-from nhot.errors import BuildError
 from nhot.progress import track
 from nhot.report.collect import bitstreams
 from nhot_hw.bench.engines import drawn
-from nhot_hw.build.entries import pack, placed
-from nhot_hw.build.plan import plan_build
+from nhot_hw.build.entries import MANIFEST, pack, placed
+from nhot_hw.build.plan import BuildPlan, plan_build
 from nhot_hw.build.seeds import place_seeds
 
 __all__ = ["COLUMNS", "FITTED", "PLACED", "Row", "committed", "fit", "legend", "to_json"]
-
-_log = logging.getLogger("nhot.bench")
 
 FITTED = {"ecp5": (*range(26), 41), "ice40": tuple(range(25))}
 """Which of the drawn engines estimates are fitted to; 41 is the ECP5's first with serial lanes."""
@@ -118,10 +114,7 @@ def _fit(board: Board) -> Coefficients:
     engines = drawn(family, max(FITTED[family]) + 1)
     luts, periods = {}, {}
     for number in track(FITTED[family], f"{family} packed", unit="engines"):
-        try:
-            luts[engines[number]] = pack(_plan(board, engines[number]))["lut4"].used
-        except BuildError as error:
-            _log.info("left out: %s", error)
+        luts[engines[number]] = pack(_plan(board, engines[number]))["lut4"].used
     for number in track(PLACED[family], f"{family} placed", unit="engines"):
         periods[engines[number]] = 1000 / _fmax(board, engines[number])
     return Coefficients(
@@ -131,7 +124,7 @@ def _fit(board: Board) -> Coefficients:
     )
 
 
-def _plan(board: Board, config: EngineConfig) -> Any:
+def _plan(board: Board, config: EngineConfig) -> BuildPlan:
     return plan_build(Target(board=board.name, configuration="drawn", config=config,
                              clock_hz=_CLOCKS[board.family]))
 
@@ -139,7 +132,7 @@ def _plan(board: Board, config: EngineConfig) -> Any:
 def _fmax(board: Board, config: EngineConfig) -> float:
     plan = _plan(board, config)
     place_seeds(plan, [plan.seed], jobs=1)
-    return Manifest.read(placed(plan) / "manifest.json").engine_clock.fmax_mhz
+    return Manifest.read(placed(plan) / MANIFEST).engine_clock.fmax_mhz
 
 
 def _solve(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nhot.cli.output import OutputFile, OutputFolder, add_json_argument, print_json, print_table
-from nhot.cli.training import pairs
+from nhot.cli.trials import MODEL_HELP, add_trial_arguments, trial
 from nhot.errors import NhotError
 from nhot.printable import printable, say
 
@@ -60,26 +60,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.usage = "%(prog)s --model MODEL --data DATA [options] -o DIR"
     parser.epilog = EXAMPLE
     group = parser.add_argument_group("model and data")
-    group.add_argument("--model", required=True, metavar="MODEL",
-                       help="what nhot quantize takes: a network of the catalogue, "
-                       "file.py:function, model.tflite, model.onnx or "
-                       "model.pt2")
-    group.add_argument("--weights", type=Path, metavar="FILE.pt",
-                       help="a state_dict, or a checkpoint of a training")
-    group.add_argument("--option", action="append", default=[], metavar="NAME=VALUE",
-                       help="an argument of the network's function, as classes=5; repeatable")
+    group.add_argument("--model", required=True, metavar="MODEL", help=MODEL_HELP)
     group.add_argument("--data", required=True, metavar="DATA",
                        help="that ranges are taken from: all that nhot evaluate takes")
-    group.add_argument("--test", metavar="DATA",
-                       help="what to measure with (default: what --data holds out, or else all)")
-    group.add_argument("--task", choices=["classes", "anomalies", "numbers", "objects"],
-                       help="as of nhot evaluate (default: what the data are for)")
-    group.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"),
-                       help="what photographs are brought to (default: that of the input)")
-    group.add_argument("--samples", type=int, metavar="N",
-                       help="that ranges are taken from (default: 512, of large images fewer)")
-    group.add_argument("--measured", type=int, metavar="N",
-                       help="measure with so many, evenly spread (default: all)")
+    add_trial_arguments(group)
     group = parser.add_argument_group("axes, each a list with commas")
     for axis, (option, text) in AXES.items():
         default = ",".join(map(_default, getattr(Space, axis)))
@@ -122,9 +106,7 @@ def run(args: Namespace) -> int:
     if args.jobs is not None and args.scheduler is not None:
         raise NhotError("--jobs must not be given with --scheduler, which has workers of its own")
     space = Space.parse({axis: getattr(args, axis) for axis in AXES})
-    original, data = _original(args), _data(args)
-    original.check_kind()
-    original.check_weights()
+    original, data = trial(args, _absolute)
     store = Store.create(args.output)
     with open_executor(args.scheduler, args.jobs) as executor:
         sweep = Sweep(original=original, data=data, space=space, store=store, executor=executor)
@@ -148,24 +130,6 @@ def run(args: Namespace) -> int:
 
 def _default(value: object) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
-
-
-def _original(args: Namespace) -> Original:
-    from nhot.trials import Original
-
-    weights = None if args.weights is None else _absolute(str(args.weights))
-    return Original(model=_absolute(args.model), options=pairs(args.option, "Option"),
-                    weights=weights)
-
-
-def _data(args: Namespace) -> DataSpec:
-    from nhot.trials import DataSpec
-
-    return DataSpec(
-        data=_absolute(args.data), test=None if args.test is None else _absolute(args.test),
-        size=None if args.size is None else (args.size[0], args.size[1]), task=args.task,
-        samples=args.samples, measured=args.measured,
-    )
 
 
 def _absolute(path: str) -> str:
@@ -250,7 +214,7 @@ def _commands(folder: Path, chosen: Point, clock_hz: int | None) -> list[str]:
 
 
 def _print(args: Namespace, found: Found, chosen: Point | None, commands: list[str]) -> None:
-    from nhot.explore.table import columns, left_out, score_text
+    from nhot.explore.table import columns, left_out
 
     front, metric = found.front, found.original.metric
     shown = columns(found.points, metric)
@@ -258,13 +222,13 @@ def _print(args: Namespace, found: Found, chosen: Point | None, commands: list[s
                 [[_cell(one.value(point)) for one in shown] for point in front],
                 {one.head for one in shown if one.numeric})
     say()
-    say(f"original: {metric} {score_text(found.original)}, {found.original.samples:,} samples; "
+    say(f"original: {metric} {found.original.text}, {found.original.samples:,} samples; "
         f"{len(found.points):,} engines, {len(front):,} of them on the front, {found.stage}")
     for line in left_out(found.left_out):
         say(line)
     if chosen is not None:
         say()
-        say(f"chosen: {chosen.name}, {metric} {score_text(chosen.scored)}, "
+        say(f"chosen: {chosen.name}, {metric} {chosen.scored.text}, "
             f"{chosen.rate:,.0f} inferences/s, {chosen.luts:,} LUTs")
         for command in commands:
             say(command)
@@ -275,12 +239,10 @@ def _cell(value: int | float | str) -> int | str:
 
 
 def _out_of_reach(args: Namespace, found: Found) -> NhotError:
-    from nhot.explore.table import score_text
-
     best = max(found.front, key=lambda point: point.scored.better)
     fastest = max(found.front, key=lambda point: point.rate)
     wanted = [f"--{name} {value:g}" for name, value in (
         ("least-score", args.least_score), ("least-rate", args.least_rate)) if value is not None]
     return NhotError(f"{' and '.join(wanted)} must be within reach of an engine of the front, of "
-                     f"which the best has {score_text(best.scored)}, the fastest "
+                     f"which the best has {best.scored.text}, the fastest "
                      f"{fastest.rate:,.0f} inferences/s")

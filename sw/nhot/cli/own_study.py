@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nhot.cli.output import print_json, print_table
 from nhot.cli.reporting import add, image_entry, network_entry
 from nhot.cli.target import add_target_arguments, engine_config
-from nhot.cli.training import pairs
+from nhot.cli.trials import MODEL_HELP, add_trial_arguments, trial
 from nhot.errors import NhotError
 from nhot.printable import printable, say
 
@@ -36,26 +36,10 @@ _log = logging.getLogger("nhot")
 def add_own_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments that go with ``--model``."""
     group = parser.add_argument_group("a model of your own")
-    group.add_argument("--model", metavar="MODEL",
-                       help="what nhot quantize takes: a network of the catalogue, "
-                       "file.py:function, model.tflite, model.onnx or "
-                       "model.pt2")
+    group.add_argument("--model", metavar="MODEL", help=MODEL_HELP)
     group.add_argument("--formats", metavar="FORMAT,...",
                        help=f"of the weights, a row each (default: {FORMATS})")
-    group.add_argument("--weights", type=Path, metavar="FILE.pt",
-                       help="a state_dict, or a checkpoint of a training")
-    group.add_argument("--option", action="append", default=[], metavar="NAME=VALUE",
-                       help="an argument of the network's function, as classes=5; repeatable")
-    group.add_argument("--test", metavar="DATA",
-                       help="what to measure with (default: what --data holds out, or else all)")
-    group.add_argument("--task", choices=["classes", "anomalies", "numbers", "objects"],
-                       help="as of nhot evaluate (default: what the data are for)")
-    group.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"),
-                       help="what photographs are brought to (default: that of the input)")
-    group.add_argument("--samples", type=int, metavar="N",
-                       help="that ranges are taken from (default: 512, of large images fewer)")
-    group.add_argument("--measured", type=int, metavar="N",
-                       help="measure with so many, evenly spread (default: all)")
+    add_trial_arguments(group)
     group.add_argument("--bits", type=int, metavar="N",
                        help="of activations, 2 to 8 (default: 8)")
     group.add_argument("--requant-terms", type=int, metavar="N",
@@ -77,8 +61,6 @@ def run_own(args: Namespace) -> int:
 
     formats = format_names((FORMATS if args.formats is None else args.formats).split(","))
     engines, study = _engines(args), _study(args)
-    study.original.check_kind()
-    study.original.check_weights()
     folder = OwnFolder(args.output, study)
     lines = run_study(folder, formats, engines, estimated=bool(args.estimate))
     entries = [_entry(folder, line) for line in lines[1:]]
@@ -104,16 +86,12 @@ def run_own(args: Namespace) -> int:
 
 def _study(args: Namespace) -> OwnStudy:
     from nhot.experiments.studies.own import OwnStudy
-    from nhot.trials import DataSpec, Original
 
     if args.data is None:
         raise NhotError("--data must be given with --model: formats are measured on them")
+    original, data = trial(args)
     return OwnStudy(
-        original=Original(model=args.model, options=pairs(args.option, "Option"), seed=0,
-                          weights=None if args.weights is None else str(args.weights)),
-        data=DataSpec(data=args.data, test=args.test, task=args.task, samples=args.samples,
-                      size=None if args.size is None else (args.size[0], args.size[1]),
-                      measured=args.measured),
+        original=original, data=data,
         **{name: value for name, value in (
             ("bits", args.bits), ("requant_terms", args.requant_terms),
             ("adaptive", args.adaptive_rounding)) if value is not None},
@@ -191,12 +169,12 @@ def _facts(study: OwnStudy, lines: Sequence[Line]) -> dict[str, Any]:
 
 
 def _print(lines: Sequence[Line]) -> None:
-    from nhot.experiments.studies.own.table import HEADS, cells
+    from nhot.experiments.studies.own.table import HEADS, NUMERIC, cells
 
     rows = [cells(line) for line in lines]
     heads = (HEADS[0], lines[0].scored.metric, *HEADS[2:])
     shown = [column for column in range(len(heads)) if any(row[column] for row in rows)]
-    numeric = {heads[column] for column in (1, 2, 3, 4, *range(6, 12))}
+    numeric = {heads[column] for column in NUMERIC}
     print_table([heads[column] for column in shown],
                 [[row[column] for column in shown] for row in rows], numeric)
     say()

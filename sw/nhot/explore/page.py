@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from nhot.explore.front import front
 from nhot.explore.point import Point
 from nhot.explore.sweep import Found
-from nhot.explore.table import columns, score_text
+from nhot.explore.table import columns
 from nhot.report import charts
-from nhot.report.axis import Axis, accuracy_axis, amount_axis, score_axis
-from nhot.report.figures import interval
+from nhot.report.axis import amount_axis
 from nhot.report.page import document, header
 from nhot.report.schema import Score
-from nhot.report.sections import SHARES
+from nhot.report.sections import SHARES, scores_axis
 from nhot.report.table import (
     facts,
     figure,
@@ -77,7 +76,7 @@ def _tiles(chosen: Point) -> str:
     rate = figure(chosen.rate, short(round(chosen.rate)))
     tiles = (
         tile(plain(chosen.board), f"chosen: {chosen.rounding.format}, T x P x S {chosen.array}"),
-        tile(plain(score_text(chosen.scored)), chosen.scored.metric),
+        tile(plain(chosen.scored.text), chosen.scored.metric),
         tile(rate, f"inferences/s at {chosen.fmax_mhz:g} MHz"),
         tile(figure(chosen.luts), "LUTs"),
     )
@@ -99,7 +98,8 @@ def _table(points: Sequence[Point], found: Found) -> str:
 
 def _pictures(found: Found) -> str:
     metric, points = found.original.metric, found.points
-    heights, tick = _heights(found), round_percent if metric in SHARES else number
+    scores = [_score(one) for one in (found.original, *(one.scored for one in points))]
+    heights, tick = scores_axis(metric, scores), round_percent if metric in SHARES else number
     pictures = []
     for what, cost in _ACROSS.items():
         best = front([(-one.scored.better, cost(one)) for one in points])
@@ -119,15 +119,6 @@ def _names(points: Sequence[Point], cost: Callable[[Point], float]) -> list[str]
     for place in sorted(range(len(points)), key=lambda place: cost(points[place])):
         first.setdefault(formats[place], place)
     return [name if first[name] == place else "" for place, name in enumerate(formats)]
-
-
-def _heights(found: Found) -> Axis:
-    scores = [found.original, *(one.scored for one in found.points)]
-    values = [one.value for one in scores]
-    if found.original.metric != "accuracy":
-        return score_axis(values)
-    ends = [interval(_score(one)) for one in scores]
-    return accuracy_axis(values, *zip(*ends, strict=True))
 
 
 def _score(scored: Scored) -> Score:

@@ -7,10 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nhot.explore.point import Point
-from nhot.report.sections import SHARES
-from nhot.trials import Scored
 
-__all__ = ["Column", "columns", "left_out", "score_text"]
+__all__ = ["Column", "columns", "left_out"]
 
 Value = int | float | str
 
@@ -54,7 +52,7 @@ def _columns(metric: str) -> tuple[Column, ...]:
         Column(head="depthwise", value=lambda one: "yes" if one.config.depthwise else "no",
                numeric=False, axis=True),
         Column(head="board", value=lambda one: one.board, numeric=False),
-        Column(head=metric, value=lambda one: score_text(one.scored)),
+        Column(head=metric, value=lambda one: one.scored.text),
         Column(head="LUTs", value=lambda one: one.luts),
         Column(head="blocks", value=lambda one: one.block_memories),
         Column(head="DSPs", value=lambda one: one.dsps, axis=True),
@@ -70,8 +68,3 @@ def left_out(counted: Counter[str], most: int = 8) -> list[str]:
     lines = [f"{count:,} left out: {reason}" for reason, count in common[:most]]
     rest = sum(count for _, count in common[most:])
     return [*lines, f"{rest:,} left out for other reasons"] if rest else lines
-
-
-def score_text(scored: Scored) -> str:
-    """A measure as people read it."""
-    return f"{100 * scored.value:.2f} %" if scored.metric in SHARES else f"{scored.value:.4g}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 
 from nhot.report.answers import confusion, last_answers, mistakes
-from nhot.report.axis import accuracy_axis, amount_axis, of_axis, score_axis
+from nhot.report.axis import Axis, accuracy_axis, amount_axis, of_axis, score_axis
 from nhot.report.charts import Mark, curve, histogram, rows
 from nhot.report.figures import Figures, interval
 from nhot.report.schema import Build, Entry, Made, Score
@@ -22,7 +23,7 @@ from nhot.report.table import (
     tile,
 )
 
-__all__ = ["entry_sections", "score_rows", "score_text"]
+__all__ = ["SHARES", "entry_sections", "score_rows", "score_text", "scores_axis"]
 
 SHARES = {"accuracy", "mAP", "AUC"}
 """Metrics that are parts of 1."""
@@ -84,14 +85,21 @@ def score_rows(metric: str, scores: list[tuple[str, Score]]) -> str:
         for (name, one), (low, high) in zip(scores, ends, strict=True)
     ]
     tick = round_percent if metric in SHARES else number
+    axis = scores_axis(metric, [one for _, one in scores])
     if metric != "accuracy":
-        axis = score_axis([mark.value for mark in marks])
         return rows(marks, axis, tick, of_axis(axis))
-    axis = accuracy_axis([mark.value for mark in marks], *zip(*ends, strict=True))
     notes = ["The axis is logarithmic in the error."] if axis.kind == "log" else []
     if any(one.samples for _, one in scores):
         notes.append("Lines: 95 % confidence (Wilson), of the number of samples alone.")
     return rows(marks, axis, tick, " ".join(notes))
+
+
+def scores_axis(metric: str, scores: Sequence[Score]) -> Axis:
+    """An axis that shows how scores differ, with room for how far each is to be trusted."""
+    values = [one.value for one in scores]
+    if metric != "accuracy":
+        return score_axis(values)
+    return accuracy_axis(values, *zip(*map(interval, scores), strict=True))
 
 
 def score_text(metric: str, score: Score) -> str:

@@ -132,8 +132,12 @@ class OnnxStage(InterpretedStage):
     """
 
     def __init__(self, graph: Graph, path: str | os.PathLike[str]):
+        from nhot.frontends.onnx.file import parse
+
         super().__init__(graph)
         self.path = os.fspath(path)
+        file = parse(Path(path).read_bytes(), Path(path).parent)
+        self._grid = None if file.input.type == "FLOAT" else graph.input_grid
 
     def _run(self, x: Floats) -> Arrays:
         from nhot.frontends.onnx.interpreter import run_onnx
@@ -142,15 +146,10 @@ class OnnxStage(InterpretedStage):
 
     def _input(self, x: Floats) -> NDArray[Any]:
         """Samples as the file has its input: channels first, floats or integers."""
-        from nhot.frontends.onnx.file import parse
-
-        graph = self.graph
-        to_integers(Tensor(name=INPUT, shape=graph.input), x[:0])  # for its check of the shape
-        integers = parse(Path(self.path).read_bytes(), Path(self.path).parent).input.type != "FLOAT"
-        if graph.input_grid is None or not integers:
+        to_integers(Tensor(name=INPUT, shape=self.graph.input), x[:0])  # for its check of the shape
+        if self._grid is None:
             return x
-        values = to_integers(_shaped(graph.input_grid, graph, INPUT), x)
-        return np.moveaxis(values, -1, 1)
+        return np.moveaxis(to_integers(_shaped(self._grid, self.graph, INPUT), x), -1, 1)
 
 
 def _grids(graph: Graph) -> dict[str, Tensor]:

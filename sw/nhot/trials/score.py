@@ -49,6 +49,12 @@ class Scored:
     figures: dict[str, float] = field(default_factory=dict)
     held_out: bool = True
 
+    @property
+    def text(self) -> str:
+        """The measure as people read it."""
+        share = LIMITS[self.metric][1] == 1
+        return f"{100 * self.value:.2f} %" if share else f"{self.value:.4g}"
+
     def __post_init__(self) -> None:
         if self.metric not in HIGHER:
             raise NhotError(f"Metric must be one of {', '.join(HIGHER)}, not {self.metric!r}")

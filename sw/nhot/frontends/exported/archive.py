@@ -157,8 +157,10 @@ def _unpack(data: bytes) -> dict[str, bytes]:
         members = archive.infolist()
     except _BROKEN:
         raise damaged from None
-    if sum(member.file_size for member in members) > len(data):  # torch compresses nothing
-        raise NhotError("Model must be an archive that takes no more unpacked than packed")
+    unpacked = sum(member.file_size for member in members)
+    if unpacked > len(data):  # torch compresses nothing
+        raise NhotError(f"Model must be an archive that takes no more unpacked than packed, not "
+                        f"{unpacked:,} bytes in {len(data):,}")
     try:
         return {one.filename.partition("/")[2]: archive.read(one) for one in members
                 if one.filename.endswith(".json") or "/data/" in one.filename}

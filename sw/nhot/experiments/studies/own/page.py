@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nhot.experiments.studies.own.lines import COSTS, Line, points
-from nhot.experiments.studies.own.table import about, amount, dsp_text, notes
-from nhot.report.axis import Axis, accuracy_axis, amount_axis, score_axis
+from nhot.experiments.studies.own.table import NUMERIC, about, amount, dsp_text, notes
+from nhot.report.axis import amount_axis
 from nhot.report.charts import Point, scatter
-from nhot.report.figures import interval
 from nhot.report.page import articles, document, header
 from nhot.report.schema import Entry, Score
-from nhot.report.sections import SHARES, score_rows, score_text
+from nhot.report.sections import SHARES, score_rows, score_text, scores_axis
 from nhot.report.table import (
     facts,
     figure,
@@ -106,7 +105,7 @@ def _table(lines: Sequence[Line]) -> str:
             ", ".join(line.fronts),
         ))
     heads = (_HEADS[0], lines[0].scored.metric, *_HEADS[2:])
-    return table(heads, rows, numeric=(1, 2, 3, 4, *range(6, 12)))
+    return table(heads, rows, numeric=NUMERIC)
 
 
 def _whole(value: float | None, before: str = "") -> str:
@@ -119,7 +118,8 @@ def _bytes(count: int | None) -> str:
 
 def _pictures(lines: Sequence[Line]) -> str:
     metric = lines[0].scored.metric
-    heights, tick = _heights(lines), round_percent if metric in SHARES else number
+    heights = scores_axis(metric, [_score(line) for line in lines])
+    tick = round_percent if metric in SHARES else number
     charts = []
     for cost, what in COSTS.items():
         known = points(lines, cost)
@@ -134,11 +134,3 @@ def _pictures(lines: Sequence[Line]) -> str:
 
 def _at(lines: Sequence[Line]) -> float:
     return lines[0].scored.value
-
-
-def _heights(lines: Sequence[Line]) -> Axis:
-    values = [line.scored.value for line in lines]
-    if lines[0].scored.metric != "accuracy":
-        return score_axis(values)
-    ends = [interval(_score(line)) for line in lines]
-    return accuracy_axis(values, *zip(*ends, strict=True))

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nhot.experiments.studies.own.lines import Line
-from nhot.report.sections import SHARES
 
-__all__ = ["HEADS", "about", "amount", "cells", "dsp_text", "notes", "value_text"]
+__all__ = ["HEADS", "NUMERIC", "about", "amount", "cells", "dsp_text", "notes"]
 
 HEADS = ("format", "score", "bits/weight", "terms/weight", "weights", "engine", "MACs/step",
          "weight memory", "cycles", "inferences/s", "logic cells", "Fmax", "best by")
 """Of columns; the second is called as the metric is."""
 
-
-def value_text(metric: str, value: float) -> str:
-    """A score as people read it."""
-    return f"{100 * value:.2f} %" if metric in SHARES else f"{value:.4g}"
+NUMERIC = (1, 2, 3, 4, *range(6, 12))
+"""Columns of numbers."""
 
 
 def amount(count: int | None) -> str:
@@ -35,7 +32,7 @@ def cells(line: Line) -> tuple[str, ...]:
     where = engine.name if engine else line.place.why_not and f"none: {line.place.why_not}"
     return (
         line.name + ("*" if line.untrained else ""),
-        value_text(line.scored.metric, line.scored.value), _fixed(line.bits), _fixed(line.terms),
+        line.scored.text, _fixed(line.bits), _fixed(line.terms),
         amount(line.weight_bytes), where, _whole(line.macs_per_step),
         amount(line.memory_bytes), _whole(line.cycles),
         *(text and f"{about(line)}{text}" for text in (
