@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from nhot.bitstream import Manifest
 from nhot.cli import main
 from nhot.compiler import EngineConfig, Image, compile_network
-from nhot.compiler.targets import BOARDS
+from nhot.compiler.estimates import estimate
+from nhot.compiler.targets import BOARDS, target
+from nhot.formats import parse
 from nhot.network import Filters
 from nhot.network.counts import count_layer, requant_terms
 from nhot.testing.networks import random_network
@@ -49,6 +52,46 @@ def test_compile_writes_the_image(files, network, capsys):
     assert image.config == EngineConfig(**CONFIG)
     assert image.meta.network == network.name
     assert sorted(path.name for path in files.iterdir()) == ["engine.json", "net.img", "net.onnx"]
+
+
+def resources(files, config, capsys, *board):
+    (files / "engine.json").write_text(config.to_json(), encoding="utf-8")
+    assert compile_it(files, "--json", *board) == 0
+    return json.loads(capsys.readouterr().out).get("resources")
+
+
+@pytest.mark.parametrize("config", [EngineConfig(**CONFIG), target("icebreaker").config])
+def test_an_engine_without_a_bitstream_of_the_board_is_estimated(files, config, capsys):
+    found, there = estimate(config, "ulx3s-85f"), BOARDS["ulx3s-85f"]
+    assert resources(files, config, capsys, "--board", "ulx3s-85f") == {
+        "luts": [found.luts, there.luts], "dsps": [found.dsps, there.dsps],
+        "block_memories": [found.block_memories, there.block_memories],
+        "fmax_mhz": found.fmax_mhz, "estimated": True,
+    }
+    assert resources(files, config, capsys) is None
+
+
+def test_an_engine_with_a_bitstream_is_what_its_manifest_says(files, capsys):
+    manifest = Manifest.read(MANIFEST)
+    made = resources(files, manifest.config, capsys, "--board", manifest.board)
+    for name, cell in (("luts", "lut4"), ("block_memories", "bram"), ("dsps", "dsp")):
+        known = manifest.resources[cell]
+        assert made.pop(name) == [known.used, known.available]
+    assert made == {"fmax_mhz": manifest.engine_clock.fmax_mhz, "estimated": False}
+
+
+@pytest.mark.parametrize(("name", "text"), [
+    ("2hot", r"about [\d,]+ of 83,640 LUTs, \d+ of 208 block memories, about \d+ MHz \(estimates"),
+    ("int8", "block memories, 32 of 156 DSP blocks, about"),
+])
+def test_what_an_engine_takes_is_said(name, text, files, capsys):
+    from nhot.network.file import save
+
+    save(random_network(3, layers=1, formats=(parse(name),), operators=("linear",)),
+         files / "net.onnx")
+    (files / "engine.json").write_text(json.dumps({**CONFIG, "format": name}), encoding="utf-8")
+    assert compile_it(files, "--board", "ulx3s-85f") == 0
+    assert re.search(text, capsys.readouterr().err)
 
 
 def test_compile_is_reproducible(files):

@@ -6,7 +6,7 @@ import logging
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nhot.cli.output import OutputFile, add_json_argument, print_json
 from nhot.cli.reporting import (
@@ -68,7 +68,7 @@ def run(args: Namespace) -> int:
     if args.report is not None:
         known = network_entry(network, args.network)
         add(args, replace(image_entry(image, made("compile")), network=known.network))
-    facts = {**image_facts(image), **_estimate(config, args.board)}
+    facts = {**image_facts(image), **_resources(config, args.board)}
     if args.json:
         fit = {"fit": {"file": str(args.fit), "changed": changed}} if args.fit is not None else {}
         print_json({"file": str(output), **fit, **facts})
@@ -83,33 +83,43 @@ def run(args: Namespace) -> int:
     if layout := facts["input"]["window"]:
         _LOG.info("input    laid out in windows of %d x %d", *layout["kernel"])
     _LOG.info("%s cycles an inference", f"{facts['cycles']:,}")
-    if "estimate" in facts:
-        _say_estimate(args.board, facts["estimate"])
+    if "resources" in facts:
+        _say_resources(args.board, facts["resources"])
     return 0
 
 
-def _say_estimate(board_name: str, found: dict[str, float]) -> None:
-    dsps = f", {found['dsps']} of {found['dsps_there']} DSP blocks" if found["dsps"] else ""
+def _say_resources(board_name: str, known: dict[str, Any]) -> None:
+    about = "about " if known["estimated"] else ""
+    luts, blocks, dsps = (known[name] for name in ("luts", "block_memories", "dsps"))
     _LOG.info(
-        "%s: about %s of %s LUTs, %d of %d block memories%s, about %.0f MHz (estimates)",
-        board_name, f"{found['luts']:,}", f"{found['luts_there']:,}", found["block_memories"],
-        found["block_memories_there"], dsps, found["fmax_mhz"],
+        "%s: %s%s of %s LUTs, %d of %d block memories%s, %s%.0f MHz%s", board_name, about,
+        f"{luts[0]:,}", f"{luts[1]:,}", *blocks,
+        f", {dsps[0]} of {dsps[1]} DSP blocks" if dsps[0] else "", about, known["fmax_mhz"],
+        " (estimates)" if known["estimated"] else "",
     )
 
 
-def _estimate(config: EngineConfig, board_name: str | None) -> dict[str, dict[str, float]]:
-    """What the engine would take of the board, where one is named."""
-    from dataclasses import asdict
+def _resources(config: EngineConfig, board_name: str | None) -> dict[str, dict[str, Any]]:
+    """What the engine takes of the board, of what there is, where a board is named.
 
+    As the manifest of its bitstream has it, or else an estimate.
+    """
     from nhot.compiler.estimates import estimate
     from nhot.compiler.targets import board
+    from nhot.report.collect import known_build
 
     if board_name is None:
         return {}
-    there = board(board_name)
-    return {"estimate": {
-        **asdict(estimate(config, board_name)), "luts_there": there.luts,
-        "block_memories_there": there.block_memories, "dsps_there": there.dsps,
+    built, there = known_build(config), board(board_name)
+    if built is not None and built.board == board_name:
+        names = {"luts": "lut4", "block_memories": "bram", "dsps": "dsp"}
+        known = {name: built.resources[cell] for name, cell in names.items()}
+        return {"resources": {**known, "fmax_mhz": built.fmax_mhz, "estimated": False}}
+    found = estimate(config, board_name)
+    return {"resources": {
+        "luts": (found.luts, there.luts), "dsps": (found.dsps, there.dsps),
+        "block_memories": (found.block_memories, there.block_memories),
+        "fmax_mhz": found.fmax_mhz, "estimated": True,
     }}
 
 
