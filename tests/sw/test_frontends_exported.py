@@ -249,6 +249,12 @@ def far(values):
     values["config"]["first.0.weight"]["tensor_meta"]["strides"][0]["as_int"] = 1 << 30
 
 
+def listed(values):
+    """A list of tensors where there is one."""
+    relu = values["graph_module"]["graph"]["nodes"][2]
+    relu["inputs"][0]["arg"] = {"as_tensors": [{"name": "batch_norm"}]}
+
+
 @pytest.mark.parametrize(("change", "text"), [
     (pickled, "Tensor 'first.0.weight' must be stored as its elements, not pickled"),
     (lambda members: members.pop(MODEL), "must have the member models/model.json"),
@@ -259,8 +265,7 @@ def far(values):
      "version 8 of torch.export's form, not 9"),
     (lambda members: edit(members, MODEL, lambda one: one["graph_module"]["graph"].update(
         nodes=1)), "models/model.json graph_module.graph.nodes must be a list, not 1"),
-    (lambda members: edit(members, MODEL, lambda one: one["graph_module"]["graph"]["nodes"][0].
-                          update(inputs=[])), "must"),
+    (lambda members: edit(members, MODEL, listed), r"'first/2' \(relu_\): its arguments must be"),
     (lambda members: members.update({MODEL: b"{" * 9}), "models/model.json must be JSON"),
 ], ids=["pickled", "graph", "weight", "stride", "bytes", "version", "nodes", "call", "text"])
 def test_damage_is_named(change, text):

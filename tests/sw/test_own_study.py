@@ -222,6 +222,9 @@ def test_formats_that_are_none(here, capsys, names, text):
     (["--model", "resnet8", *STUDY[3:], "-o", "runs"], "--weights must be given for 'resnet8'"),
     ([*STUDY[1:4], "nowhere", "-o", "runs"], "Data 'nowhere' must exist, and does not"),
     ([*STUDY[1:], "--samples", "0", "-o", "runs"], "samples must be at least 1, not 0"),
+    ([*STUDY[1:], "--bits", "1", "-o", "runs"], "Bits of an activation must be 2 to 8, not 1"),
+    ([*STUDY[1:], "--requant-terms", "3", "-o", "runs"],
+     "Requantisation terms must be 1, 2 or 4, not 3"),
     ([*STUDY[1:], "--board", "versa", "-o", "runs"], "Board must be one of"),
     ([*STUDY[1:], "--configuration", "2hot", "-o", "runs"], "--board must be given with"),
     ([*STUDY[1:], "--board", "icebreaker", "--configuration", "9hot", "-o", "runs"],
@@ -233,13 +236,6 @@ def test_bad_input(here, capsys, arguments, text):
     (here / "broken.tflite").write_bytes(whole[: len(whole) // 2])
     assert text in refused(capsys, "study", *arguments)
     assert not Path("runs").exists()
-
-
-def test_options_that_cannot_be(here, capsys):
-    """Found by what rounds: nothing is kept of the format, and the folder is good for another."""
-    line = refused(capsys, *STUDY, "--bits", "1", "--formats", "2hot", "-o", "runs", "-q")
-    assert "must be 2 to 8, not 1" in line
-    assert not Path("runs/2hot.json").exists()
 
 
 def test_a_folder_is_of_one_study(here, capsys):

@@ -12,14 +12,14 @@ from nhot.compiler.targets import BOARDS, board
 from nhot.contract.config import LANES, SIZES, EngineConfig
 from nhot.errors import NhotError
 from nhot.formats import parse
+from nhot.network.requant import REQUANT_TERMS
+from nhot.network.tensor import ACTIVATION_BITS
 from nhot.printable import shortened
 from nhot.trials import Rounding
 
 __all__ = ["Candidate", "Space"]
 
 _ENGINE = ("pixels", "filters", "inputs", "requantisers", "requant_terms", "lane", "depthwise")
-_BITS = (2, 8)
-_TERMS = (1, 2, 4)
 _CHOICES: dict[str, tuple[Any, ...]] = {"lane": tuple(LANES), "depthwise": (False, True)}
 _ANSWERS = {"no": False, "yes": True}
 
@@ -118,12 +118,12 @@ def _check(axis: str, value: Any) -> None:
     elif axis == "format":
         parse(value)
     elif axis in SIZES or axis == "bits":
-        low, high = SIZES.get(axis, _BITS)
+        low, high = SIZES.get(axis, ACTIVATION_BITS)
         if not low <= value <= high:
             raise NhotError(f"Axis {axis} must have values from {low} to {high}, "
                             f"not {shortened(value)}")
     else:
-        known: tuple[Any, ...] = _CHOICES.get(axis, _TERMS)
+        known: tuple[Any, ...] = _CHOICES.get(axis, REQUANT_TERMS)
         if value not in known:
             raise NhotError(f"Axis {axis} must have values of {', '.join(map(str, known))}, "
                             f"not {shortened(value)}")

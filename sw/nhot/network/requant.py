@@ -12,7 +12,8 @@ from nhot.errors import NhotError
 from nhot.formats.format import Ints
 from nhot.formats.terms import naf_weight
 
-__all__ = ["LARGEST", "MAX_TERMS", "SCALES", "SHIFT", "Requant", "sealed_integers", "short_sum"]
+__all__ = ["LARGEST", "MAX_TERMS", "REQUANT_TERMS", "SCALES", "SHIFT", "Requant",
+           "check_requant_terms", "sealed_integers", "short_sum"]
 
 SHIFT = 24
 """The right shift of every requantisation: multipliers are integers on a grid of 2**-24."""
@@ -20,11 +21,23 @@ SHIFT = 24
 MAX_TERMS = 4
 """Signed powers of two in a multiplier: relative error at most 0.58 %, 0.08 % on average."""
 
+REQUANT_TERMS = (1, 2, MAX_TERMS)
+"""Most signed powers of two of a multiplier, to choose from."""
+
 LARGEST = 1 << 31
 """The largest multiplier: its shifts fit five bits."""
 
 SCALES = (2.0**-18, 2.0**7)
 """The least magnitude of a scale, and the one that all are below, as multipliers have it."""
+
+
+def check_requant_terms(terms: int) -> None:
+    """Refuse what is not in :data:`REQUANT_TERMS`."""
+    if terms not in REQUANT_TERMS:
+        *others, last = REQUANT_TERMS
+        raise NhotError(
+            f"Requantisation terms must be {', '.join(map(str, others))} or {last}, not {terms!r}"
+        )
 
 
 def short_sum(value: float, terms: int = MAX_TERMS) -> int:

@@ -12,14 +12,24 @@ from nhot.errors import NhotError
 from nhot.formats.format import Ints
 from nhot.network.names import check_name
 
-__all__ = ["MOST", "Shape", "Tensor"]
+__all__ = ["ACTIVATION_BITS", "MOST", "Shape", "Tensor", "check_activation_bits"]
 
 Shape = tuple[int, int, int]
 
 MOST = 1 << 31
 """Elements of a tensor."""
 
+ACTIVATION_BITS = (2, 8)
+"""The least and the most bits of an activation that is rounded."""
+
 _SMALLEST, _LARGEST = 2.0**-126, 2.0**127  # normal numbers of single precision, as files have them
+
+
+def check_activation_bits(bits: int) -> None:
+    """Refuse what is not within :data:`ACTIVATION_BITS`."""
+    low, high = ACTIVATION_BITS
+    if not low <= bits <= high:
+        raise NhotError(f"Bits of an activation must be {low} to {high}, not {bits}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from nhot.errors import NhotError
-from nhot.network.tensor import Tensor
+from nhot.network.tensor import Tensor, check_activation_bits
 
 __all__ = ["ActivationQuant", "GivenGrid"]
 
@@ -42,8 +42,7 @@ class ActivationQuant(nn.Module):
 
     def __init__(self, bits: int = 8, *, fixed: tuple[float, float] | None = None):
         super().__init__()
-        if not 2 <= bits <= 8:
-            raise NhotError(f"Bits of an activation must be 2 to 8, not {bits}")
+        check_activation_bits(bits)
         low, high = fixed or (0.0, 0.0)
         if not (math.isfinite(low) and math.isfinite(high) and low <= 0 <= high):
             raise NhotError(f"Range of an activation must hold 0, not {low} to {high}")

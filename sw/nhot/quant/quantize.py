@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from nhot.errors import NhotError
 from nhot.formats import Format, parse
-from nhot.network.requant import MAX_TERMS
+from nhot.network.requant import MAX_TERMS, check_requant_terms
 from nhot.quant.exact import check_layers
 from nhot.quant.layers import RoundingLayer
 from nhot.quant.model import QuantModel, as_samples
 from nhot.quant.tracing.graph import trace
 from nhot.quant.tracing.prepare import prepare
 from nhot.quant.tracing.trace import Tracer
-from nhot.quant.weights import THRESHOLD, Rule, Scale, WeightSpec, check_requant_terms
+from nhot.quant.weights import THRESHOLD, Rule, Scale, WeightSpec
 
 __all__ = ["quantize", "stand_in"]
 

@@ -14,6 +14,8 @@ from nhot.network import Filters
 from nhot.network.counts import Counts, count
 from nhot.network.file import save
 from nhot.network.network import Network
+from nhot.network.requant import check_requant_terms
+from nhot.network.tensor import check_activation_bits
 
 if TYPE_CHECKING:
     from nhot.trials.original import Original
@@ -48,6 +50,8 @@ class Rounding:
 
     def __post_init__(self) -> None:
         parse(self.format)
+        check_activation_bits(self.bits)
+        check_requant_terms(self.requant_terms)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,14 +6,11 @@ from nhot.errors import NhotError
 from nhot.frontends.exported.archive import open_archive
 from nhot.frontends.exported.translate import translate
 from nhot.frontends.graph import Graph
-from nhot.frontends.onnx.read import Reader
+from nhot.frontends.onnx.read import ODD, Reader
 
 __all__ = ["TOOL", "read_exported"]
 
 TOOL = "torch.export"
-
-_ODD = (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError)
-"""What a list in place of a number, a missing argument, ... raise."""
 
 
 def read_exported(data: bytes) -> Graph:
@@ -31,7 +28,7 @@ def read_exported(data: bytes) -> Graph:
         file = translate(archive)
     except NhotError:
         raise
-    except _ODD as error:
+    except ODD as error:
         raise NhotError("Model's graph must be as torch.export writes it, "
                         f"which it is not ({type(error).__name__})") from None
     return Reader(file, TOOL).graph()

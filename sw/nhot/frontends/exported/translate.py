@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nhot.errors import NhotError
 from nhot.frontends.exported.archive import TYPES, Archive, Argument, Call
 from nhot.frontends.onnx.file import File, NodeInfo, ValueInfo
+from nhot.frontends.onnx.read import ODD
 from nhot.printable import shortened
 
 __all__ = ["Translator", "translate"]
@@ -65,8 +66,10 @@ class Translator:
                 try:
                     self._translate()
                 except NhotError as error:
-                    raise NhotError(f"Operator {shortened(self.name)} ({self._kind}): "
-                                    f"{error}") from None
+                    raise NhotError(f"{self._called}: {error}") from None
+                except ODD:
+                    raise NhotError(f"{self._called}: its arguments must be of the types, and as "
+                                    "many, as torch's schema says") from None
         return File(
             nodes=tuple(self.nodes), input=self._value(self._input), constants=self.constants,
             output=self._value(self._output, self._now.get(self._output)), opset=20,
@@ -178,6 +181,10 @@ class Translator:
     def _current(self, tensor: Any) -> str:
         name = str(tensor["name"])
         return self._now.get(name, name)
+
+    @property
+    def _called(self) -> str:
+        return f"Operator {shortened(self.name)} ({shortened(self._kind)[1:-1]})"
 
     @property
     def _kind(self) -> str:

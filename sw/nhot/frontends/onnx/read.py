@@ -19,7 +19,7 @@ from nhot.printable import shortened
 if TYPE_CHECKING:
     from nhot.frontends.onnx.grids import Rounded
 
-__all__ = ["TOOL", "Reader", "read_onnx"]
+__all__ = ["ODD", "TOOL", "Reader", "read_onnx"]
 
 TOOL = "ONNX"
 
@@ -33,7 +33,7 @@ _BEHIND = ("QuantizeLinear", "DequantizeLinear", "Quant", "IntQuant", "Identity"
 MOST_FOLDED = 1 << 28
 """Elements that are computed of constants alone."""
 
-_ODD = (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError)
+ODD = (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError)
 """What numbers in place of lists, texts in place of numbers, ... raise."""
 
 Dims = tuple[int, ...]
@@ -89,7 +89,7 @@ class Reader:
                 self._read(node)
             except NhotError as error:
                 raise NhotError(f"{_called(node)}: {error}") from None
-            except _ODD:
+            except ODD:
                 raise NhotError(f"{_called(node)}: its attributes must be of the types, and as "
                                 "many, as the standard says") from None
         if self.result in self.rounded:

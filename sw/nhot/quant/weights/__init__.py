@@ -1,7 +1,7 @@
 """Weights on the levels of a format: which level, at which scale, and the gradients of both."""
 
 from nhot.quant.weights.grid import GridWeights
-from nhot.quant.weights.multipliers import REQUANT_TERMS, Multipliers, check_requant_terms
+from nhot.quant.weights.multipliers import Multipliers
 from nhot.quant.weights.rounding import nearest, toward_zero
 from nhot.quant.weights.search import search_scale
 from nhot.quant.weights.spec import Rule, Scale, WeightSpec, weight_quant
@@ -9,7 +9,7 @@ from nhot.quant.weights.threshold import THRESHOLD, ThresholdWeights
 from nhot.quant.weights.weights import WeightQuant
 
 __all__ = [
-    "REQUANT_TERMS", "THRESHOLD", "GridWeights", "Multipliers", "Rule", "Scale",
-    "ThresholdWeights", "WeightQuant", "WeightSpec", "check_requant_terms", "nearest",
+    "THRESHOLD", "GridWeights", "Multipliers", "Rule", "Scale",
+    "ThresholdWeights", "WeightQuant", "WeightSpec", "nearest",
     "search_scale", "toward_zero", "weight_quant",
 ]

@@ -6,29 +6,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nhot.errors import NhotError
 from nhot.formats import naf_weight
-from nhot.network.requant import MAX_TERMS, SCALES
+from nhot.network.requant import SCALES
 
-__all__ = ["REQUANT_TERMS", "Multipliers", "check_requant_terms"]
-
-REQUANT_TERMS = (1, 2, MAX_TERMS)
-"""Most signed powers of two of a multiplier, to choose from."""
+__all__ = ["Multipliers"]
 
 LEAST, MOST = SCALES
 """Multipliers are at least the one and below the other."""
 
 STEPS = 64
 """Parts of a power of two: the finest multipliers are whole numbers of units of 2**-24 even so."""
-
-
-def check_requant_terms(terms: int) -> None:
-    """Refuse what is not in :data:`REQUANT_TERMS`."""
-    if terms not in REQUANT_TERMS:
-        *others, last = REQUANT_TERMS
-        raise NhotError(
-            f"Requantisation terms must be {', '.join(map(str, others))} or {last}, not {terms!r}"
-        )
 
 
 class Multipliers:
