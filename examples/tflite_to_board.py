@@ -70,7 +70,7 @@ def main(
 
     integers = nhot.to_integers(network.input, x[:inputs])
     wanted = nhot.run(network, integers)
-    with VirtualBoard(engine.config) as place, nhot.Board.open(place.port) as board:
+    with VirtualBoard(engine.config) as place, nhot.Board(place.transport()) as board:
         board.load(image)
         for sample, output in zip(integers, wanted, strict=True):
             result = board.run(sample)

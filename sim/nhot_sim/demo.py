@@ -159,7 +159,7 @@ def _run_on_board(
     from nhot_sim.virtual_board import VirtualBoard
 
     _say(format_name, "building the virtual board (Verilator)")
-    with VirtualBoard(place.config) as virtual, Board.open(virtual.port) as board:
+    with VirtualBoard(place.config) as virtual, Board(virtual.transport()) as board:
         board.load(image)
         _say(format_name, f"loaded over {virtual.port} and read back; running {len(x)} digits")
         result = board.run(x)

@@ -1,6 +1,7 @@
 """A board that is a process: the top of an engine in Verilator, behind a pseudo-terminal.
 
-What talks to a board on a serial port talks to :attr:`VirtualBoard.port` unchanged.
+What talks to a board on a serial port talks to :attr:`VirtualBoard.port` unchanged;
+:meth:`VirtualBoard.transport` also knows how far the board is, and never waits by the wall's clock.
 """
 
 import os
@@ -21,6 +22,7 @@ from nhot.contract.config import EngineConfig
 from nhot.errors import DeviceError, MissingToolError, NhotError
 from nhot.files import write_atomically
 from nhot_hw.cache import cache_folder, content_key
+from nhot_sim.simulated_line import Progress, SimulatedTransport
 
 __all__ = ["VirtualBoard", "build_board", "trace_kind"]
 
@@ -28,6 +30,7 @@ _HARNESS = Path(__file__).parent / "harness" / "board.cpp"
 _TRACES = {".fst": "fst", ".vcd": "vcd"}
 _START_SECONDS = 30
 _END_SECONDS = 10
+_BAUD = 1_000_000  # of the simulated line, which is as fast as it is for any other
 
 
 def build_board(component: Any, *, trace: Path | None = None, toggles: bool = False) -> Path:
@@ -73,8 +76,7 @@ def _build_engine(config: EngineConfig, divisor: int, trace: Path | None) -> Pat
             f"{error.name} must be installed for a virtual board: pip install 'nhot[hw,sim]'"
         ) from None
 
-    baud = 1_000_000
-    executable = build_board(Top(config, clock_hz=divisor * baud, baud=baud), trace=trace)
+    executable = build_board(Top(config, clock_hz=divisor * _BAUD, baud=_BAUD), trace=trace)
     write_atomically(note, str(executable).encode())
     return executable
 
@@ -154,6 +156,7 @@ class VirtualBoard(Closing):
     def _start(self, executable: Path, divisor: int, waves: Path | None) -> None:
         self.cycles = 0
         self.seconds = 0.0
+        self._clock_hz = divisor * _BAUD
         # In a session of its own an interrupt from the keyboard reaches only the host, which then
         # closes the board's stdin; so does the host's death.
         self._process = subprocess.Popen(
@@ -173,6 +176,29 @@ class VirtualBoard(Closing):
                 f"Virtual board must open a terminal, not end with code {self._process.returncode}"
             )
         return port
+
+    def transport(self) -> SimulatedTransport:
+        """The way to the board for a host that has the patience that a simulation needs.
+
+        A silence on it is one of the board, however slow the machine is.
+        """
+        return SimulatedTransport(self.port, self.progress, clock_hz=self._clock_hz)
+
+    def progress(self) -> Progress:
+        """How far the board is. Raises :class:`DeviceError` if it has ended."""
+        stdin, output = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert output is not None
+        try:
+            stdin.write(b"?")
+            stdin.flush()
+            answer = output.readline().split()
+        except (OSError, ValueError):
+            answer = []
+        if len(answer) != len(Progress._fields):
+            code = self._process.wait()
+            raise DeviceError(f"Virtual board must go on, but ended with code {code}")
+        return Progress(*map(int, answer))
 
     def is_running(self) -> bool:
         """Whether the process lives."""

@@ -22,7 +22,7 @@ CONFIG = EngineConfig(pixels=2, filters=4, inputs=4, requantisers=2)
 def board():
     require("verilator")
     require("g++")
-    with VirtualBoard(CONFIG) as virtual, Board.open(virtual.port) as opened:
+    with VirtualBoard(CONFIG) as virtual, Board(virtual.transport()) as opened:
         yield opened
 
 

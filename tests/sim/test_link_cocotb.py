@@ -46,6 +46,9 @@ class BadPort:
     def write(self, data):
         self._port.write(self.lines[0].carry(data))
 
+    def clock(self):
+        return time.monotonic()
+
     def close(self):
         self._port.close()
 

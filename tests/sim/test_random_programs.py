@@ -21,7 +21,7 @@ CONFIG = EngineConfig(pixels=2, filters=4, inputs=4, requantisers=2)
 @pytest.fixture(scope="module")
 def board():
     require("verilator")
-    with VirtualBoard(CONFIG) as virtual, Board.open(virtual.port) as opened:
+    with VirtualBoard(CONFIG) as virtual, Board(virtual.transport()) as opened:
         yield opened
 
 

@@ -136,16 +136,17 @@ def test_ports_are_found_by_name(files, board, monkeypatch):
     @contextmanager
     def virtual(config):
         made.append(config)
-        yield type("Virtual", (), {"port": "/dev/pts/99"})()
+        yield type("Virtual", (), {"transport": lambda self: "line"})()
         made.append("ended")
 
     point = EntryPoint("virtual", "somewhere:virtual", ports.GROUP)
     monkeypatch.setattr(EntryPoint, "load", lambda self: virtual)
     monkeypatch.setattr(ports, "entry_points", lambda group: [point])
+    monkeypatch.setattr("nhot.device.Board", lambda line: made.append(line) or board)
     with ports.open_board(_arguments("virtual"), CONFIG) as opened:
         assert opened is board
-    assert made == [CONFIG, "ended"]
-    assert board.calls == ["open /dev/pts/99 1000000", "closed"]
+    assert made == [CONFIG, "line", "ended"]
+    assert board.calls == ["closed"]
 
 
 def _arguments(port):

@@ -114,7 +114,7 @@ def _in_verilator(
     from nhot.progress import track
     from nhot_sim.virtual_board import VirtualBoard
 
-    with VirtualBoard(image.config, trace=trace) as virtual, Board.open(virtual.port) as board:
+    with VirtualBoard(image.config, trace=trace) as virtual, Board(virtual.transport()) as board:
         board.load(image)
         results = [board.run(x) for x in track(inputs, "simulating", unit="inputs")]
         times = board.layer_cycles()

@@ -4,8 +4,10 @@
 //
 // FILE gets the waveforms, or the toggles of all bits: whichever the model was made for.
 //
-// The first line on stdout is the path of the terminal. It ends when its stdin closes, which the
-// death of the parent does too, and then prints "cycles N seconds S", S of processor time.
+// The first line on stdout is the path of the terminal. Each byte on stdin is answered with a line
+// "CYCLES RECEIVED SENT ASLEEP": cycles so far, bytes taken from the terminal and given to it, and
+// whether (1 or 0) nothing will happen until the next byte comes. It ends when its stdin closes,
+// which the death of the parent does too, and then prints "cycles N seconds S", S of processor time.
 //
 // The model's clock runs as fast as it can, and stands still when nothing can happen: the line is
 // quiet both ways, no byte waits, the model's output `busy` (if it has one) is low, and it has been
@@ -199,18 +201,34 @@ class Board {
         pollfd files[] = {{STDIN_FILENO, POLLIN, 0}, {master_, wanted, 0}};
         if (poll(files, 2, asleep ? -1 : 0) <= 0) return true;
         char bytes[4096];
-        if (files[0].revents && read(STDIN_FILENO, bytes, sizeof bytes) <= 0) return false;
+        ssize_t questions = 0;
+        if (files[0].revents && (questions = read(STDIN_FILENO, bytes, sizeof bytes)) <= 0) {
+            return false;
+        }
         if (files[1].revents & POLLIN) {
             const ssize_t count = read(master_, bytes, sizeof bytes);
-            if (count > 0) sender_.add(bytes, size_t(count));
+            if (count > 0) {
+                sender_.add(bytes, size_t(count));
+                received_ += uint64_t(count);
+            }
         }
+        while (questions-- > 0) answer(asleep && sender_.is_idle() && unread_.empty());
         return true;
+    }
+
+    void answer(bool asleep) const {
+        const auto number = [](uint64_t value) { return static_cast<unsigned long long>(value); };
+        printf("%llu %llu %llu %d\n", number(cycles_), number(received_), number(sent_), asleep);
+        fflush(stdout);
     }
 
     void flush() {
         if (unread_.empty()) return;
         const ssize_t count = write(master_, unread_.data(), unread_.size());
-        if (count > 0) unread_.erase(0, size_t(count));
+        if (count > 0) {
+            unread_.erase(0, size_t(count));
+            sent_ += uint64_t(count);
+        }
         if (unread_.size() > kUnreadLimit) unread_.erase(0, unread_.size() - kUnreadLimit);
     }
 
@@ -224,7 +242,7 @@ class Board {
     Receiver receiver_;
     std::string unread_;
     int master_ = -1;
-    uint64_t cycles_ = 0, quiet_ = 0;
+    uint64_t cycles_ = 0, quiet_ = 0, received_ = 0, sent_ = 0;
 };
 
 }  // namespace

@@ -1,8 +1,8 @@
 """The arguments that say where a board is, and the way to it.
 
 A port is that of a serial adapter, or a name of the entry-point group ``nhot.ports``: a callable
-that takes the engine's configuration and gives a context manager whose ``port`` is a serial port.
-So ``virtual`` is found without this package knowing of the simulator.
+that takes the engine's configuration and gives a context manager whose ``transport()`` is the way
+to a board. So ``virtual`` is found without this package knowing of the simulator.
 """
 
 from __future__ import annotations
@@ -49,8 +49,10 @@ def open_port(port: str, config: EngineConfig, *, baud: int = BAUD) -> Iterator[
     with ExitStack() as stack:
         if port in makers:
             _log.info("starting a %s board (it is built first if its engine is new)", port)
-            port = stack.enter_context(makers[port].load()(config)).port
-        yield stack.enter_context(Board.open(port, baud=baud))
+            place = stack.enter_context(makers[port].load()(config))
+            yield stack.enter_context(Board(place.transport()))
+        else:
+            yield stack.enter_context(Board.open(port, baud=baud))
 
 
 def open_board(args: Namespace, config: EngineConfig) -> AbstractContextManager[Board]:

@@ -182,8 +182,8 @@ class Board(Closing):
         ----------
         values : (height, width, channels) or (batch, height, width, channels) integers
         limit : float
-            Seconds after which a run that has not ended is broken off, with a
-            :class:`DeviceError`.
+            Seconds, by the transport's clock, after which a run that has not ended is broken off,
+            with a :class:`DeviceError`.
         """
         check_limit(limit)
         image = self._need_image()
@@ -244,10 +244,11 @@ class Board(Closing):
         return Result(outputs=target.unpack(data), cycles=state.cycles, stalls=state.stalls)
 
     def _wait(self, limit: float) -> State:
-        deadline = time.monotonic() + limit
+        clock = self.transport.clock
+        deadline = clock() + limit
         pause = _FIRST_POLL
         while (state := self.status()).busy:
-            if time.monotonic() > deadline:
+            if clock() > deadline:
                 self.reset()
                 raise DeviceError(
                     f"Run on {self.transport.name} must end within {limit:g} s, and was broken off"

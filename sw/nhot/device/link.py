@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -34,7 +33,7 @@ class Link:
     ----------
     transport : Transport
     timeout : float
-        Seconds of silence before requests are repeated.
+        Seconds of silence before requests are repeated, by the transport's clock.
     tries : int
         Silences in a row, without an answer between them, before a :class:`DeviceError`.
 
@@ -95,12 +94,13 @@ class Link:
     def _await_answer(self, pending: list[_Pending]) -> None:
         """Return once at least one more request has its answer."""
         silences = 0
-        deadline = time.monotonic() + self.timeout
+        clock = self.transport.clock
+        deadline = clock() + self.timeout
         while True:
             data = self.transport.read(self.timeout)
             if self._match(data, pending):
                 return
-            if data and time.monotonic() < deadline:
+            if data and clock() < deadline:
                 continue  # the rest of a frame is on its way
             silences += 1
             if silences == self.tries:
@@ -109,7 +109,7 @@ class Link:
                     f"but did not in {self.tries} tries of {self.timeout:g} s"
                 )
             self._repeat(pending)
-            deadline = time.monotonic() + self.timeout
+            deadline = clock() + self.timeout
 
     def _repeat(self, pending: list[_Pending]) -> None:
         lost = [item.frame for item in pending if item.response is None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +21,8 @@ _MOST_BAUD = 2**31 - 1  # the operating system takes an int
 class Transport(Protocol):
     """Bytes in both directions, without limits of frames. Errors are :class:`DeviceError`.
 
+    Times are those of :meth:`clock`, by which the board lives: the wall's, or a simulation's.
+
     Attributes
     ----------
     name : str
@@ -29,11 +32,18 @@ class Transport(Protocol):
     name: str
 
     def read(self, timeout: float) -> bytes:
-        """All bytes that have arrived; waits up to ``timeout`` seconds for the first of them."""
+        """All bytes that have arrived; waits up to ``timeout`` seconds for the first of them.
+
+        No bytes mean that none come within that time.
+        """
         ...
 
     def write(self, data: bytes) -> None:
         """Send ``data``."""
+        ...
+
+    def clock(self) -> float:
+        """Seconds since some moment; they never run backwards."""
         ...
 
     def close(self) -> None:
@@ -45,9 +55,16 @@ class SerialTransport:
     """A serial port, a pseudo-terminal, or any URL that pyserial knows (``socket://host:port``).
 
     Raises :class:`DeviceError` if the port cannot be opened or goes away.
+
+    Parameters
+    ----------
+    port : str
+    baud : int
+    patient : bool
+        Wait for a far end that takes its time; else what it does not take for seconds is an error.
     """
 
-    def __init__(self, port: str, *, baud: int = 1_000_000) -> None:
+    def __init__(self, port: str, *, baud: int = 1_000_000, patient: bool = False) -> None:
         try:
             import serial
         except ImportError:
@@ -61,7 +78,8 @@ class SerialTransport:
         options = {} if "://" in port else {"exclusive": True}
         try:
             self._port: Any = serial.serial_for_url(
-                port, baudrate=baud, timeout=0, write_timeout=_WRITE_SECONDS, **options
+                port, baudrate=baud, timeout=0, write_timeout=None if patient else _WRITE_SECONDS,
+                **options
             )
             self._port.reset_input_buffer()
         except self._errors as error:
@@ -91,6 +109,10 @@ class SerialTransport:
         except self._errors as error:
             raise DeviceError(f"Port {self.name} must take what is written: {error}") from None
 
+    def clock(self) -> float:
+        """See :class:`Transport`."""
+        return time.monotonic()
+
     def close(self) -> None:
         """See :class:`Transport`."""
         self._port.close()
@@ -115,6 +137,10 @@ class LoopbackTransport:
     def write(self, data: bytes) -> None:
         """See :class:`Transport`."""
         self._arrived += self._answer(data)
+
+    def clock(self) -> float:
+        """See :class:`Transport`."""
+        return time.monotonic()
 
     def close(self) -> None:
         """See :class:`Transport`."""

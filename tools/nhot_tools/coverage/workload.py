@@ -47,7 +47,7 @@ def exercise(toggles: Path, seeds: Iterable[int]) -> None:
     top = Top(CONFIG, clock_hz=_DIVISOR * _BAUD, baud=_BAUD)
     with (
         VirtualBoard.of(top, divisor=_DIVISOR, toggles=toggles) as virtual,
-        Board.open(virtual.port) as board,
+        Board(virtual.transport()) as board,
     ):
         _give_limits(board)
         _send_too_much(board)
