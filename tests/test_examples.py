@@ -149,7 +149,7 @@ def test_the_boards_of_the_readme_are_those_of_the_targets():
             weights = config.weight_words * config.filters * config.inputs
             filters = config.requant_words // 2 * config.requantisers
             rows.append([
-                f"`{board.name}`" if first else "", board.part if first else "", f"`{name}`",
+                f"`{board.name}`" if first else "", board.fpga.name if first else "", f"`{name}`",
                 f"{clock_hz // 10**6} MHz",
                 f"{config.pixels} x {config.filters} x {config.inputs}",
                 f"{config.requantisers}", f"{weights:,}", f"{filters:,}", f"{weights // filters}",

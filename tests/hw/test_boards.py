@@ -4,19 +4,24 @@
 import json
 import re
 from dataclasses import replace
+from importlib import import_module
 
 import pytest
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+import nhot.boards
+import nhot_hw.boards
+from nhot.boards import MODULES
 from nhot.compiler.targets import BOARDS, Target, board, target
 from nhot.contract.config import EngineConfig
 from nhot.errors import NhotError
 from nhot_hw.boards import make_platform
-from nhot_hw.boards.clocks import Ecp5Dividers, Ice40Dividers
 from nhot_hw.build.plan import plan_build
 from nhot_hw.build.sources import register_map, write_sources
+from nhot_hw.families.ecp5 import Ecp5Dividers
+from nhot_hw.families.ice40 import Ice40Dividers
 
 EVERY = [(name, configuration) for name in BOARDS for configuration in BOARDS[name].configurations]
 
@@ -150,6 +155,41 @@ def test_no_pll_at_the_frequency_of_the_oscillator(name):
 @pytest.mark.parametrize("name", BOARDS)
 def test_boards_agree_on_the_oscillator(name):
     assert make_platform(name).default_clk_frequency == board(name).input_hz
+
+
+@pytest.mark.parametrize("file", sorted(set(MODULES.values())))
+def test_boards_of_a_file_are_those_of_its_twin(file):
+    names = [name for name, module in MODULES.items() if module == file]
+    assert list(import_module(f"nhot_hw.boards.{file}").PLATFORMS) == names
+
+
+def test_a_board_is_found_by_its_file(tmp_path, monkeypatch):
+    """One more file in each of the packages is one more board, without a word elsewhere."""
+    for package, text in ((nhot.boards, """
+from dataclasses import replace
+from nhot.boards.icebreaker import BOARDS as OTHERS
+BOARDS = (replace(OTHERS[0], name="mine", title="My own"),)
+"""), (nhot_hw.boards, """
+from nhot_hw.boards.icebreaker import ICEBreaker
+PLATFORMS = {"mine": ICEBreaker}
+""")):
+        folder = tmp_path / package.__name__
+        folder.mkdir()
+        (folder / "my_own.py").write_text(text, encoding="utf-8")
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
+    found = nhot.boards.find_boards()
+    assert list(found) == sorted([*MODULES.values(), "my_own"])
+    (mine,) = found["my_own"]
+    monkeypatch.setitem(BOARDS, "mine", mine)
+    monkeypatch.setitem(MODULES, "mine", "my_own")
+    assert make_platform("mine").default_clk_frequency == mine.input_hz
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_flash_has_room_behind_the_bitstream(name):
+    flash = BOARDS[name].flash
+    assert flash.offset % (64 << 10) == 0
+    assert 0 < flash.offset < flash.size
 
 
 def test_unknown_platform_is_refused():

@@ -62,7 +62,7 @@ def resources(files, config, capsys, *board):
 
 @pytest.mark.parametrize("config", [EngineConfig(**CONFIG), target("icebreaker").config])
 def test_an_engine_without_a_bitstream_of_the_board_is_estimated(files, config, capsys):
-    found, there = estimate(config, "ulx3s-85f"), BOARDS["ulx3s-85f"]
+    found, there = estimate(config, "ulx3s-85f"), BOARDS["ulx3s-85f"].fpga
     assert resources(files, config, capsys, "--board", "ulx3s-85f") == {
         "luts": [found.luts, there.luts], "dsps": [found.dsps, there.dsps],
         "block_memories": [found.block_memories, there.block_memories],

@@ -35,9 +35,9 @@ def test_committed_bitstreams():
 def test_boards_have_what_their_manifests_say():
     for one in bitstreams():
         board = BOARDS[one.board]
-        assert one.resources["lut4"].available == board.luts
-        assert one.resources["bram"].available == board.block_memories
-        assert one.resources["dsp"].available == board.dsps
+        assert one.resources["lut4"].available == board.fpga.luts
+        assert one.resources["bram"].available == board.fpga.block_memories
+        assert one.resources["dsp"].available == board.fpga.dsps
 
 
 def test_products_of_uniform_weights_take_dsp_blocks():

@@ -1,7 +1,14 @@
-"""The boards: pins, clocks, and the top that puts an engine on one."""
+"""The boards: pins and clocks, a file each, and the top that puts an engine on one.
+
+A file has ``PLATFORMS``, the class of each of its boards by name, and is called like the board's in
+``nhot.boards``.
+"""
+
+from importlib import import_module
 
 from amaranth.build import Platform
 
+from nhot.boards import MODULES
 from nhot.compiler.targets import board
 from nhot_hw.boards.top import BoardTop
 
@@ -10,11 +17,5 @@ __all__ = ["BoardTop", "make_platform"]
 
 def make_platform(name: str) -> Platform:
     """A fresh platform of the board called ``name``; each can be built once."""
-    board(name)
-    if name == "icebreaker":
-        from nhot_hw.boards.icebreaker import ICEBreaker
-
-        return ICEBreaker()
-    from nhot_hw.boards.ulx3s import ULX3S
-
-    return ULX3S()
+    file = MODULES[board(name).name]
+    return import_module(f"{__name__}.{file}").PLATFORMS[name]()

@@ -23,13 +23,6 @@ _log = logging.getLogger("nhot.build")
 
 MANIFEST = "manifest.json"
 
-# What users call a resource, and what nextpnr calls it.
-_RESOURCES = {
-    "ecp5": {"lut4": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "dsp": "MULT18X18D",
-             "pll": "EHXPLLL"},
-    "ice40": {"lut4": "ICESTORM_LC", "bram": "ICESTORM_RAM", "spram": "ICESTORM_SPRAM",
-              "dsp": "ICESTORM_DSP", "pll": "ICESTORM_PLL"},
-}
 _NETLIST = f"{NAME}.json"
 
 # Yosys 0.70 ends behind ABC where a wire has the name of a bit of another, as parts of a structured
@@ -81,7 +74,7 @@ def place(plan: BuildPlan, synthesis: Path, watch: Watch | None = None) -> None:
         _run(plan, 2, "Packing", folder, watch)
         manifest = _manifest(plan, synthesis, folder)
         # Large, and quickly made again.
-        for name in (_NETLIST, f"{NAME}.asc", f"{NAME}.config"):
+        for name in (_NETLIST, *(f"{NAME}.{suffix}" for suffix in plan.family.leftovers)):
             (folder / name).unlink(missing_ok=True)
         (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
 
@@ -102,7 +95,7 @@ def pack(plan: BuildPlan) -> dict[str, Resource]:
 def _packing(plan: BuildPlan) -> BuildPlan:
     """``plan`` with a second step that ends after packing, and so has nothing to write."""
     synthesis, place, *others = plan.commands
-    at = next(place.index(option) for option in ("--asc", "--textcfg") if option in place)
+    at = place.index(plan.family.routed)
     packing = (*place[:at], *place[at + 2 :], "--pack-only")
     return replace(plan, commands=(synthesis, packing, *others))
 
@@ -149,12 +142,11 @@ def _resources(
 ) -> dict[str, Resource]:
     used = read_resources(report)
     resources = {
-        name: used[cell] for name, cell in _RESOURCES[plan.family].items() if cell in used
+        name: used[cell] for name, cell in plan.family.resources.items() if cell in used
     }
-    if plan.family == "ice40":
-        # A logic cell holds a LUT and a flip-flop, and nextpnr counts the cells.
+    if begin := plan.family.flip_flops:
         cells = read_cells(read_report(synthesis / "cells.json"), NAME)
-        flip_flops = sum(count for name, count in cells.items() if name.startswith("SB_DFF"))
+        flip_flops = sum(count for name, count in cells.items() if name.startswith(begin))
         resources["ff"] = Resource(used=flip_flops, available=resources["lut4"].available)
     return resources
 

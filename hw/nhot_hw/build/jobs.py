@@ -7,11 +7,11 @@ from nhot.bitstream import Manifest
 from nhot.compiler.targets import Target, board
 from nhot.contract.config import EngineConfig
 from nhot.errors import NhotError
-from nhot_hw.boards.clocks import Ecp5Dividers, Ice40Dividers
 from nhot_hw.build.entries import MANIFEST, pack
 from nhot_hw.build.plan import BuildPlan, plan_build
 from nhot_hw.build.seeds import place_seeds
 from nhot_hw.build.tools import MisfitError
+from nhot_hw.families import FAMILIES
 
 __all__ = ["clock", "placement", "reachable_clock", "synthesis"]
 
@@ -31,11 +31,11 @@ def reachable_clock(board_name: str, fmax_mhz: float) -> int:
         There is none up to ``fmax_mhz``.
     """
     known = board(board_name)
-    dividers = Ecp5Dividers if known.family == "ecp5" else Ice40Dividers
+    find_dividers = FAMILIES[known.family].find_dividers
     for mhz in range(int(fmax_mhz), 0, -1):
         try:
             if mhz * 10**6 != known.input_hz:
-                dividers.find(known.input_hz, mhz * 10**6)
+                find_dividers(known.input_hz, mhz * 10**6)
         except NhotError:
             continue
         return mhz * 10**6

@@ -8,26 +8,19 @@ from typing import Any
 from amaranth.build import Platform
 from amaranth.lib import wiring
 
-from nhot.compiler.targets import Target
+from nhot.compiler.targets import Target, board
 from nhot.errors import NhotError
 from nhot_hw.boards import BoardTop, make_platform
 from nhot_hw.build.tools import tool_versions
+from nhot_hw.families import FAMILIES, Family
 
-__all__ = ["CONSTRAINTS", "NAME", "BuildPlan", "elaborate", "make_engine", "plan_build"]
+__all__ = ["NAME", "BuildPlan", "elaborate", "make_engine", "plan_build"]
 
 NAME = "top"
-_SUFFIXES = {"ecp5": "bit", "ice40": "bin"}
 # No word of a design is read in the cycle in which it is written, other than to be thrown away: the
 # engine's tensors never overlap, hosts wait for the engine, queues read what was written before.
 # Amaranth cannot say so, and Yosys would guard every memory with registers and comparators.
 _AFTER_READ = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2"
-CONSTRAINTS = {"ecp5": "lpf", "ice40": "pcf"}
-# Mapping to LUTs weighs paths with the delays of the UP5K: a sixth faster than with the default's.
-_SYNTHESIS_OPTIONS = {"ecp5": [], "ice40": ["-device", "u"]}
-# nextpnr takes all the time that a clock leaves, and in a full part a bit more.
-_HEADROOM = 1.1
-# The default router does not finish on large ECP5 designs.
-_PLACE_OPTIONS = {"ecp5": ["--router", "router2"], "ice40": []}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +34,7 @@ class BuildPlan:
         Start of the placer's random numbers.
     part : str
         The part as its maker writes it.
-    family : {"ecp5", "ice40"}
+    family : Family
     files : dict
         Text of each input file by name.
     headroom : float
@@ -55,7 +48,7 @@ class BuildPlan:
     target: Target
     seed: int
     part: str
-    family: str
+    family: Family
     files: dict[str, str]
     headroom: float
     commands: tuple[tuple[str, ...], ...]
@@ -64,12 +57,12 @@ class BuildPlan:
     @property
     def product(self) -> str:
         """File name of the bitstream."""
-        return f"{NAME}.{_SUFFIXES[self.family]}"
+        return f"{NAME}.{self.family.bitstream}"
 
     @property
     def constraints(self) -> str:
         """File name of the pin and clock constraints."""
-        return f"{NAME}.{CONSTRAINTS[self.family]}"
+        return f"{NAME}.{self.family.constraints}"
 
     @property
     def digest(self) -> str:
@@ -106,19 +99,19 @@ def plan_build(
     """
     _check_seed(seed)
     platform = make_platform(target.board)
-    family = platform.family
-    headroom = _HEADROOM if _has_pll(target, platform) and family == "ecp5" else 1
+    family = FAMILIES[board(target.board).family]
+    headroom = family.headroom if _has_pll(target, platform) else 1
     files = elaborate(
         target, platform, engine, script_after_read=_AFTER_READ,
-        synth_opts=_SYNTHESIS_OPTIONS[family],
+        synth_opts=list(family.synthesis_options),
         script_after_synth="tee -q -o cells.json stat -json",
         nextpnr_opts=[
-            *_PLACE_OPTIONS[family], "--seed", str(seed), "--report", "report.json",
+            *family.place_options, "--seed", str(seed), "--report", "report.json",
             "--timing-allow-fail",
         ],
         add_preferences=_aim(target.clock_hz * headroom) if headroom > 1 else "",
     )
-    names = [f"{NAME}.il", f"{NAME}.ys", f"{NAME}.{CONSTRAINTS[family]}"]
+    names = [f"{NAME}.il", f"{NAME}.ys", f"{NAME}.{family.constraints}"]
     commands = json.loads(files[f"build_{NAME}.json"])["commands"]
     return BuildPlan(
         target=target, seed=seed, family=family, headroom=headroom,

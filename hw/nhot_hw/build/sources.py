@@ -12,7 +12,8 @@ from nhot.contract.program import Region
 from nhot.device.protocol import MAX_PAYLOAD, Opcode, Status
 from nhot.files import write_atomically
 from nhot_hw.boards import make_platform
-from nhot_hw.build.plan import CONSTRAINTS, NAME, elaborate
+from nhot_hw.build.plan import NAME, elaborate
+from nhot_hw.families import FAMILIES
 from nhot_hw.verilog import rtlil_to_verilog
 
 __all__ = ["register_map", "write_sources"]
@@ -36,7 +37,7 @@ def write_sources(
     """
     platform = make_platform(target.board)
     made = elaborate(target, platform, engine)
-    constraints = f"{NAME}.{CONSTRAINTS[platform.family]}"
+    constraints = f"{NAME}.{FAMILIES[board(target.board).family].constraints}"
     files = {
         f"{NAME}.v": rtlil_to_verilog(made[f"{NAME}.il"], NAME),
         constraints: made[constraints],

@@ -117,8 +117,8 @@ def _resources(config: EngineConfig, board_name: str | None) -> dict[str, dict[s
         return {"resources": {**known, "fmax_mhz": built.fmax_mhz, "estimated": False}}
     found = estimate(config, board_name)
     return {"resources": {
-        "luts": (found.luts, there.luts), "dsps": (found.dsps, there.dsps),
-        "block_memories": (found.block_memories, there.block_memories),
+        "luts": (found.luts, there.fpga.luts), "dsps": (found.dsps, there.fpga.dsps),
+        "block_memories": (found.block_memories, there.fpga.block_memories),
         "fmax_mhz": found.fmax_mhz, "estimated": True,
     }}
 

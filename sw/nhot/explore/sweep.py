@@ -218,7 +218,7 @@ class Sweep:
 
     def _take(self, point: Point, found: Found) -> None:
         """Keep a point unless its board is too small."""
-        room = board(point.board)
+        room = board(point.board).fpga
         for what, needed, there in (
             ("LUTs", point.luts, room.luts),
             ("block memories", point.block_memories, room.block_memories),

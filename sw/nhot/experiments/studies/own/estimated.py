@@ -50,7 +50,7 @@ def made_to_measure(network: Network, engines: Sequence[Engine], tried: Place) -
 
 def _beyond(board: str, found: Estimate) -> str:
     """What an engine takes that a board has not, in a sentence; nothing where it has all."""
-    there = BOARDS[board]
+    there = BOARDS[board].fpga
     wanted = ((found.luts, there.luts, "LUTs (an estimate)"),
               (found.block_memories, there.block_memories, "block memories"),
               (found.dsps, there.dsps, "DSP blocks"))

@@ -1,0 +1,53 @@
+"""What the build flow has to know of a family of FPGAs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nhot.errors import NhotError
+
+__all__ = ["Family", "out_of_reach"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """How designs for a family are built, and what its tools call things.
+
+    Parameters
+    ----------
+    constraints, bitstream : str
+        Suffixes of the two files.
+    synthesis_options, place_options : tuple of str
+        Of Yosys' ``synth_*``, and of nextpnr.
+    routed : str
+        nextpnr's option for the file that it writes.
+    leftovers : tuple of str
+        Suffixes of files that are large and quickly made again.
+    resources : dict
+        What nextpnr calls a cell, by what users call it.
+    flip_flops : str
+        Yosys' names of flip-flops begin so, where nextpnr counts none by themselves.
+    headroom : float
+        How many times as fast as the clock of a PLL nextpnr is to make the engine.
+    find_dividers : callable
+        Settings of the PLL, by the frequencies before and behind it in Hz; :class:`NhotError` where
+        it cannot make the second exactly.
+    """
+
+    constraints: str
+    bitstream: str
+    synthesis_options: tuple[str, ...] = ()
+    place_options: tuple[str, ...] = ()
+    routed: str
+    leftovers: tuple[str, ...]
+    resources: dict[str, str]
+    flip_flops: str = ""
+    headroom: float = 1
+    find_dividers: Callable[[int, int], object]
+
+
+def out_of_reach(what: str, input_hz: int, output_hz: int) -> NhotError:
+    """The error of a PLL that cannot make a frequency."""
+    return NhotError(
+        f"{what} PLL must make the engine's clock from {input_hz / 1e6:g} MHz exactly, "
+        f"which it cannot for {output_hz / 1e6:g} MHz"
+    )

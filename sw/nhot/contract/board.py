@@ -1,0 +1,90 @@
+"""What a board is: an FPGA, an oscillator, a flash, and the engines that are known to fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from nhot.contract.config import EngineConfig
+
+__all__ = ["Board", "Family", "Flash", "Fpga"]
+
+Family = Literal["ecp5", "ice40"]
+"""Families of FPGAs that there is a build flow for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fpga:
+    """What an FPGA has.
+
+    Parameters
+    ----------
+    name : str
+        Its proper name.
+    family : {"ecp5", "ice40"}
+    luts : int
+        LUTs with four inputs (ECP5) or logic cells (iCE40).
+    block_memories, dsps : int
+        Block memories, and multipliers.
+    """
+
+    name: str
+    family: Family
+    luts: int
+    block_memories: int
+    dsps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flash:
+    """The SPI flash that a board starts from; its pins are those of the board's platform.
+
+    Parameters
+    ----------
+    size : int
+        Bytes, of the smallest flash that the board is sold with.
+    offset : int
+        Address of the first byte that no bitstream of the FPGA reaches, on a block of 64 KiB.
+    """
+
+    size: int
+    offset: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """A board and the engines that are known to fit it.
+
+    Parameters
+    ----------
+    name : str
+        What users type.
+    title : str
+        The board's proper name.
+    fpga : Fpga
+    input_hz : int
+        Frequency of the oscillator on the board.
+    loader : str
+        What openFPGALoader calls the board (``-b``).
+    flash : Flash
+    configurations : dict
+        The clock of the engine in Hz and its sizes, by name; the first one is the default.
+    """
+
+    name: str
+    title: str
+    fpga: Fpga
+    input_hz: int
+    loader: str
+    flash: Flash
+    configurations: dict[str, tuple[int, EngineConfig]]
+
+    @property
+    def family(self) -> Family:
+        """Of the FPGA."""
+        return self.fpga.family
+
+    @property
+    def default(self) -> str:
+        """The configuration that is meant when none is named."""
+        return next(iter(self.configurations))
