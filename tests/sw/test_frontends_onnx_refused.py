@@ -124,7 +124,7 @@ REFUSED = {
     "linear": (model("Resize", np.zeros(0, np.float32), np.float32([1, 1, 2, 2]), mode="linear"),
                "not 'linear'"),
     "mean of channels": (model("ReduceMean", axes=[1]), r"not over the axes \[1\]"),
-    "turned": (model("Transpose", perm=[0, 2, 3, 1]), r"not order them as \[0, 2, 3, 1\]"),
+    "turned": (model("Transpose", perm=[0, 2, 1, 3]), r"not order axes as \[0, 2, 1, 3\]"),
     "folded": (model("Reshape", np.array([1, 8, 3, 5])), "must flatten a sample"),
     "batch lost": (model("Reshape", np.array([2, 60])), "must flatten a sample"),
     "no such size": (model("Reshape", np.array([1, 7])), "must keep 120 elements"),

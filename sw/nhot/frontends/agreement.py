@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
 from nhot.frontends.graph import Graph
-from nhot.frontends.operators import Clamp, Quantize
+from nhot.frontends.operators import Quantize
 from nhot.network import Network
 from nhot.network.reference import run, run_node
 
@@ -99,17 +99,14 @@ def _values(
     network: Network, graph: Graph, tensors: Mapping[int | str, NDArray[Any]]
 ) -> dict[str, Ints]:
     """The integers of each layer as the file has them, (samples, height, width, channels)."""
-    sources = {
-        one.name: one.inputs[0] for one in graph.operators if isinstance(one, Quantize | Clamp)
-    }
     grids = {one.name: one.grid for one in graph.operators if isinstance(one, Quantize)}
     values: dict[str, Ints] = {}
     for name, index in graph.file_tensors.items():
         if name not in grids or index not in tensors:
             continue
         layer = name
-        while layer not in network.tensors and layer in sources:
-            layer = sources[layer]
+        while layer not in network.tensors and layer in graph.continued:
+            layer = graph.continued[layer]
         if layer in network.tensors:
             tensor, grid = network.tensors[layer], grids[name]
             integers = tensors[index].astype(np.int64) - grid.zero_point + tensor.zero_point

@@ -9,7 +9,7 @@ from nhot.frontends.operators import Floats
 from nhot.network.tensor import Shape
 from nhot.network.window import Window
 
-__all__ = ["as_map", "factors", "same_window"]
+__all__ = ["as_map", "factors", "first_name", "same_window"]
 
 
 def as_map(sizes: tuple[int, ...], *, channels_first: bool = False) -> Shape:
@@ -20,6 +20,13 @@ def as_map(sizes: tuple[int, ...], *, channels_first: bool = False) -> Shape:
         raise NhotError(f"Tensor must have 2 to 4 axes, the batch's included, not {len(sizes) + 1}")
     height, width, channels = (1,) * (3 - len(sizes)) + sizes
     return height, width, channels
+
+
+def first_name(joined: str) -> str:
+    """Of the names of all that became one operator, which TensorFlow's converters join, the first
+    one with a path."""
+    names = [name for name in joined.split(";") if name]
+    return next((one for one in names if "/" in one), names[0] if names else "")
 
 
 def same_window(

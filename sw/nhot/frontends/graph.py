@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 
 from nhot.errors import NhotError
-from nhot.frontends.operators import Filters, Operator, Quantize
+from nhot.frontends.operators import Affine, BatchNorm, Clamp, Filters, Operator, Quantize
 from nhot.network.names import LONGEST, check_name
 from nhot.network.tensor import Shape, Tensor
 
@@ -42,6 +43,8 @@ class Graph:
         are the same here, the last one whose elements lie as (height, width, channels).
     left_out : tuple of str
         Operators behind the output that are not in the graph, as a softmax.
+    channels_last : frozenset
+        Tensors of the file, the input among them, that lie so where others lie channels first.
     """
 
     tool: str
@@ -50,6 +53,7 @@ class Graph:
     output: str
     file_tensors: Mapping[str, int | str]
     left_out: tuple[str, ...] = ()
+    channels_last: frozenset[int | str] = frozenset()
 
     @property
     def input(self) -> Shape:
@@ -68,6 +72,20 @@ class Graph:
         """What has weights."""
         return tuple(one for one in self.operators if isinstance(one, Filters))
 
+    @cached_property
+    def continued(self) -> Mapping[str, str]:
+        """Steps that become one layer with the one that they read, by name: grids, limits, and
+        behind weights a bias or normalisation."""
+        layers, found = {one.name for one in self.filters}, dict[str, str]()
+        for one in self.operators:
+            source = one.inputs[0]
+            if isinstance(one, Affine | BatchNorm) and source in layers:
+                layers.add(one.name)
+                found[one.name] = source
+            elif isinstance(one, Quantize | Clamp):
+                found[one.name] = source
+        return found
+
     @property
     def macs(self) -> int:
         """Multiply-accumulates of an inference."""
@@ -85,8 +103,8 @@ class Builder:
 
     Attributes
     ----------
-    file_tensors : dict
-        As :class:`Graph` has it.
+    file_tensors, channels_last : dict, set
+        As :class:`Graph` has them.
     """
 
     def __init__(self, tool: str, shape: Shape):
@@ -95,6 +113,7 @@ class Builder:
         self.shapes: dict[str, Shape] = {INPUT: shape}
         self._elements = self._weights = self._macs = 0
         self.file_tensors: dict[str, int | str] = {}
+        self.channels_last: set[int | str] = set()
         self._grids: dict[tuple[str, Tensor], str] = {}
         self._on: dict[str, Tensor] = {}
         self._count(shape)
@@ -137,7 +156,7 @@ class Builder:
         return Graph(
             tool=self.tool, operators=tuple(reversed(kept)), output=output, left_out=left_out,
             shapes={name: shape for name, shape in self.shapes.items() if name in needed},
-            file_tensors=self.file_tensors,
+            file_tensors=self.file_tensors, channels_last=frozenset(self.channels_last),
         )
 
     def _count(self, shape: Shape) -> None:

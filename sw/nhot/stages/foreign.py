@@ -16,7 +16,7 @@ from nhot.errors import NhotError
 from nhot.experiments.data.dataset import Floats, to_integers
 from nhot.filetype import identify
 from nhot.frontends.graph import INPUT, Graph
-from nhot.frontends.operators import Clamp, Quantize
+from nhot.frontends.operators import Quantize
 from nhot.frontends.read import read_graph
 from nhot.network import Tensor
 from nhot.stages.stage import Reals, Stage, Traced, real
@@ -115,10 +115,9 @@ class LiteStage(InterpretedStage):
             to_integers(whole, x[:0])  # for its check of the shape
             height, width, channels = graph.input
             values = np.reshape(x, (-1, channels, height, width)).transpose(0, 2, 3, 1)
-        names = {INPUT, *(one.name for one in graph.operators
-                          if isinstance(one, Quantize) and one.inputs == (INPUT,))}
-        first = names.isdisjoint(graph.file_tensors)
-        return run_tflite(self.data, values.transpose(0, 3, 1, 2) if first else values)
+        if file.inputs[0] not in graph.channels_last:
+            values = values.transpose(0, 3, 1, 2)
+        return run_tflite(self.data, values)
 
 
 class OnnxStage(InterpretedStage):
@@ -138,18 +137,23 @@ class OnnxStage(InterpretedStage):
         self.path = os.fspath(path)
         file = parse(Path(path).read_bytes(), Path(path).parent)
         self._grid = None if file.input.type == "FLOAT" else graph.input_grid
+        self._last = file.input.name in graph.channels_last
 
     def _run(self, x: Floats) -> Arrays:
         from nhot.frontends.onnx.interpreter import run_onnx
 
-        return run_onnx(self.path, self._input(x), self.graph.file_tensors.values())
+        return run_onnx(self.path, self._input(x), self.graph.file_tensors.values(),
+                        channels_last=self.graph.channels_last)
 
     def _input(self, x: Floats) -> NDArray[Any]:
-        """Samples as the file has its input: channels first, floats or integers."""
+        """Samples as the file has its input: floats or integers, channels first or last."""
         to_integers(Tensor(name=INPUT, shape=self.graph.input), x[:0])  # for its check of the shape
-        if self._grid is None:
-            return x
-        return np.moveaxis(to_integers(_shaped(self._grid, self.graph, INPUT), x), -1, 1)
+        height, width, channels = self.graph.input
+        values: NDArray[Any] = np.reshape(x, (-1, channels, height, width))
+        if self._grid is not None:
+            integers = to_integers(_shaped(self._grid, self.graph, INPUT), x)
+            values = integers.transpose(0, 3, 1, 2)
+        return values.transpose(0, 2, 3, 1) if self._last else values
 
 
 def _grids(graph: Graph) -> dict[str, Tensor]:
@@ -163,22 +167,21 @@ def _shaped(grid: Tensor, graph: Graph, name: str) -> Tensor:
 
 
 def _passed(graph: Graph) -> set[str]:
-    """What is only limited or rounded: a layer is seen behind that, if the file has it in float."""
+    """What is only completed, limited or rounded: a layer is seen behind that, if the file has it
+    in float."""
     readers = Counter(name for one in graph.operators for name in one.inputs)
-    grids = _grids(graph)
+    grids, continued = _grids(graph), graph.continued
     return {
         one.inputs[0] for one in graph.operators
         if one.name in graph.file_tensors and one.inputs[0] not in grids
-        and (isinstance(one, Quantize)
-             or (isinstance(one, Clamp) and readers[one.inputs[0]] == 1))
+        and one.name in continued
+        and (isinstance(one, Quantize) or readers[one.inputs[0]] == 1)
     }
 
 
 def _called(graph: Graph, name: str, others: Collection[str]) -> Iterator[str]:
-    """``name``, and the steps that became one layer with it: what it rounds, what that limits."""
-    sources = {one.name: one.inputs[0] for one in graph.operators
-               if isinstance(one, Quantize | Clamp)}
+    """``name``, and the steps that became one layer with it: what it rounds, limits, completes."""
     yield name
-    while name in sources and sources[name] not in others:
-        name = sources[name]
+    while name in graph.continued and graph.continued[name] not in others:
+        name = graph.continued[name]
         yield name

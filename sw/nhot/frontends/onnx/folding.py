@@ -90,6 +90,13 @@ def _constant(node: NodeInfo, inputs: list[Constant | None]) -> Constant:
     raise NhotError("it must have a value that is a tensor or numbers")
 
 
+def _filled(node: NodeInfo, inputs: list[Constant | None]) -> Constant:
+    sizes, value = integers(_given(inputs, 0)), node.attributes.get("value")
+    _small(int(np.prod(sizes, dtype=object)))
+    one = np.zeros(1, np.float32) if value is None else np.asarray(value).reshape(1)
+    return Constant(values=np.broadcast_to(one, sizes))
+
+
 def _same(node: NodeInfo, inputs: list[Constant | None]) -> Constant:
     return _given(inputs, 0)
 
@@ -327,7 +334,8 @@ def _small(count: int) -> None:
 
 
 FOLDED: dict[str, Callable[[NodeInfo, list[Constant | None]], Constant]] = {
-    "Constant": _constant, "Identity": _same, "Dropout": _same, "Cast": _cast,
+    "Constant": _constant, "ConstantOfShape": _filled,
+    "Identity": _same, "Dropout": _same, "Cast": _cast,
     "Reshape": _reshape, "Flatten": _flatten, "Squeeze": _squeeze, "Unsqueeze": _unsqueeze,
     "Transpose": _transpose, "Gather": _gather, "Slice": _slice, "Concat": _concat,
     **dict.fromkeys(("Add", "Sub", "Mul", "Div"), _arithmetic), "Clip": _clip,

@@ -26,8 +26,6 @@ class Rounded:
 
     Parameters
     ----------
-    source : str
-        What was rounded, as the file calls it.
     signed : bool
         Of the type that it is in.
     low, high : int
@@ -37,7 +35,6 @@ class Rounded:
     zero_point : int
     """
 
-    source: str
     signed: bool
     low: int
     high: int
@@ -71,10 +68,9 @@ def _quantize(reader: Reader, node: NodeInfo) -> None:
     low, high, signed = _type(zero.dtype)
     if node.attributes.get("output_dtype", 0) not in {0, 2, 3}:
         raise NhotError("activation must be of INT8 or UINT8")
-    source = node.inputs[0]
-    reader.operand(node)  # must be there
-    reader.rounded[node.outputs[0]] = Rounded(
-        source=source, signed=signed, low=low, high=high, scale=scale, zero_point=int(zero))
+    reader.finish(
+        node, reader.operand(node), reader.dims[node.inputs[0]], rounded=Rounded(
+            signed=signed, low=low, high=high, scale=scale, zero_point=int(zero)))
 
 
 def _limited(reader: Reader, node: NodeInfo) -> None:
@@ -84,7 +80,8 @@ def _limited(reader: Reader, node: NodeInfo) -> None:
     low, high = max(low, before.low), min(high, before.high)
     if low >= high:
         raise NhotError(f"limits must leave a range, not {low:g} to {high:g}")
-    reader.rounded[node.outputs[0]] = replace(before, low=int(low), high=int(high))
+    reader.finish(node, reader.names[node.inputs[0]], reader.dims[node.inputs[0]],
+                  rounded=replace(before, low=int(low), high=int(high)))
 
 
 def _dequantize(reader: Reader, node: NodeInfo) -> None:
@@ -98,8 +95,8 @@ def _dequantize(reader: Reader, node: NodeInfo) -> None:
         raise NhotError(f"its scale and zero point must be those that the activation was rounded "
                         f"with, {rounded.scale:g} and {rounded.zero_point}, not {scale:g} and "
                         f"{int(zero)}")
-    name = on_grid(reader, reader.names[rounded.source], rounded)
-    reader.finish(node, name, reader.dims[rounded.source], tensor=node.inputs[0])
+    name = on_grid(reader, reader.names[node.inputs[0]], rounded)
+    reader.finish(node, name, reader.dims[node.inputs[0]], tensor=node.inputs[0])
 
 
 def _scale(reader: Reader, node: NodeInfo) -> tuple[float, NDArray[Any]]:
@@ -161,7 +158,7 @@ def _qonnx(
     if offset != int(offset):
         raise NhotError(f"its zero point must be whole, not {offset:g}")
     made = on_grid(reader, name, Rounded(
-        source="", signed=low < 0, low=int(low), high=int(high), scale=value,
+        signed=low < 0, low=int(low), high=int(high), scale=value,
         zero_point=int(offset)))
     reader.finish(node, made, reader.dims[node.inputs[0]])
 

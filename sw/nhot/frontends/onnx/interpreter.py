@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,15 @@ __all__ = ["run_onnx"]
 
 
 def run_onnx(
-    path: str, x: ArrayLike, tensors: Iterable[int | str], *, reference: bool = True
+    path: str, x: ArrayLike, tensors: Iterable[int | str], *,
+    channels_last: Container[int | str] = (), reference: bool = True,
 ) -> dict[int | str, NDArray[Any]]:
     """Those of ``tensors`` that the model in the file ``path`` computes, on ``x`` (samples, ...).
 
     One sample at a time: ``x`` has the elements of the input in the file's order. What has four
-    axes, or three, comes out with the channels last. The ``reference`` is what the standard says,
-    in float between the roundings; else the kernels in integers that operators are fused to.
+    axes, or three, comes out with the channels last; ``channels_last`` says which of it lies so in
+    the file. The ``reference`` is what the standard says, in float between the roundings; else the
+    kernels in integers that operators are fused to.
 
     Raises
     ------
@@ -38,9 +40,9 @@ def run_onnx(
         ) from None
     try:
         model = onnx.load(path)
-        made = {name for node in model.graph.node for name in node.output}
+        computed = {name for node in model.graph.node for name in node.output}
         outputs = {one.name for one in model.graph.output}
-        wanted = sorted({str(name) for name in tensors} & (made | outputs))
+        wanted = sorted({str(name) for name in tensors} & (computed | outputs))
         model.graph.output.extend(
             onnx.ValueInfoProto(name=name) for name in wanted if name not in outputs
         )
@@ -53,7 +55,9 @@ def run_onnx(
         session = onnxruntime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        return _run(session, np.asarray(x), wanted)
+        made = _run(session, np.asarray(x), wanted)
+        return {name: array if name in channels_last else _turned(array)
+                for name, array in made.items()}
     except NhotError:
         raise
     except Exception as error:  # onnxruntime has many, of no common base
@@ -70,8 +74,8 @@ def _run(session: Any, x: NDArray[Any], wanted: list[str]) -> dict[int | str, ND
         values = sample.reshape(shape).astype(kind)
         for name, array in zip(wanted, session.run(wanted, {source.name: values}), strict=True):
             found[name].append(array)
-    return {name: _channels_last(np.concatenate(parts)) for name, parts in found.items()}
+    return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
-def _channels_last(array: NDArray[Any]) -> NDArray[Any]:
+def _turned(array: NDArray[Any]) -> NDArray[Any]:
     return np.moveaxis(array, 1, -1) if array.ndim in {3, 4} else array

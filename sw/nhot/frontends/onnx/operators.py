@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from nhot.errors import NhotError
 from nhot.frontends.conventions import as_map, factors
 from nhot.frontends.onnx.file import NodeInfo
-from nhot.frontends.onnx.folding import Constant, integers, limits, reshaped, scales_of
-from nhot.frontends.onnx.read import Reader, lies_as
+from nhot.frontends.onnx.folding import Constant, integers, limits, scales_of
+from nhot.frontends.onnx.layout import lies_as, rows_of
+from nhot.frontends.onnx.moves import MOVES
+from nhot.frontends.onnx.read import Reader
 from nhot.frontends.onnx.windows import pool_window, whole, window_of
 from nhot.frontends.operators import (
     Add,
@@ -21,17 +23,13 @@ from nhot.frontends.operators import (
     AvgPool,
     BatchNorm,
     Clamp,
-    Concat,
     Conv,
     ConvTranspose,
     Dense,
     Floats,
     MaxPool,
-    Pad,
-    Upsample,
 )
-from nhot.network.window import LARGEST, Window
-from nhot.printable import shortened
+from nhot.network.window import Window
 
 __all__ = ["CONVERSIONS"]
 
@@ -96,7 +94,10 @@ def _dense(reader: Reader, node: NodeInfo) -> None:
     if not 0 < alpha < inf or not np.isfinite(beta):
         raise NhotError(f"its factors must be finite, and alpha above 0, not {alpha:g}, {beta:g}")
     scale, filters = scales_of(weights), len(weights.values)
-    values = np.ascontiguousarray(weights.reals() * alpha).reshape(-1, channels, height, width)
+    values = np.asarray(weights.reals() * alpha)
+    if node.inputs[0] in reader.channels_last:
+        values = values.reshape(-1, height, width, channels).transpose(0, 3, 1, 2)
+    values = np.ascontiguousarray(values).reshape(-1, channels, height, width)
     name = reader.add(
         node, Dense, source, weights=values, scale=None if scale is None else scale * alpha,
         bias=_bias(reader, node, filters) * beta,
@@ -117,14 +118,16 @@ def _global_pool(reader: Reader, node: NodeInfo) -> None:
 
 
 def _mean(reader: Reader, node: NodeInfo) -> None:
-    source, dims = reader.map(node), reader.dims[node.inputs[0]]
+    (source, last), dims = reader.any_map(node), reader.dims[node.inputs[0]]
     given = node.attributes.get("axes")
     if len(node.inputs) > 1 and node.inputs[1]:
         given = integers(reader.constant(node, 1))
     over = sorted(axis % (len(dims) + 1) for axis in given or [])
-    if over != list(range(2, len(dims) + 1)) or len(dims) < 2:
+    if over != rows_of(len(dims), last=last) or not over:
         raise NhotError(f"it must be over height and width, not over the axes {over}")
-    made = (dims[0], *[1] * (len(dims) - 1)) if node.attributes.get("keepdims", 1) else dims[:1]
+    made = tuple(1 if axis in over else size for axis, size in enumerate(dims, 1))
+    if not node.attributes.get("keepdims", 1):
+        made = tuple(size for axis, size in enumerate(dims, 1) if axis not in over)
     window = whole(reader.shape(source))
     reader.finish(node, reader.add(node, AvgPool, source, window=window), made)
 
@@ -146,18 +149,26 @@ def _arithmetic(reader: Reader, node: NodeInfo) -> None:
         node.inputs[place] in reader.constants)]
     if not constants and node.kind == "Add":
         sources = reader.operand(node, 0), reader.operand(node, 1)
-        if reader.dims[node.inputs[0]] != reader.dims[node.inputs[1]]:
-            raise NhotError("both inputs must have one shape, not "
-                            f"{reader.dims[node.inputs[0]]} and {reader.dims[node.inputs[1]]}")
+        _check_alike(reader, node)
         reader.finish(node, reader.add(node, Add, *sources), reader.dims[node.inputs[0]])
         return
     if len(constants) != 1:
         raise NhotError("it must be the sum of two tensors, or of a tensor and a constant")
     (place,) = constants
     source, dims = reader.operand(node, 1 - place), reader.dims[node.inputs[1 - place]]
-    values = _over(reader.constant(node, place).reals(), dims, reader.shape(source))
+    values = _over(reader.constant(node, place).reals(), dims, reader.shape(source),
+                   last=node.inputs[1 - place] in reader.channels_last)
     gain, offset = factors(node.kind.upper(), values, first=place == 0)
     reader.finish(node, reader.add(node, Affine, source, gain=gain, offset=offset), dims)
+
+
+def _check_alike(reader: Reader, node: NodeInfo) -> None:
+    """Refuse two tensors whose elements do not lie alike."""
+    one, other = (reader.dims[name] for name in node.inputs)
+    if one != other:
+        raise NhotError(f"both inputs must have one shape, not {one} and {other}")
+    if len(reader.channels_last.intersection(node.inputs)) == 1 < len(set(node.inputs)):
+        raise NhotError("both inputs must lie channels first, or both last")
 
 
 def _clamp(reader: Reader, node: NodeInfo) -> None:
@@ -167,138 +178,6 @@ def _clamp(reader: Reader, node: NodeInfo) -> None:
         raise NhotError("its limits must be constants")
     dims = reader.dims[node.inputs[0]]
     reader.finish(node, reader.add(node, Clamp, source, low=low, high=high), dims)
-
-
-def _pad(reader: Reader, node: NodeInfo) -> None:
-    source, dims = reader.map(node), reader.dims[node.inputs[0]]
-    attributes = node.attributes
-    sides = attributes.get("pads") or integers(reader.constant(node, 1))
-    value = attributes.get("value", 0.0)
-    if len(node.inputs) > 2 and node.inputs[2]:
-        value = float(reader.constant(node, 2).reals().max(initial=0))
-    axes = list(range(len(dims) + 1))
-    if len(node.inputs) > 3 and node.inputs[3]:
-        axes = [axis % len(axes) for axis in integers(reader.constant(node, 3))]
-    if len(sides) != 2 * len(axes):
-        raise NhotError(f"it must have two numbers for each of {len(axes)} axes, not {sides}")
-    ends = {axis: (sides[place], sides[place + len(axes)]) for place, axis in enumerate(axes)}
-    mode = attributes.get("mode", "constant")
-    if any(any(ends.get(axis, ())) for axis in (0, 1)) or value or mode != "constant":
-        raise NhotError(f"it must pad height and width alone, with zeros, not {sides} with "
-                        f"{value:g} ({shortened(mode)})")
-    (top, bottom), (left, right) = [(0, 0), *(ends.get(axis, (0, 0)) for axis in (2, 3))][-2:] if (
-        len(dims) == 3) else [(0, 0), ends.get(2, (0, 0))]
-    reader.finish(node, reader.add(node, Pad, source, sides=(top, left, bottom, right)))
-
-
-def _concat(reader: Reader, node: NodeInfo) -> None:
-    sources = [reader.map(node, place) for place in range(len(node.inputs))]
-    axis, axes = node.attributes.get("axis", 1), len(reader.dims[node.inputs[0]]) + 1
-    if axis % axes != 1:
-        raise NhotError(f"it must join channels (axis 1), not along axis {axis}")
-    reader.finish(node, reader.add(node, Concat, *sources))
-
-
-def _upsample(reader: Reader, node: NodeInfo) -> None:
-    source, dims = reader.map(node), reader.dims[node.inputs[0]]
-    before = (1, *dims)
-    given = [reader.constants[name].values.reshape(-1).tolist() for name in node.inputs[1:]
-             if name in reader.constants and reader.constants[name].values.size == len(before)]
-    scales = node.attributes.get("scales") or (given[-1] if given else None)
-    if scales is None or len(scales) != len(before) or not np.isfinite(scales).all():
-        raise NhotError("it must have a constant size or factor for each axis")
-    sizes = node.kind == "Resize" and len(node.inputs) > 3 and bool(node.inputs[3])
-    steps = [one / size if sizes else one for one, size in zip(scales, before, strict=True)]
-    up = [1, *(int(step) for step in steps[2:])][-2:]
-    known = all(step == int(step) and 1 <= step <= LARGEST for step in steps)
-    nearest = node.attributes.get("mode", "nearest") == "nearest" and known and all(
-        _nearest(node, size, factor) for size, factor in zip(dims[1:], up[-len(dims[1:]):],
-                                                             strict=True))
-    if steps[:2] != [1, 1] or not nearest:
-        raise NhotError(f"it must be nearest by whole factors of height and width, not "
-                        f"{node.attributes.get('mode', 'nearest')!r} by "
-                        f"{[round(step, 3) for step in steps]}")
-    reader.finish(node, reader.add(node, Upsample, source, factors=(up[0], up[1])))
-
-
-def _nearest(node: NodeInfo, size: int, factor: int) -> bool:
-    """Whether each element comes ``factor`` times; the standard defines which one is taken."""
-    way = node.attributes.get("coordinate_transformation_mode", "half_pixel")
-    if node.kind == "Upsample" or len(node.inputs) < 3:  # before version 11
-        way = "asymmetric"
-    plain = "floor" if node.kind == "Upsample" else "round_prefer_floor"
-    outputs = np.arange(min(size * factor, 4 * factor), dtype=np.float64)
-    if way == "asymmetric":
-        places = outputs / factor
-    elif way in {"half_pixel", "pytorch_half_pixel", "half_pixel_symmetric"}:
-        places = (outputs + 0.5) / factor - 0.5
-    else:
-        return factor == 1
-    match node.attributes.get("nearest_mode", plain):
-        case "floor":
-            taken = np.floor(places)
-        case "ceil":
-            taken = np.ceil(places)
-        case "round_prefer_ceil":
-            taken = np.floor(places + 0.5)
-        case _:
-            taken = np.ceil(places - 0.5)
-    return bool((np.clip(taken, 0, size - 1) == outputs // factor).all())
-
-
-def _reshape(reader: Reader, node: NodeInfo) -> None:
-    """Flattens, or adds and takes off axes of one: the order of the elements stays."""
-    source, dims = reader.operand(node), reader.dims[node.inputs[0]]
-    shape, made = reader.shape(source), _made(reader, node, (1, *dims))
-    flat = len(made) == 2
-    if made[:1] != (1,) or not (flat or lies_as(made[1:], shape) or made[1:] == dims):
-        raise NhotError(f"it must flatten a sample {dims}, or leave it as it is, not make {made} "
-                        "of it and its batch")
-    reader.finish(node, source, made[1:])
-
-
-def _made(reader: Reader, node: NodeInfo, before: tuple[int, ...]) -> tuple[int, ...]:
-    """The sizes, the batch's included, that a reshape, flattening, ... makes."""
-    given = node.attributes.get("axes")
-    if node.kind != "Flatten" and len(node.inputs) > 1 and node.inputs[1]:
-        given = integers(reader.constant(node, 1))
-    match node.kind:
-        case "Flatten":
-            axis = node.attributes.get("axis", 1)
-            axis += len(before) if axis < 0 else 0
-            return prod(before[:axis]), prod(before[axis:])
-        case "Reshape":
-            return reshaped(before, given or node.attributes.get("shape") or [])
-        case "Squeeze":
-            drop = {axis % len(before) for axis in given} if given else {
-                axis for axis, size in enumerate(before) if size == 1 and axis}
-            if any(before[axis] != 1 for axis in drop):
-                raise NhotError(f"it must take off axes of one, not {sorted(drop)} of {before}")
-            return tuple(size for axis, size in enumerate(before) if axis not in drop)
-    more = list(before)
-    axes = len(before) + len(given or [])
-    for axis in sorted(axis % axes for axis in given or []):
-        more.insert(axis, 1)
-    return tuple(more)
-
-
-def _same(reader: Reader, node: NodeInfo) -> None:
-    if node.kind == "Cast" and node.attributes.get("to") not in {1, 10, 11}:
-        raise NhotError("it must be to floats")
-    if node.kind == "Dropout" and len(node.inputs) > 2 and any(
-        one is not None and one.values.any() for one in reader.constants_of(node)[2:]
-    ):
-        raise NhotError("it must be of a model that is evaluated, not trained")
-    reader.finish(node, reader.operand(node), reader.dims[node.inputs[0]])
-
-
-def _transpose(reader: Reader, node: NodeInfo) -> None:
-    axes = len(reader.dims[node.inputs[0]]) + 1 if reader.operand(node) else 0
-    order = node.attributes.get("perm") or list(range(axes))[::-1]
-    if order != list(range(axes)):
-        raise NhotError(f"it must leave the axes as they are, not order them as {order}: maps lie "
-                        "channels first")
-    reader.finish(node, reader.operand(node), reader.dims[node.inputs[0]])
 
 
 def _weights(reader: Reader, node: NodeInfo) -> Constant:
@@ -325,18 +204,23 @@ def _bias(reader: Reader, node: NodeInfo, filters: int) -> Floats:
     return np.broadcast_to(values, (filters,)).astype(np.float32)
 
 
-def _over(values: Floats, dims: tuple[int, ...], shape: tuple[int, int, int]) -> Floats:
+def _over(
+    values: Floats, dims: tuple[int, ...], shape: tuple[int, int, int], *, last: bool
+) -> Floats:
     """A constant (channels, height, width) of one that suits a sample of sizes ``dims``."""
     sizes: NDArray[Any] = values.reshape(*[1] * (len(dims) + 1 - values.ndim), *values.shape)
     if sizes.ndim != len(dims) + 1 or len(sizes) != 1:
         raise NhotError(f"constant must be of one sample, not of shape {values.shape}")
-    height, width, channels = shape
-    if lies_as(dims, shape):
-        rows = as_map(sizes.shape[1:], channels_first=True)
-        return np.ascontiguousarray(sizes.reshape(rows[2], rows[0], rows[1]))
-    if sizes.size not in {1, prod(shape)}:
+    if lies_as(dims, shape, last=last):
+        shape = as_map(sizes.shape[1:], channels_first=not last)
+    elif sizes.size == 1:
+        shape = (1, 1, 1)
+    elif sizes.size != prod(shape):
         raise NhotError(f"constant must be one number or {prod(shape)}, not {sizes.size}")
-    return sizes.reshape((1, 1, 1) if sizes.size == 1 else (channels, height, width))
+    height, width, channels = shape
+    if last:
+        sizes = sizes.reshape(shape).transpose(2, 0, 1)
+    return np.ascontiguousarray(sizes).reshape(channels, height, width)
 
 
 CONVERSIONS: dict[str, Callable[[Reader, NodeInfo], None]] = {
@@ -344,8 +228,6 @@ CONVERSIONS: dict[str, Callable[[Reader, NodeInfo], None]] = {
     "MaxPool": _pool, "AveragePool": _pool, "GlobalAveragePool": _global_pool,
     "GlobalMaxPool": _global_pool, "ReduceMean": _mean, "BatchNormalization": _normalisation,
     **dict.fromkeys(("Add", "Sub", "Mul", "Div"), _arithmetic), "Relu": _clamp, "Clip": _clamp,
-    "Pad": _pad, "Concat": _concat, "Resize": _upsample, "Upsample": _upsample,
-    **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), _reshape),
-    **dict.fromkeys(("Identity", "Dropout", "Cast"), _same), "Transpose": _transpose,
+    **MOVES,
 }
 """By their names in ONNX."""

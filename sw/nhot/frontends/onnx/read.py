@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nhot.errors import NhotError
-from nhot.frontends.conventions import as_map
+from nhot.frontends.conventions import as_map, first_name
 from nhot.frontends.graph import INPUT, Builder, Graph
 from nhot.frontends.onnx.file import File, NodeInfo, ValueInfo, parse
 from nhot.frontends.onnx.folding import FOLDED, Constant, fold
+from nhot.frontends.onnx.layout import Dims, lies_as, turned_at_once
 from nhot.network.tensor import Shape
 from nhot.printable import shortened
 
@@ -30,13 +31,14 @@ _BEHIND = ("QuantizeLinear", "DequantizeLinear", "Quant", "IntQuant", "Identity"
            "Reshape", "Squeeze")
 """What may come after those, and is left out with them."""
 
+_MOVES = ("Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose")
+"""What may be done to integers, too, as no number changes."""
+
 MOST_FOLDED = 1 << 28
 """Elements that are computed of constants alone."""
 
 ODD = (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError)
 """What numbers in place of lists, texts in place of numbers, ... raise."""
-
-Dims = tuple[int, ...]
 
 
 def read_onnx(data: bytes, folder: Path | None = None) -> Graph:
@@ -58,7 +60,9 @@ class Reader:
     """Reads operators one by one; each has the names of what it made for those that come after.
 
     Tensors of the file are (batch, channels, height, width), (batch, channels, width), or flat. A
-    flat tensor stands for the map that it was flattened from.
+    flat tensor stands for the map that it was flattened from. What came from TensorFlow is
+    transposed at the input, and before maps are flattened: tensors that lie channels last are
+    noted, and stand for the same maps.
 
     Attributes
     ----------
@@ -66,8 +70,10 @@ class Reader:
         Of what is computed, by its name in the file: its name in the graph, its sizes without the
         batch.
     rounded : dict
-        Of what is in integers.
+        Of what is in integers, whose name and sizes are those of what was rounded.
     constants : dict
+    channels_last : set
+        What lies so, or did when it was flattened.
     """
 
     def __init__(self, file: File, tool: str = TOOL):
@@ -77,8 +83,10 @@ class Reader:
         self.dims: dict[str, Dims] = {}
         self.rounded: dict[str, Rounded] = {}
         self._folded = 0
-        dims = _sample(file.input)
-        self.builder = Builder(tool, as_map(dims, channels_first=True))
+        dims, last = _sample(file.input), turned_at_once(file)
+        self.builder = Builder(tool, as_map(dims, channels_first=not last))
+        self.channels_last = self.builder.channels_last
+        self.channels_last.update([file.input.name] if last else ())
         self._input(file.input, dims)
         self.result, self.left_out = self._end()
 
@@ -129,22 +137,32 @@ class Reader:
         name = node.inputs[place] if place < len(node.inputs) else ""
         if not name:
             raise NhotError(f"it must have an input {place}")
-        if name not in self.names:
+        whole = name in self.rounded and node.kind not in _MOVES
+        if name not in self.names or whole:
             kind = "made later, or never"
             if name in self.constants:
                 kind = "a constant"
-            elif name in self.rounded:
+            elif whole:
                 kind = "in integers, which DequantizeLinear must read"
             raise NhotError(f"input {shortened(name)} must be made by operators before, not {kind}")
         return self.names[name]
 
     def map(self, node: NodeInfo, place: int = 0) -> str:
         """The same of a map, or of a vector."""
+        name, last = self.any_map(node, place)
+        if last:
+            raise NhotError(f"input {shortened(node.inputs[place])} must lie channels first, "
+                            f"not last")
+        return name
+
+    def any_map(self, node: NodeInfo, place: int = 0) -> tuple[str, bool]:
+        """The same, and whether it lies channels last."""
         name = self.operand(node, place)
-        if not lies_as(self.dims[node.inputs[place]], self.shape(name)):
+        dims, last = self.dims[node.inputs[place]], node.inputs[place] in self.channels_last
+        if not lies_as(dims, self.shape(name), last=last):
             raise NhotError(f"input {shortened(node.inputs[place])} must be a map "
                             f"{self.shape(name)} (height, width, channels), not flattened")
-        return name
+        return name, last
 
     def constant(self, node: NodeInfo, place: int) -> Constant:
         """An operand that is a constant."""
@@ -161,23 +179,33 @@ class Reader:
         """A step of the graph, named after the operator."""
         return self.builder.add(make, _name(node), *inputs, **options)
 
-    def finish(self, node: NodeInfo, name: str, dims: Dims | None = None, *, tensor: str = ""
-               ) -> None:
+    def finish(self, node: NodeInfo, name: str, dims: Dims | None = None, *, tensor: str = "",
+               last: bool | None = None, rounded: Rounded | None = None) -> None:
         """Let ``name`` be the output, of sizes ``dims`` or with as many axes as the input.
 
-        ``tensor`` is what has its elements in the file, where that is not the output.
+        ``tensor`` is what has its elements in the file, where that is not the output; ``last`` says
+        whether they lie channels last, if not as those of the input do; it is in integers as
+        ``rounded`` says, or as integers are that are moved.
         """
         output = node.outputs[0] if node.outputs else ""
         if output in self.names or output in self.constants or not output:
             raise NhotError(f"output {shortened(output)} must be made once")
+        if last is None:
+            last = not self.channels_last.isdisjoint(node.inputs)
         height, width, channels = self.shape(name)
         if dims is None:
-            axes = len(self.dims[node.inputs[0]])
-            dims = (channels, height, width) if axes == 3 else (channels, width)[:axes]
+            rows = (height, width)[3 - len(self.dims[node.inputs[0]]):]
+            dims = (*rows, channels) if last else (channels, *rows)
         if prod(dims) != prod(self.shape(name)):
             raise NhotError(f"it must make {prod(dims)} elements, not {self.shape(name)}")
         self.names[output], self.dims[output] = name, dims
-        if lies_as(dims, self.shape(name)):
+        if node.kind in _MOVES:
+            rounded = self.rounded.get(node.inputs[0])
+        if rounded is not None:
+            self.rounded[output] = rounded
+        if last and dims != (channels,):  # a vector lies as it does
+            self.channels_last.add(output)
+        if rounded is None and lies_as(dims, self.shape(name), last=output in self.channels_last):
             self.builder.file_tensors[name] = tensor or output
 
     # The two ends of the file, and what lies between.
@@ -190,7 +218,7 @@ class Reader:
         if value.type in {"INT8", "UINT8"}:
             signed = value.type == "INT8"
             self.rounded[value.name] = Rounded(
-                source=value.name, signed=signed, low=-128 if signed else 0,
+                signed=signed, low=-128 if signed else 0,
                 high=127 if signed else 255, scale=None)
         elif value.type not in {"FLOAT", "FLOAT16", "DOUBLE"}:
             raise NhotError(f"Input must be of floats, INT8 or UINT8, not of {value.type}")
@@ -222,8 +250,7 @@ class Reader:
         from nhot.frontends.onnx.grids import on_grid
 
         rounded = self.rounded[result]
-        self.names[result] = on_grid(self, self.names[rounded.source], rounded)
-        self.dims[result] = self.dims[rounded.source]
+        self.names[result] = on_grid(self, self.names[result], rounded)
         self.builder.file_tensors[self.names[result]] = result
 
     def _constant(self, node: NodeInfo, constant: Constant) -> None:
@@ -242,11 +269,6 @@ class Reader:
                         np.int64)
 
 
-def lies_as(dims: Dims, shape: Shape) -> bool:
-    """Whether a tensor of sizes ``dims`` is the map ``shape``, not flattened."""
-    return len(dims) in {1, 2, 3} and as_map(dims, channels_first=True) == shape
-
-
 def _sample(value: ValueInfo) -> Dims:
     """The sizes of one sample; a batch must be of one, or of any size, and the rest be fixed."""
     batch, *sizes = value.shape or (0,)
@@ -258,7 +280,7 @@ def _sample(value: ValueInfo) -> Dims:
 
 def _name(node: NodeInfo) -> str:
     """What a layer is called: as the operator, or as what it makes."""
-    return (node.name or (node.outputs[0] if node.outputs else "")).strip("/")
+    return first_name(node.name or (node.outputs[0] if node.outputs else "")).strip("/")
 
 
 def _called(node: NodeInfo) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nhot.errors import NhotError
-from nhot.frontends.conventions import as_map
+from nhot.frontends.conventions import as_map, first_name
 from nhot.frontends.graph import INPUT, Builder, Graph
 from nhot.frontends.operators import Clamp, Floats
 from nhot.frontends.tflite.constants import array_of, grid_of, reals_of, shape_of
@@ -70,6 +70,7 @@ class Reader:
         if self._turned_at_once():
             self.channels_first.add(self.source)
         self.builder = Builder("TensorFlow Lite", self.map_shape(self.source))
+        self.builder.channels_last.update({self.source} - self.channels_first)
         self._set(self.source, INPUT)
 
     def graph(self) -> Graph:
@@ -217,14 +218,9 @@ class Reader:
         return operator.inputs[place]
 
     def _name(self, index: int) -> str:
-        """What the layer that makes a tensor is called.
-
-        Converters join the names of all that became one operator. Of these it is the first one with
-        a path, and of each part of that what comes behind the names of Python's modules.
-        """
-        names = [name for name in self.file.tensors[index].name.split(";") if name]
-        name = next((one for one in names if "/" in one), names[0] if names else "")
-        return "/".join(part.rpartition(".")[2] for part in name.split("/"))
+        """What the layer that makes a tensor is called."""
+        name = first_name(self.file.tensors[index].name)
+        return "/".join(part.rpartition(".")[2] for part in name.split("/"))  # without a module's
 
     def _called(self, operator: OperatorInfo) -> str:
         name = self._name(operator.outputs[0]) if operator.outputs else ""
