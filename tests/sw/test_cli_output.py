@@ -98,6 +98,7 @@ def test_every_command_refuses_such_paths_in_one_line(name, capsys, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     needed = {
         "load": ["--port", NASTY], "run": ["--port", NASTY, "--input", NASTY],
+        "mlperf": ["--network", NASTY, "--port", NASTY],
         "simulate": ["--input", NASTY], "quantize": ["--data", NASTY, "-o", NASTY],
         "train": ["--data", NASTY, "-o", NASTY], "verilog": ["--board", NASTY, "-o", NASTY],
         "build": ["--board", NASTY], "compile": ["--board", "icebreaker"],
