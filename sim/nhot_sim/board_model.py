@@ -18,6 +18,7 @@ from nhot.device.protocol import (
     HEADER_BYTES,
     MAX_PAYLOAD,
     VERSION,
+    Boot,
     Fault,
     FrameError,
     Hello,
@@ -114,6 +115,8 @@ class BoardModel:
     memory : PlainMemory
     on_run : callable
         Called with its limit when a run begins.
+    boot : Boot, optional
+        What BOOT reports; None for a board that knows no such request.
 
     Attributes
     ----------
@@ -122,11 +125,12 @@ class BoardModel:
 
     def __init__(
         self, *, target_id: int, memory: PlainMemory,
-        on_run: Callable[[int], Run] = lambda limit: Run(),
+        on_run: Callable[[int], Run] = lambda limit: Run(), boot: Boot | None = None,
     ) -> None:
         self.target_id = target_id
         self.memory = memory
         self.on_run = on_run
+        self.boot = boot
         self.busy = False
         self.runs = self.dropped = 0
         self.last = Run()
@@ -157,7 +161,7 @@ class BoardModel:
         address = int.from_bytes(body[3:5], "little")
         length = int.from_bytes(body[5:7], "little")
         payload = body[_HEADER:]
-        known = opcode in list(Opcode)
+        known = opcode in list(Opcode) and (opcode != Opcode.BOOT or self.boot is not None)
         fits = length <= MAX_PAYLOAD and region in list(Region)
         if not known or not fits or len(payload) != (length if opcode == Opcode.WRITE else 0):
             return Status.BAD_REQUEST, b""
@@ -169,6 +173,8 @@ class BoardModel:
             self.memory.write(region, address, payload)
         elif opcode == Opcode.RUN:
             return self._run(sequence, limit=address), b""
+        elif opcode == Opcode.BOOT and self.boot is not None:
+            return Status.OK, bytes([self.boot])
         elif opcode == Opcode.STATUS:
             return Status.OK, self.state().to_bytes()
         else:

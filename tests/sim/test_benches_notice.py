@@ -27,6 +27,7 @@ from nhot_hw.io import Top
 from nhot_hw.lanes import LaneSpec
 from nhot_sim import chain
 from nhot_sim.benches.linked_memory import LinkedMemory
+from nhot_sim.benches.tb_flash import ADDRESS
 from nhot_sim.runner import require, run_bench
 
 SMALL = EngineConfig(
@@ -145,6 +146,20 @@ def _top(folder):
     return top, {**_files(folder, place=-1), "divisor": 4, "count": 0}
 
 
+def _flash(*part, address=ADDRESS, **change):
+    """A top that loads itself, with a fault in what does it."""
+    def make(folder):
+        top = Top(SMALL, clock_hz=1_000_000, baud=250_000, flash_address=address)
+        boot = top._link._boot
+        if part == ("crc",):
+            boot._crc = Damaged(boot._crc, "o_match", **change)
+        elif part:
+            top._link._boot = Damaged(boot, *part, **change)
+        return top, {**_files(folder), "divisor": 4, "seed": 5, "count": 0}
+
+    return make
+
+
 def _reference(place):
     return lambda folder: (Engine(SMALL), {**_files(folder, place=place), "pause": 0.0})
 
@@ -190,6 +205,18 @@ FAULTS = {
         "tb_requantiser", "equals_the_reference", _requantiser, r"must give -?\d+, not"
     ),
     "top": Fault("tb_top", "network_runs_over_the_wire", _top, "Arrays are not equal"),
+    "flash, elsewhere": Fault(
+        "tb_flash", "network_loads_itself_and_runs", _flash(address=ADDRESS + 1),
+        r"boot\(\) == Boot.LOADED",
+    ),
+    "flash, no checksum": Fault(
+        "tb_flash", "other_records_change_nothing", _flash("crc", change=stuck),
+        r"AssertionError: bit \d+",
+    ),
+    "flash, no answers": Fault(
+        "tb_flash", "a_flash_that_fails_between_the_passes", _flash("i_answered", change=stuck),
+        "AssertionError: a bit",
+    ),
     "engine, first value": Fault("tb_engine", LAYERS, _reference(0), "must be .* in the Verilog"),
     "engine, last value": Fault("tb_engine", LAYERS, _reference(-1), "must be .* in the Verilog"),
     "engine, cycles": Fault(

@@ -1,7 +1,9 @@
-"""How bytes get to an engine and back: serial ports, framing, and the link that obeys a host."""
+"""How bytes get to an engine: serial ports, framing, the link that obeys a host, flashes."""
 
+from nhot_hw.io.boot import FlashBoot
 from nhot_hw.io.cobs import CobsDecoder, CobsEncoder
 from nhot_hw.io.crc import SerialCrc
+from nhot_hw.io.flash import FlashPins, FlashReader
 from nhot_hw.io.link import HostLink
 from nhot_hw.io.replay import ReplayFifo
 from nhot_hw.io.server import RequestServer
@@ -9,6 +11,6 @@ from nhot_hw.io.top import Top
 from nhot_hw.io.uart import UartReceiver, UartTransmitter, uart_divisor
 
 __all__ = [
-    "CobsDecoder", "CobsEncoder", "HostLink", "ReplayFifo", "RequestServer", "SerialCrc", "Top",
-    "UartReceiver", "UartTransmitter", "uart_divisor",
+    "CobsDecoder", "CobsEncoder", "FlashBoot", "FlashPins", "FlashReader", "HostLink", "ReplayFifo",
+    "RequestServer", "SerialCrc", "Top", "UartReceiver", "UartTransmitter", "uart_divisor",
 ]

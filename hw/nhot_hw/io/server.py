@@ -9,6 +9,7 @@ from nhot.device.protocol import (
     HEADER_BYTES,
     MAX_PAYLOAD,
     VERSION,
+    Boot,
     Fault,
     Opcode,
     Region,
@@ -45,22 +46,22 @@ class RequestServer(wiring.Component):
     ----------
     target_id : int
         32 bits that HELLO reports: which images this engine can run.
+    boots : bool
+        Whether the engine may have been loaded from a flash, of which BOOT then reports.
 
     Members
     -------
     i : In(stream.Signature(8))
     o : Out(stream.Signature(8))
     engine : Out(HostSignature)
+    i_boot : In(Boot), if it boots
     """
 
-    i: In(stream.Signature(8))
-    o: Out(stream.Signature(8))
-    engine: Out(HostSignature)
-
-    def __init__(self, *, target_id: int):
+    def __init__(self, *, target_id: int, boots: bool = False):
         if not 0 <= target_id < 2**32:
             raise NhotError(f"Target id must have 32 bits, not {target_id!r}")
         self.target_id = target_id
+        self._boots = boots
         self._queue = ReplayFifo(BUFFER_BYTES + 1)
         self._decoder = CobsDecoder()
         self._crc = SerialCrc()
@@ -72,7 +73,10 @@ class RequestServer(wiring.Component):
         self._status = Signal(Status)
         self._dropped = Signal(8)
         self._at_end = Signal()
-        super().__init__()
+        super().__init__({
+            "i": In(stream.Signature(8)), "o": Out(stream.Signature(8)),
+            "engine": Out(HostSignature), **({"i_boot": In(Boot)} if boots else {}),
+        })
 
     def elaborate(self, platform):
         m = Module()
@@ -210,6 +214,9 @@ class RequestServer(wiring.Component):
             with m.Case(Opcode.RESET):
                 m.d.sync += self.engine.reset.eq(1)
                 m.d.sync += has_run.eq(0)
+            if self._boots:
+                with m.Case(Opcode.BOOT):
+                    m.d.sync += header.length.eq(1)
             with m.Default():
                 m.d.sync += status.eq(Status.BAD_REQUEST)
 
@@ -285,6 +292,9 @@ class RequestServer(wiring.Component):
                     engine.cycles, engine.stalls, engine.layers, Const(0, 16))
         with m.If(opcode == Opcode.HELLO):
             m.d.comb += table.eq(hello.word_select(count[:3], 8))
+        if self._boots:
+            with m.Elif(opcode == Opcode.BOOT):
+                m.d.comb += table.eq(self.i_boot)
         with m.Else():
             word = state.word_select(count[2:4], 32)
             m.d.comb += table.eq(word.word_select(count[:2], 8))

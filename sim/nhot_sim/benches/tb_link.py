@@ -24,10 +24,12 @@ ALPHABETS = (bytes(range(256)), b"\0\1\2\xff", bytes(range(1, 256)))
 class Bench:
     """Clock and reset, and a serial port at the end of each line."""
 
+    period = PERIOD
+
     def __init__(self, dut: Any):
         self.dut = dut
         parameters = bench_parameters()
-        self.bit = parameters["divisor"] * PERIOD
+        self.bit = parameters["divisor"] * self.period
         self.random = random.Random(parameters["seed"])
         self.count = parameters["count"]
         self.received = bytearray()
@@ -36,10 +38,10 @@ class Bench:
         dut = self.dut
         dut.rx.value = 1
         dut.rst.value = 1
-        Clock(dut.clk, PERIOD, unit="ns").start()
-        await Timer(5 * PERIOD, unit="ns")
+        Clock(dut.clk, self.period, unit="ns").start()
+        await Timer(5 * self.period, unit="ns")
         dut.rst.value = 0
-        await Timer(20 * PERIOD, unit="ns")
+        await Timer(20 * self.period, unit="ns")
         cocotb.start_soon(self._receive())
 
     async def send(self, data: bytes) -> None:

@@ -1,5 +1,6 @@
 """Bench of the whole top through its two wires: load, read back, run, read the answer."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from cocotb.triggers import Timer
 from nhot.compiler import Image
 from nhot.contract.cycles import run_limit
 from nhot.contract.program import Region, unpack_program
+from nhot.device.areas import image_areas
 from nhot.device.protocol import Opcode, Request, Response, State, Status
 from nhot_sim.benches.tb_link import SOUND
 from nhot_sim.benches.tb_link import Bench as SerialBench
@@ -61,33 +63,39 @@ class Bench(SerialBench):
         assert response.status == Status.OK
         return response.payload
 
+    async def write_image(self, image: Image) -> None:
+        """Write all sections."""
+        for area in image_areas(image):
+            await self.write(area.region, 0, area.word, area.data)
+
+    async def run(self, image: Image, wanted: Mapping[str, Any], index: int = 0) -> State:
+        """Run input ``index``, whose outputs must be those that are wanted."""
+        source, place = image.meta.input, image.meta.output
+        data = source.pack(wanted[source.name][index])
+        await self.write(Region.ACTIVATIONS, source.address, image.config.inputs, data)
+        limit = run_limit(unpack_program(image.program), image.config)
+        await self.request(opcode=Opcode.RUN, address=limit)
+        for _ in range(100):
+            state = State.from_bytes((await self.request(opcode=Opcode.STATUS)).payload)
+            if not state.busy:
+                break
+        raw = await self.read(Region.ACTIVATIONS, place.address, place.words * place.word_bytes)
+        np.testing.assert_array_equal(place.unpack(raw), wanted[place.name][index])
+        return state
+
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")
 async def network_runs_over_the_wire(dut: Any) -> None:
     """What a host does, bit by bit, and the answer is the reference's."""
     parameters = bench_parameters()
     image = Image.from_bytes(Path(parameters["image"]).read_bytes())
-    config = image.config
     bench = Bench(dut)
     await bench.start()
     await bench.send(SOUND)
-    await bench.write(Region.PROGRAM, 0, 4, image.program)
-    await bench.write(Region.REQUANT, 0, 4 * config.requantisers, image.requant)
-    await bench.write(Region.WEIGHTS, 0, config.code_bytes, image.weights)
+    await bench.write_image(image)
     assert await bench.read(Region.PROGRAM, 0, CHUNK) == image.program[:CHUNK]
     with np.load(parameters["wanted"]) as wanted:
-        source = image.meta.input
-        data = source.pack(wanted[source.name][0])
-        limit = run_limit(unpack_program(image.program), config)
         for runs in (1, 2):  # the second is one only if it has a number of its own
-            await bench.write(Region.ACTIVATIONS, source.address, config.inputs, data)
-            await bench.request(opcode=Opcode.RUN, address=limit)
-            for _ in range(100):
-                state = State.from_bytes((await bench.request(opcode=Opcode.STATUS)).payload)
-                if not state.busy:
-                    break
+            state = await bench.run(image, wanted)
             assert state.runs == runs
             assert state.cycles > 0
-        place = image.meta.output
-        raw = await bench.read(Region.ACTIVATIONS, place.address, place.words * place.word_bytes)
-        np.testing.assert_array_equal(place.unpack(raw), wanted[place.name][0])

@@ -16,8 +16,9 @@ from nhot.device import cobs
 from nhot.errors import DeviceError, NhotError
 
 __all__ = [
-    "BUFFER_BYTES", "HEADER_BYTES", "LIMIT_CYCLES", "MAX_PAYLOAD", "VERSION", "Fault", "FrameError",
-    "Hello", "Opcode", "Region", "Request", "Response", "State", "Status", "seal", "unseal",
+    "BUFFER_BYTES", "HEADER_BYTES", "LIMIT_CYCLES", "MAX_PAYLOAD", "VERSION", "Boot", "Fault",
+    "FrameError", "Hello", "Opcode", "Region", "Request", "Response", "State", "Status", "seal",
+    "unseal",
 ]
 
 #: Version of the protocol that HELLO reports.
@@ -50,6 +51,16 @@ class Opcode(IntEnum):
     RUN = 4
     STATUS = 5
     RESET = 6
+    BOOT = 7
+
+
+class Boot(IntEnum):
+    """What came of the record in the flash when the board was switched on."""
+
+    NONE = 0
+    FOREIGN = 1
+    DAMAGED = 2
+    LOADED = 3
 
 
 class Status(IntEnum):
@@ -101,7 +112,10 @@ class Request:
     @property
     def answer_bytes(self) -> int:
         """Bytes of the payload of the answer to this request, if it is OK."""
-        fixed = {Opcode.HELLO: _HELLO.size, Opcode.STATUS: _STATE.size, Opcode.READ: self.length}
+        fixed = {
+            Opcode.HELLO: _HELLO.size, Opcode.STATUS: _STATE.size, Opcode.READ: self.length,
+            Opcode.BOOT: 1,
+        }
         return fixed.get(self.opcode, 0)
 
     def to_bytes(self) -> bytes:

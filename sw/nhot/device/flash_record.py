@@ -1,0 +1,69 @@
+"""A network in a flash: what a host would say to load it, as one record; ``docs/protocol.md``.
+
+The gateware that loads an engine from a flash takes its numbers from here.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from itertools import pairwise
+
+from nhot.compiler.image import Image
+from nhot.contract.config import EngineConfig
+from nhot.contract.program import Region
+from nhot.device.areas import Area, image_areas
+from nhot.device.protocol import HEADER_BYTES, MAX_PAYLOAD, Opcode, Request
+
+__all__ = ["HEADER", "MAGIC", "flash_record", "length_bits"]
+
+MAGIC = b"NHFL"
+
+#: Magic, target id and the length of the frames; behind them a CRC-32 of all before.
+HEADER = struct.Struct("<4sII")
+
+_CRC_BYTES = 4
+
+
+def flash_record(image: Image) -> bytes:
+    """The record of ``image``: header, the frames of its writes, CRC-32.
+
+    The frame with the first word of the program is the last one: an engine that has not seen it
+    has a program that ends at once.
+    """
+    areas = {area.region: area for area in image_areas(image)}
+    requests = [
+        *_writes(areas[Region.WEIGHTS]), *_writes(areas[Region.REQUANT]),
+        *reversed(_writes(areas[Region.PROGRAM])),
+    ]
+    frames = b"".join(request.to_bytes() for request in requests)
+    body = HEADER.pack(MAGIC, image.config.target_id, len(frames)) + frames
+    return body + zlib.crc32(body).to_bytes(_CRC_BYTES, "little")
+
+
+def length_bits(config: EngineConfig) -> int:
+    """Bits that hold the length of the frames of any image for an engine.
+
+    More than that is no record, however sound: a board reads for a bounded time.
+    """
+    sizes = (
+        (config.program_words, 4), (config.requant_words, 4 * config.requantisers),
+        (config.weight_words, config.code_bytes),
+    )
+    frame = HEADER_BYTES + _CRC_BYTES + 3  # two codes of the stuffing at most, and the delimiter
+    total = 0
+    for depth, word in sizes:
+        total += depth * word + -(-depth // (MAX_PAYLOAD // word)) * frame
+    return total.bit_length()
+
+
+def _writes(area: Area) -> list[Request]:
+    size = MAX_PAYLOAD // area.word * area.word
+    cuts = [*range(0, len(area.data), size), len(area.data)]
+    return [
+        Request(
+            opcode=Opcode.WRITE, region=area.region, address=start // area.word,
+            length=end - start, payload=area.data[start:end],
+        )
+        for start, end in pairwise(cuts)
+    ]

@@ -1,0 +1,31 @@
+# amaranth: UnusedElaboratable=no
+"""An engine that loads itself from a flash, on its Verilog."""
+
+import numpy as np
+
+from nhot.compiler import EngineConfig, compile_network
+from nhot.network.reference import run
+from nhot.testing.networks import random_input, random_network
+from nhot_hw.io import Top
+from nhot_sim.benches.tb_flash import ADDRESS
+from nhot_sim.runner import run_bench
+
+CONFIG = EngineConfig(weight_words=128, activation_words=256)
+
+
+def flash_top(config):
+    return Top(config, clock_hz=1_000_000, baud=250_000, flash_address=ADDRESS)
+
+
+def test_bench(tmp_path):
+    network = random_network(3, layers=2, shape=(4, 4, 2), operators=("conv", "max"), widest=4)
+    (tmp_path / "net.img").write_bytes(compile_network(network, CONFIG).to_bytes())
+    np.savez(tmp_path / "wanted.npz", **run(network, random_input(network.input, 3, 3), trace=True))
+    run_bench(
+        flash_top(CONFIG), "nhot_sim.benches.tb_flash", build_dir=tmp_path / "bench",
+        simulator="verilator", name="top",
+        parameters={
+            "image": str(tmp_path / "net.img"), "wanted": str(tmp_path / "wanted.npz"),
+            "divisor": 4, "seed": 5, "count": 0,
+        },
+    )
