@@ -104,6 +104,8 @@ class Manifest:
     board, configuration, part : str
     config : EngineConfig
     clock_hz, baud : int
+    boot : bool
+        Whether it loads itself from the board's flash.
     seed : int
         Of the placer; the bitstream follows from it, however it was chosen.
     tools : dict
@@ -135,6 +137,7 @@ class Manifest:
     resources: dict[str, Resource]
     clocks: dict[str, Clock]
     sweep: Sweep | None = None
+    boot: bool = False
 
     def __post_init__(self) -> None:
         for name in ("clock_hz", "baud", "bytes"):
@@ -164,6 +167,8 @@ class Manifest:
         """Plain values, with what follows from others spelled out for readers."""
         engine = self.engine_clock
         values = asdict(self)
+        if not self.boot:  # a bitstream without is what it was before there was any
+            del values["boot"]
         if self.sweep is None:
             del values["sweep"]
         else:

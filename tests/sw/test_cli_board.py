@@ -158,7 +158,7 @@ def _arguments(port):
     [
         (["load", "x.npy", "--port", "COM3"], 2, "must be a memory image"),
         (["load", "no.img", "--port", "COM3"], 2, "'no.img' could not be read: No such file"),
-        (["load", "net.img"], 2, "required: --port"),
+        (["load", "net.img"], 2, "One of --port, --flash and --flash-file must be given, not 0"),
         (["run", "net.img", "--port", "COM3", "--input", "net.img"], 2,
          "must be an array of integers (.npy), not a memory image"),
         (["run", "net.img", "--port", "COM3", "--input", "x.npy", "--limit", "nan"], 2,

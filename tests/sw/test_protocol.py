@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from nhot.contract.program import Region
 from nhot.device import cobs
+from nhot.device.flash_record import HEADER, MAGIC
 from nhot.device.protocol import (
     BUFFER_BYTES,
     LIMIT_CYCLES,
     MAX_PAYLOAD,
     VERSION,
+    Boot,
     Fault,
     FrameError,
     Hello,
@@ -95,6 +97,11 @@ def test_numbers_on_the_wire_are_the_documented_ones():
     regions = numbered("| number | region | a word, as written | a word, as read |")
     assert {words.get(name, name).upper(): number for name, number in regions.items()} == dict(
         Region.__members__)
+    outcomes = text.split("| outcome | |")[1].split("\n\n")[0]
+    numbers = re.findall(r"^\| (\d+) \|", outcomes, re.MULTILINE)
+    assert list(map(int, numbers)) == list(Boot)
+    assert f"magic: `{MAGIC.decode()}`" in text
+    assert f"| {HEADER.size} | L | frames" in text
     statuses = ", ".join(f"{one:d} {one.name.replace('_', ' ')}" for one in Status)
     assert f"| status | 1 | {statuses} |" in text
     assert f"This is version {VERSION}." in text
@@ -170,7 +177,7 @@ def test_sound_frames_of_unknown_content_are_refused(body):
         Request.from_bytes(seal(body)[:-1])
 
 
-@pytest.mark.parametrize("body", [bytes([0x87, 0, 0]), bytes([1, 0, 0]), bytes([0x81, 0, 3])])
+@pytest.mark.parametrize("body", [bytes([0x88, 0, 0]), bytes([1, 0, 0]), bytes([0x81, 0, 3])])
 def test_unknown_responses_are_refused(body):
     with pytest.raises(FrameError):
         Response.from_bytes(seal(body)[:-1])

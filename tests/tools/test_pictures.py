@@ -36,7 +36,7 @@ from nhot_hw.engine import (
     window,
     write_back,
 )
-from nhot_hw.io import cobs, crc, replay, server, uart
+from nhot_hw.io import boot, cobs, crc, flash, replay, server, uart
 from nhot_hw.stream_register import StreamRegister
 from nhot_tools.pictures import __main__ as command
 from nhot_tools.pictures.catalogue import PICTURES, picture
@@ -64,6 +64,10 @@ PARTS = {
     "WordMemory": lambda: memories.WordMemory(width=8, depth=16),
     "CodeDecoder": lambda: decoder.CodeDecoder(parse("2hot")),
     "StreamRegister": lambda: StreamRegister(8),
+    "FlashBoot": lambda: boot.FlashBoot(
+        target_id=0, clock_hz=1_000_000, address=0, length_bits=8
+    ),
+    "FlashReader": lambda: flash.FlashReader(clock_hz=1_000_000),
     "RequestServer": lambda: server.RequestServer(target_id=0),
     "UartReceiver": lambda: uart.UartReceiver(4),
     "UartTransmitter": lambda: uart.UartTransmitter(4),

@@ -147,7 +147,10 @@ def make_engine(target: Target) -> wiring.Component:
     """The engine of ``target`` with its host link."""
     from nhot_hw.io.top import Top
 
-    return Top(target.config, clock_hz=target.clock_hz, baud=target.baud)
+    return Top(
+        target.config, clock_hz=target.clock_hz, baud=target.baud,
+        flash_address=target.flash_address,
+    )
 
 
 def _check_seed(seed: int) -> None:

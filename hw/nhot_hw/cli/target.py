@@ -11,7 +11,7 @@ __all__ = ["add_target_arguments", "chosen_target", "ignore_unused"]
 
 
 def add_target_arguments(parser: ArgumentParser) -> None:
-    """Declare ``--board``, ``--configuration``, ``--config`` and ``--clock``."""
+    """Declare ``--board``, ``--configuration``, ``--config``, ``--clock`` and ``--boot``."""
     parser.add_argument("--board", required=True, metavar="BOARD",
                         help="a board that nhot knows, e.g. ulx3s-85f")
     engine = parser.add_mutually_exclusive_group()
@@ -21,6 +21,9 @@ def add_target_arguments(parser: ArgumentParser) -> None:
                         help="sizes of an engine of your own, as JSON")
     parser.add_argument("--clock", type=float, metavar="MHZ",
                         help="clock of the engine (default: what the board's engine has)")
+    parser.add_argument("--boot", action="store_true",
+                        help="the engine loads itself from the board's flash when it is switched "
+                        "on; nhot load --flash writes that")
 
 
 def chosen_target(args: Namespace) -> "Target":
@@ -37,7 +40,7 @@ def chosen_target(args: Namespace) -> "Target":
     if args.clock is not None:
         hertz = args.clock * 1e6
         chosen = replace(chosen, clock_hz=round(hertz) if isfinite(hertz) else hertz)
-    return chosen
+    return replace(chosen, boot=args.boot)
 
 
 def ignore_unused() -> None:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 
 from nhot.cli.output import add_json_argument, print_json, print_table
-from nhot.machine import has_headers
+from nhot.machine import LOADERS, has_headers
 from nhot.printable import say
 
 HELP = "list the tools that nhot uses, their versions, and what is missing"
@@ -28,8 +28,6 @@ PROGRAMS = (
 )
 # One of them shows the page of a report to the tests.
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome-headless-shell")
-# Loads bitstreams; nothing else of nhot needs it, and it comes in many ways.
-LOADERS = ("openFPGALoader", "openfpgaloader-cli")
 
 PURPOSES = {
     "": "everything", "quant": "quantising", "onnx": "network files", "hw": "gateware",
@@ -156,7 +154,7 @@ def _fst() -> Finding:
 def _loader() -> Finding:
     found = next((name for name in LOADERS if shutil.which(name)), "")
     return Finding(name="openFPGALoader", version="present" if found else "", needed=False,
-                   purpose="writing bitstreams to a board",
+                   purpose="writing bitstreams and networks to a board",
                    remedy="sudo apt-get install openfpgaloader (optional)")
 
 

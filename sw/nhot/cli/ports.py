@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from argparse import ArgumentParser, Namespace, _ArgumentGroup
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from nhot.compiler import EngineConfig, Image
     from nhot.device import Board
 
-__all__ = ["GROUP", "add_port_arguments", "load_image", "open_board", "open_port"]
+__all__ = ["GROUP", "add_port_arguments", "compare_image", "load_image", "open_board",
+           "open_port"]
 
 GROUP = "nhot.ports"
 
@@ -62,11 +63,40 @@ def open_board(args: Namespace, config: EngineConfig) -> AbstractContextManager[
 
 def load_image(args: Namespace, board: Board, image: Image) -> None:
     """Load ``image`` into ``board``, with progress, and read it back unless told not to."""
+    with _shown("loading") as progress:
+        board.load(image, verify=not args.no_verify, progress=progress)
+
+
+def compare_image(board: Board, image: Image) -> None:
+    """Compare the memories of ``board`` with ``image``, with progress.
+
+    Where they differ, :class:`MismatchError` also says what the board found in its flash.
+    """
+    from nhot.device.protocol import Boot
+    from nhot.errors import MismatchError
+
+    found = {
+        Boot.NONE: "no network", Boot.FOREIGN: "a network for another engine",
+        Boot.DAMAGED: "a damaged network", Boot.LOADED: "a network, which it loaded",
+    }
+    try:
+        with _shown("comparing") as progress:
+            board.verify(image, progress=progress)
+    except MismatchError as error:
+        outcome = board.boot()
+        if outcome is None:
+            raise
+        raise MismatchError(f"{error} (in its flash it found {found[outcome]})") from None
+
+
+@contextmanager
+def _shown(what: str) -> Iterator[Callable[[int, int], None]]:
+    """What shows the bytes done, of so many."""
     from nhot.progress import Progress
 
-    with Progress("loading", unit="bytes") as progress:
+    with Progress(what, unit="bytes") as progress:
         def show(done: int, total: int) -> None:
             progress.total = total
             progress.to(done)
 
-        board.load(image, verify=not args.no_verify, progress=show)
+        yield show

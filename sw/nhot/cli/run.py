@@ -15,7 +15,7 @@ from nhot.cli.layers import (
     write_timeline,
 )
 from nhot.cli.output import OutputFile, add_json_argument, print_json, print_table
-from nhot.cli.ports import add_port_arguments, load_image, open_board
+from nhot.cli.ports import add_port_arguments, compare_image, load_image, open_board
 from nhot.cli.reporting import (
     add,
     add_labels_argument,
@@ -42,6 +42,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("image", type=Path, metavar="IMAGE",
                         help="memory image (.img), which is loaded first")
+    parser.add_argument("--loaded", action="store_true",
+                        help="the board has loaded it already, as from its flash: compare its "
+                        "memories instead")
     add_port_arguments(parser)
     parser.add_argument("--input", type=Path, required=True, metavar="X.npy",
                         help="integers (batch, height, width, channels), or one sample")
@@ -67,7 +70,10 @@ def run(args: Namespace) -> int:
     inputs = read_inputs(args.input, image.meta.input.shape)
     labels = read_labels(args.labels, len(inputs), image)
     with open_board(args, image.config) as board:
-        load_image(args, board, image)
+        if args.loaded:
+            compare_image(board, image)
+        else:
+            load_image(args, board, image)
         facts, times = _run(board, image, inputs, args.limit)
     layers = measured_layers(image, times)
     write_timeline(args.timeline, image, times, facts["cycles"][-1])

@@ -42,7 +42,7 @@ class LayerProfile:
 
     def share(self, cycles: int) -> float | None:
         """Ideal cycles over ``cycles``, to four digits; None for what the array has no part in."""
-        return None if self.ideal is None else round(self.ideal / cycles, 4)
+        return None if self.ideal is None or not cycles else round(self.ideal / cycles, 4)
 
     @property
     def bound(self) -> str:

@@ -32,6 +32,8 @@ class Target:
     config : EngineConfig
     baud : int
         Of the serial port.
+    boot : bool
+        Whether the engine loads itself from the board's flash when it is switched on.
     """
 
     board: str
@@ -39,6 +41,7 @@ class Target:
     clock_hz: int
     config: EngineConfig
     baud: int = _BAUD
+    boot: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.config, EngineConfig):
@@ -51,6 +54,11 @@ class Target:
             )
         if not isinstance(self.clock_hz, int) or not 1_000_000 <= self.clock_hz <= 400_000_000:
             raise NhotError(f"Engine clock must be 1 to 400 MHz, not {self.clock_hz!r} Hz")
+
+    @property
+    def flash_address(self) -> int | None:
+        """Where the engine's record begins in the flash; None where it does not read one."""
+        return board(self.board).flash.offset if self.boot else None
 
 
 _NAME_CHARACTERS = set("abcdefghijklmnopqrstuvwxyz0123456789-_")

@@ -16,10 +16,11 @@ from nhot.contract.config import EngineConfig
 from nhot.contract.cycles import run_limit
 from nhot.contract.program import Region, unpack_program
 from nhot.device.areas import Area, image_areas
-from nhot.device.link import Link
+from nhot.device.link import Link, RefusedError
 from nhot.device.protocol import (
     MAX_PAYLOAD,
     VERSION,
+    Boot,
     Fault,
     Hello,
     Opcode,
@@ -205,6 +206,14 @@ class Board(Closing):
     def status(self) -> State:
         """What the board is doing and has done."""
         return State.from_bytes(self.link.request(Request(opcode=Opcode.STATUS)).payload)
+
+    def boot(self) -> Boot | None:
+        """What came of the record in its flash at power-up; None if it reads no flash."""
+        try:
+            response = self.link.request(Request(opcode=Opcode.BOOT))
+        except RefusedError:
+            return None
+        return Boot.read(response.payload)
 
     def layer_cycles(self) -> list[LayerTime]:
         """When each layer of the last run ended."""

@@ -9,9 +9,13 @@ from nhot.device.protocol import BUFFER_BYTES, FrameError, Opcode, Request, Resp
 from nhot.device.transport import Transport
 from nhot.errors import DeviceError
 
-__all__ = ["Link"]
+__all__ = ["Link", "RefusedError"]
 
 _LONGEST_FRAME = 1024  # bytes without a delimiter that are kept
+
+
+class RefusedError(DeviceError):
+    """The board understands a request, and knows nothing of the kind."""
 
 
 @dataclass
@@ -139,7 +143,7 @@ class Link:
                 f"not in the middle of a run"
             )
         if response.status == Status.BAD_REQUEST:
-            raise DeviceError(
+            raise RefusedError(
                 f"Board on {self.transport.name} must know {request.opcode.name} of region "
                 f"{request.region} with {request.length} bytes, but refuses it"
             )

@@ -35,6 +35,7 @@ _REQUEST = struct.Struct("<BBBHH")
 _RESPONSE = struct.Struct("<BBB")
 _HELLO = struct.Struct("<BIH")
 _STATE = struct.Struct("<BBBBIIH")
+_BOOT = struct.Struct("<B")
 _ANSWER = 0x80
 
 
@@ -61,6 +62,14 @@ class Boot(IntEnum):
     FOREIGN = 1
     DAMAGED = 2
     LOADED = 3
+
+    @classmethod
+    def read(cls, payload: bytes) -> Boot:
+        """Read the payload of the response to BOOT. Raises :class:`FrameError`."""
+        (outcome,) = _unpack(_BOOT, payload)
+        if outcome not in list(cls):
+            raise FrameError(f"Outcome of a boot must be 0 to {max(cls):d}, not {outcome}")
+        return cls(outcome)
 
 
 class Status(IntEnum):
@@ -114,7 +123,7 @@ class Request:
         """Bytes of the payload of the answer to this request, if it is OK."""
         fixed = {
             Opcode.HELLO: _HELLO.size, Opcode.STATUS: _STATE.size, Opcode.READ: self.length,
-            Opcode.BOOT: 1,
+            Opcode.BOOT: _BOOT.size,
         }
         return fixed.get(self.opcode, 0)
 
