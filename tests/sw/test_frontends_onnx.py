@@ -96,6 +96,7 @@ OPERATORS = {
     "mean": ("ReduceMean", {"axes": [2, 3]}), "mean, flat": ("ReduceMean", {
         "axes": [-1, -2], "keepdims": 0}),
     "relu": ("Relu", {}), "clip": ("Clip", {}, np.float32(-0.5), np.float32(0.5)),
+    "minimum": ("Min", {}, np.float32(0.7)), "maximum": ("Max", {}, floats(1)),
     "add": ("Add", {}, floats(4, 1, 1)), "subtract": ("Sub", {}, floats(1)),
     "multiply": ("Mul", {}, floats(1, 4, 1, 1)), "divide": ("Div", {}, floats(4, 6, 5) + 9),
     "pad": ("Pad", {}, np.array([0, 0, 1, 2, 0, 0, 0, 1])),

@@ -124,6 +124,8 @@ REFUSED = {
     "linear": (model("Resize", np.zeros(0, np.float32), np.float32([1, 1, 2, 2]), mode="linear"),
                "not 'linear'"),
     "mean of channels": (model("ReduceMean", axes=[1]), r"not over the axes \[1\]"),
+    "limits": (model("Min", np.arange(4, dtype=np.float32).reshape(4, 1, 1)),
+               "of a tensor and one number, the same for all elements"),
     "turned": (model("Transpose", perm=[0, 2, 1, 3]), r"not order axes as \[0, 2, 1, 3\]"),
     "folded": (model("Reshape", np.array([1, 8, 3, 5])), "must flatten a sample"),
     "batch lost": (model("Reshape", np.array([2, 60])), "must flatten a sample"),

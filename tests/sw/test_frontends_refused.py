@@ -49,6 +49,9 @@ PLAIN = {"kind": "CONV_2D", "options": "Conv2DOptions", **CONV}
 REFUSED = {
     "unknown operator": ({"kind": "HARD_SWISH"},
                          r"'out' \(HARD_SWISH\): it must be one of ADD, .* not HARD_SWISH$"),
+    "limits": ({"kind": "MINIMUM", "weights": given_weights(floats(4))},
+               r"'out' \(MINIMUM\): it must be of a tensor and one number, the same for all"),
+    "two tensors": ({"kind": "MAXIMUM", "sources": 2}, "of a tensor and one number, a constant"),
     "sigmoid alone": ({"kind": "LOGISTIC"}, "Model must compute its output from its input"),
     "softmax of nothing": ({"kind": "SOFTMAX", "sources": 0, "more": []},
                            r"'out' \(SOFTMAX\): it must have an input 0, not only 0"),

@@ -114,6 +114,9 @@ OPERATORS = {
     "subtract": ("SUB", MAP, {"constants": [floats(1, 1, 1, 4)], "options": "SubOptions"}),
     "multiply": ("MUL", MAP, {"constants": [floats(1, 1, 1, 1)], "options": "MulOptions"}),
     "divide": ("DIV", MAP, {"constants": [floats(4) + 9], "options": "DivOptions"}),
+    **{kind: (kind, MAP, {"constants": [np.full(shape, limit, np.float32)],
+                          "options": "MaximumMinimumOptions"})
+       for kind, shape, limit in (("MINIMUM", (1,), 0.7), ("MAXIMUM", (1, 1, 1, 4), -0.3))},
     **{name: (name, MAP, {}) for name in ("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1")},
     "upsample": ("RESIZE_NEAREST_NEIGHBOR", (1, 12, 12, 4), {
         "constants": [np.array([12, 12], np.int32)], "options": "ResizeNearestNeighborOptions",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import numpy as np
 
 from nhot.errors import NhotError
@@ -9,7 +11,7 @@ from nhot.frontends.operators import Floats
 from nhot.network.tensor import Shape
 from nhot.network.window import Window
 
-__all__ = ["as_map", "factors", "first_name", "same_window"]
+__all__ = ["as_map", "factors", "first_name", "one_sided", "same_window"]
 
 
 def as_map(sizes: tuple[int, ...], *, channels_first: bool = False) -> Shape:
@@ -48,6 +50,15 @@ def same_window(
         kernel=kernel, stride=stride, dilation=dilation,
         padding=(top, left, rows - top, columns - left),
     )
+
+
+def one_sided(kind: str, values: Floats) -> tuple[float, float]:
+    """The limits that a tensor is clamped to which ``kind``, a minimum or a maximum, joins with a
+    constant."""
+    if values.size == 0 or (values != values.flat[0]).any():
+        raise NhotError("it must be of a tensor and one number, the same for all elements")
+    limit = float(values.flat[0])
+    return (-inf, limit) if kind.upper().startswith("MIN") else (limit, inf)
 
 
 def factors(kind: str, values: Floats, *, first: bool) -> tuple[Floats, Floats]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nhot.errors import NhotError
-from nhot.frontends.conventions import as_map, factors
+from nhot.frontends.conventions import as_map, factors, one_sided
 from nhot.frontends.onnx.file import NodeInfo
 from nhot.frontends.onnx.folding import Constant, integers, limits, scales_of
 from nhot.frontends.onnx.layout import lies_as, rows_of
@@ -171,6 +171,16 @@ def _check_alike(reader: Reader, node: NodeInfo) -> None:
         raise NhotError("both inputs must lie channels first, or both last")
 
 
+def _limit(reader: Reader, node: NodeInfo) -> None:
+    constants = [place for place, name in enumerate(node.inputs) if name in reader.constants]
+    if len(node.inputs) != 2 or len(constants) != 1:
+        raise NhotError("it must be of a tensor and one number, a constant")
+    (place,) = constants
+    source, dims = reader.operand(node, 1 - place), reader.dims[node.inputs[1 - place]]
+    low, high = one_sided(node.kind, reader.constant(node, place).reals())
+    reader.finish(node, reader.add(node, Clamp, source, low=low, high=high), dims)
+
+
 def _clamp(reader: Reader, node: NodeInfo) -> None:
     source = reader.operand(node)
     low, high = (0.0, inf) if node.kind == "Relu" else limits(node, reader.constants_of(node))
@@ -228,6 +238,7 @@ CONVERSIONS: dict[str, Callable[[Reader, NodeInfo], None]] = {
     "MaxPool": _pool, "AveragePool": _pool, "GlobalAveragePool": _global_pool,
     "GlobalMaxPool": _global_pool, "ReduceMean": _mean, "BatchNormalization": _normalisation,
     **dict.fromkeys(("Add", "Sub", "Mul", "Div"), _arithmetic), "Relu": _clamp, "Clip": _clamp,
+    "Min": _limit, "Max": _limit,
     **MOVES,
 }
 """By their names in ONNX."""

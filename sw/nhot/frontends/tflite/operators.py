@@ -9,7 +9,7 @@ from math import inf, prod
 import numpy as np
 
 from nhot.errors import NhotError
-from nhot.frontends.conventions import as_map, factors, same_window
+from nhot.frontends.conventions import as_map, factors, one_sided, same_window
 from nhot.frontends.operators import (
     Add,
     Affine,
@@ -143,6 +143,16 @@ def _clamp(reader: Reader, operator: OperatorInfo) -> None:
                  "RELU_N1_TO_1": (-1, 1)}[operator.kind]
     name = reader.add(operator, Clamp, reader.operand(operator), low=low, high=high)
     reader.finish(operator, name, first=reader.lies_first(operator))
+
+
+def _limit(reader: Reader, operator: OperatorInfo) -> None:
+    constants = [place for place in (0, 1) if reader.is_constant(operator, place)]
+    if len(constants) != 1:
+        raise NhotError("it must be of a tensor and one number, a constant")
+    (place,) = constants
+    low, high = one_sided(operator.kind, reader.reals(operator, place))
+    name = reader.add(operator, Clamp, reader.operand(operator, 1 - place), low=low, high=high)
+    reader.finish(operator, name, first=reader.lies_first(operator, 1 - place))
 
 
 def _pad(reader: Reader, operator: OperatorInfo) -> None:
@@ -286,7 +296,8 @@ CONVERSIONS: dict[str, Callable[[Reader, OperatorInfo], None]] = {
     "FULLY_CONNECTED": _dense, "AVERAGE_POOL_2D": _pool, "MAX_POOL_2D": _pool, "MEAN": _mean,
     "ADD": _arithmetic, "SUB": _arithmetic, "MUL": _arithmetic, "DIV": _arithmetic,
     **dict.fromkeys(("RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1"), _clamp),
-    "PAD": _pad, "PADV2": _pad, "CONCATENATION": _concat, "RESIZE_NEAREST_NEIGHBOR": _upsample,
+    "MINIMUM": _limit, "MAXIMUM": _limit, "PAD": _pad, "PADV2": _pad,
+    "CONCATENATION": _concat, "RESIZE_NEAREST_NEIGHBOR": _upsample,
     **dict.fromkeys(("RESHAPE", "SQUEEZE", "EXPAND_DIMS"), _reshape), "TRANSPOSE": _transpose,
     "QUANTIZE": _quantize, "DEQUANTIZE": _quantize,
 }
