@@ -14,7 +14,7 @@ PYTEST   := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 FILES      := images networks models configs manifests results trials arrays
 SLOW_FILES := reports checkpoints
 
-.PHONY: help demo test bench mutants coverage pictures lint clean distclean
+.PHONY: help demo test bench mutants coverage pictures registers lint clean distclean
 .DEFAULT_GOAL := help
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make mutants    plant single faults in a copy, one at a time; what do the tests not notice?"
 	@echo "make coverage   lines and branches that no test runs, bits of the engine that never change"
 	@echo "make pictures   draw the timing pictures of docs/engine anew, from simulations"
+	@echo "make registers  what is made from the description of the registers, anew"
 	@echo "make lint       ruff and mypy"
 	@echo "make clean      what the tools leave behind; distclean: .venv too"
 
@@ -61,6 +62,9 @@ mutants coverage: $(STAMP)
 
 pictures: $(STAMP)
 	@PYTHONPATH=tools $(BIN)/python -m nhot_tools.pictures $(ARGS)
+
+registers: $(STAMP)
+	@PYTHONPATH=tools $(BIN)/python -m nhot_tools.registers
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

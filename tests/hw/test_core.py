@@ -25,7 +25,7 @@ from nhot.network.file import save
 from nhot.testing.engine_networks import sample_network
 from nhot.testing.networks import random_steps
 from nhot_hw.bench.module import harness
-from nhot_hw.core import ArrayProduct, EngineProduct, LaneProduct
+from nhot_hw.core import ArrayProduct, BusProduct, EngineProduct, LaneProduct
 from nhot_hw.core.netlist import readable_verilog
 from nhot_hw.core.widths import proved_bits, steps_that_fit
 from nhot_hw.lanes import LaneSpec
@@ -95,6 +95,8 @@ def test_model_refuses_what_the_core_does_not_take(tmp_path, call, text):
     ArrayProduct(spec_of(bias=True), pixels=2, filters=2, words=8),
     ArrayProduct(spec_of(format="3hot", style="serial"), pixels=1, filters=1, words=300),
     EngineProduct(EngineConfig(filters=1, inputs=1)),
+    BusProduct(EngineConfig(filters=1, inputs=1), "axi"),
+    BusProduct(EngineConfig(filters=1, inputs=1), "wishbone", buffer=100),
 ], ids=lambda product: product.name)
 def test_header_names_every_port(product):
     text = product.files()[f"{product.name}.v"].decode()
@@ -218,6 +220,20 @@ def test_engine_from_the_command_line(tmp_path, capsys):
     capsys.readouterr()
 
 
+def test_engine_on_a_bus_from_the_command_line(tmp_path, capsys):
+    config = tmp_path / "small.json"
+    config.write_text('{"filters": 2, "inputs": 2, "format": "ternary"}', encoding="utf-8")
+    for bus in ("axi", "wishbone"):
+        assert core(tmp_path / bus, "--engine", "--config", config, "--bus", bus) == 0
+        assert (tmp_path / bus / f"nhot_engine_ternary_1x2x2_{bus}.v").is_file()
+    capsys.readouterr()
+
+
+def test_a_bus_that_there_is_not_is_refused():
+    with pytest.raises(NhotError, match="Bus must be one of axi, wishbone, not 'apb'"):
+        BusProduct(EngineConfig(filters=1, inputs=1), "apb")
+
+
 def test_python_in_the_folder_needs_neither_nhot_nor_numpy(tmp_path):
     write_folder(tmp_path / "X", LaneProduct(spec_of()).files())
     allowed = sys.stdlib_module_names | {"cocotb", "cocotb_tools", "model"}
@@ -293,6 +309,12 @@ def test_command_writes_the_folder(tmp_path, capsys):
     (["--engine"], "--board or --config must be given; boards are icebreaker, ulx3s-85f"),
     (["--engine", "--board", "icebreaker", "--inputs", "4"], "--inputs is not for --engine"),
     (["--format", "2hot", "--board", "icebreaker"], "--board is for --engine"),
+    (["--format", "2hot", "--bus", "axi"], "--bus is for --engine"),
+    (["--engine", "--board", "icebreaker", "--input-buffer", "4"], "--input-buffer is for --bus"),
+    (["--engine", "--board", "icebreaker", "--bus", "wishbone", "--input-buffer", "0"],
+     "Input buffer must be 1 to 65536 words, not 0"),
+    (["--engine", "--board", "icebreaker", "--bus", "axi", "--input-buffer", "65537"],
+     "Input buffer must be 1 to 65536 words, not 65537"),
     (["--engine", "--board", "x"], "Board must be one of"),
     (["--format", "2hot", "--lanes", "0"], "Array lanes must be 1 to 256, not 0"),
     (["--format", "2hot", "--pixels", "65"], "Array pixels must be 1 to 64, not 65"),

@@ -1,25 +1,16 @@
 # amaranth: UnusedElaboratable=no
 """The folder of a core as a user has it: with cocotb and the tools, and without nhot."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
-import venv
-from importlib import metadata
-from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
 
 from nhot.contract.config import EngineConfig
 from nhot.files import write_folder
 from nhot.formats import parse
 from nhot_hw.core import ArrayProduct, EngineProduct, LaneProduct
 from nhot_hw.lanes import LaneSpec
-from nhot_sim.runner import require
-from nhot_sim.verilator import find_verilator
 
 QUICK = [
     {"format": "2hot", "inputs": 2, "bias": True},
@@ -68,74 +59,13 @@ def name_of(options):
     return "-".join(str(value) for value in options.values())
 
 
-@pytest.fixture(scope="module")
-def user(tmp_path_factory):
-    """The environment of a user: a Python with cocotb and pytest alone, and the tools."""
-    require("iverilog")
-    root = tmp_path_factory.mktemp("user")
-    venv.create(root / "venv", symlinks=True)
-    python = root / "venv" / "bin" / "python"
-    site = subprocess.check_output(
-        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
-    ).strip()
-    for package in needed({"cocotb", "pytest"}):
-        link_files(package, Path(site))
-    program(root / "venv" / "bin" / "cocotb-config", 'exec python -m cocotb_tools.config "$@"')
-    packaged = find_verilator()
-    program(root / "venv" / "bin" / "verilator",
-            f'VERILATOR_ROOT="{packaged.root}" exec "{packaged.binary}" "$@"')
-    path = os.pathsep.join([str(root / "venv" / "bin"), "/usr/local/bin", "/usr/bin", "/bin"])
-    environment = {"PATH": path, "HOME": str(root), "LANG": "C.UTF-8"}
-    alone = "import cocotb, importlib.util as u; print(u.find_spec('nhot'), u.find_spec('numpy'))"
-    seen = subprocess.check_output([python, "-c", alone], env=environment, text=True, cwd=root)
-    assert seen.split() == ["None", "None"]
-    return environment
-
-
-def needed(names):
-    """The installed packages that these need, themselves included."""
-    found = set()
-    while names:
-        name = names.pop()
-        if name not in found:
-            found.add(name)
-            for text in metadata.requires(name) or ():
-                requirement = Requirement(text)
-                if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                    names.add(requirement.name)
-    return found
-
-
-def link_files(package, site):
-    tops = {file.parts[0] for file in metadata.files(package) if file.parts[0] != ".."}
-    for top in tops - {"__pycache__"}:
-        source = Path(metadata.distribution(package).locate_file(top))
-        if source.exists() and not (site / top).exists():
-            (site / top).symlink_to(source)
-
-
-def program(path, line):
-    path.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
-    path.chmod(0o755)
-
-
-def run(command, environment, folder):
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-
-
-def make(environment, folder):
-    return run(["make", "-C", str(folder)], environment, folder.parent)
-
-
 @pytest.mark.parametrize("options", [
     *(pytest.param(options, id=name_of(options)) for options in QUICK),
     *(pytest.param(options, id=name_of(options), marks=pytest.mark.slow) for options in ALL),
 ])
 def test_make_passes_without_nhot(tmp_path, user, options):
     write_folder(tmp_path / "X", product(**options).files())
-    done = make(user, tmp_path / "X")
+    done = user.make(tmp_path / "X")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     assert "TESTS=3 PASS=3 FAIL=0 SKIP=0" in done.stdout
 
@@ -146,7 +76,7 @@ def test_without_cocotb_make_says_what_is_missing(tmp_path, user):
     empty.mkdir()
     for tool in ("make", "sh"):
         (empty / tool).symlink_to(shutil.which(tool))
-    done = make({**user, "PATH": str(empty)}, tmp_path / "X")
+    done = user.make(tmp_path / "X", PATH=str(empty))
     assert done.returncode == 2
     assert "cocotb-config must be on the PATH" in done.stderr
 
@@ -160,10 +90,10 @@ def test_bench_notices_a_fault(tmp_path, user, options):
     folder = tmp_path / "X"
     write_folder(folder, one.files())
     plant(folder / f"{one.name}.v")
-    done = make(user, folder)
+    done = user.make(folder)
     assert done.returncode, "the bench must fail"
     assert "FAIL=3" in done.stdout, done.stdout[-3000:] + done.stderr
-    assert fusesoc(folder, one.name, "sim", user).returncode, "so must the bench in Verilog"
+    assert user.fusesoc(folder, one.name, "sim").returncode, "so must the bench in Verilog"
 
 
 def plant(path, lost="24'd1"):
@@ -179,9 +109,9 @@ def plant(path, lost="24'd1"):
 ])
 def test_pytest_runs_it_without_nhot(tmp_path, user, simulator):
     write_folder(tmp_path / "X", product(**QUICK[0]).files())
-    done = run(
-        ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "."],
-        {**user, "SIM": simulator, "MAKEFLAGS": verilator_flags()}, tmp_path / "X",
+    done = user.run(
+        ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "."], tmp_path / "X",
+        SIM=simulator, MAKEFLAGS=verilator_flags(),
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     assert "1 passed" in done.stdout
@@ -193,16 +123,6 @@ def verilator_flags():
             "CFG_LDLIBS_THREADS=-lpthread CFG_CXXFLAGS_STD=-std=c++20")
 
 
-def fusesoc(folder, name, target, user):
-    program_ = shutil.which("fusesoc", path=str(Path(sys.executable).parent))
-    assert program_, "fusesoc must be installed: pip install fusesoc"
-    return run(
-        [program_, "--cores-root", ".", "run", "--target", target, f"nhot:cores:{name}"],
-        {**user, "XDG_CONFIG_HOME": user["HOME"], "XDG_CACHE_HOME": user["HOME"],
-         "XDG_DATA_HOME": user["HOME"]}, folder,
-    )
-
-
 @pytest.mark.parametrize("options", [
     pytest.param(QUICK[1], id="serial-ecp5"),
     *(pytest.param(options, id=name_of(options), marks=pytest.mark.slow)
@@ -212,7 +132,7 @@ def test_fusesoc_lints_and_simulates(tmp_path, user, options):
     one = product(**options)
     write_folder(tmp_path / "X", one.files())
     for target in ("lint", "sim"):
-        done = fusesoc(tmp_path / "X", one.name, target, user)
+        done = user.fusesoc(tmp_path / "X", one.name, target)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "sums as they must be" in done.stdout + done.stderr
 
@@ -225,7 +145,7 @@ def test_lint_still_warns(tmp_path, user):
         b"endmodule", b"  wire [3:0] forgotten = i_w;\nendmodule"
     )
     write_folder(tmp_path / "X", files)
-    done = fusesoc(tmp_path / "X", one.name, "lint", user)
+    done = user.fusesoc(tmp_path / "X", one.name, "lint")
     assert done.returncode
     text = done.stdout + done.stderr
     assert "WIDTHTRUNC" in text
@@ -250,7 +170,7 @@ def test_fusesoc_lints_and_simulates_engines(tmp_path, user, config):
     one = EngineProduct(config)
     write_folder(tmp_path / "X", one.files())
     for target in ("lint", "sim"):
-        done = fusesoc(tmp_path / "X", one.name, target, user)
+        done = user.fusesoc(tmp_path / "X", one.name, target)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "answers as they must be" in done.stdout + done.stderr
 
@@ -259,7 +179,7 @@ def test_session_notices_a_fault(tmp_path, user):
     one = EngineProduct(SMALL)
     write_folder(tmp_path / "X", one.files())
     plant(tmp_path / "X" / f"{one.name}.v", lost="24'hfff")  # rounding hides the lowest
-    done = fusesoc(tmp_path / "X", one.name, "sim", user)
+    done = user.fusesoc(tmp_path / "X", one.name, "sim")
     assert done.returncode
     assert "Byte of step" in done.stdout + done.stderr
 
@@ -269,6 +189,6 @@ def test_session_notices_a_fault(tmp_path, user):
 @pytest.mark.parametrize("config", [SMALL, *ENGINES], ids=lambda config: config.format)
 def test_make_passes_on_engines_without_nhot(tmp_path, user, config, family):
     write_folder(tmp_path / "X", EngineProduct(config, family=family).files())
-    done = make(user, tmp_path / "X")
+    done = user.make(tmp_path / "X")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     assert "TESTS=3 PASS=3 FAIL=0 SKIP=0" in done.stdout

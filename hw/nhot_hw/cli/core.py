@@ -38,6 +38,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     engine.add_argument("--engine", action="store_true",
                         help="that of --board or --config, without the board")
     add_target_arguments(engine)
+    engine.add_argument("--bus", choices=["axi", "wishbone"],
+                        help="put it on AXI4-Lite and AXI4-Stream, or on Wishbone B4, with a "
+                        "driver in C, in place of the streams of bytes")
+    engine.add_argument("--input-buffer", type=int, default=1, metavar="WORDS",
+                        help="with --bus: words of 32 bits that wait while a program runs; as many "
+                        "as an input has, and the next one can come meanwhile (default: 1)")
     parser.add_argument("--style", choices=["parallel", "chain", "serial", "rows"],
                         default="parallel",
                         help="all terms of a weight in one cycle, in a tree or in chains, or one a "
@@ -91,13 +97,14 @@ def run(args: Namespace) -> int:
 def _prove(product: "Product", limit: int | None) -> None:
     """Prove the lane of the product, for its family."""
     from nhot_hw.cli.prove import FOLDER
-    from nhot_hw.core import EngineProduct
+    from nhot_hw.core import ArrayProduct, LaneProduct
     from nhot_hw.formal import prove_all, require
     from nhot_hw.formal.proofs import lane_proofs
     from nhot_hw.lanes import for_config
     from nhot_hw.lanes.ccu2c import SIMULATED
 
-    spec = for_config(product.config) if isinstance(product, EngineProduct) else product.spec
+    is_lanes = isinstance(product, ArrayProduct | LaneProduct)
+    spec = product.spec if is_lanes else for_config(product.config)
     platform = SIMULATED if product.family == "ecp5" else None
     verdicts = prove_all(lane_proofs(spec, product.name, platform=platform), FOLDER, limit=limit)
     require(verdicts)
@@ -108,11 +115,16 @@ def _prove(product: "Product", limit: int | None) -> None:
 
 
 def _product(args: Namespace) -> "Product":
-    from nhot_hw.core import ArrayProduct, EngineProduct, LaneProduct
+    from nhot_hw.core import ArrayProduct, BusProduct, EngineProduct, LaneProduct
 
     if args.engine:
         _refuse(args, _OF_LANES, "not for --engine")
-        return EngineProduct(engine_config(args), name=args.name, family=args.family)
+        common = {"name": args.name, "family": args.family}
+        if args.bus:
+            config = engine_config(args)
+            return BusProduct(config, args.bus, buffer=args.input_buffer, **common)
+        _refuse(args, ("input_buffer",), "for --bus")
+        return EngineProduct(engine_config(args), **common)
     _refuse(args, _OF_ENGINES, "for --engine")
     if args.format is None:
         raise NhotError("--format or --engine must be given")
@@ -166,7 +178,7 @@ def _refuse(args: Namespace, names: Sequence[str], reason: str) -> None:
             raise NhotError(f"--{name.replace('_', '-')} is {reason}")
 
 
-_OF_ENGINES = ("board", "configuration", "config")
+_OF_ENGINES = ("board", "configuration", "config", "bus", "input_buffer")
 _OF_LANES = (
     "measure", "format", "inputs", "lanes", "pixels", "words", "style", "activation_bits",
     "unsigned", "accumulator_bits", "weights", "bias",

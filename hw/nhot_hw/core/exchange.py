@@ -11,11 +11,34 @@ from nhot.contract.cycles import run_limit
 from nhot.contract.program import unpack_program
 from nhot.device.protocol import MAX_PAYLOAD, VERSION, Hello, Opcode, Region, Request, Response
 from nhot.errors import NhotError
+from nhot.formats.format import Ints
 from nhot.network import Conv2d, Linear, Network, Requant, Tensor, Window
 from nhot.network.reference import run
 from nhot.testing.engine_networks import sample_weights
 
-__all__ = ["Exchange", "engine_session", "script"]
+__all__ = ["Exchange", "Golden", "engine_session", "golden", "script"]
+
+
+class Golden(NamedTuple):
+    """A small network for an engine, two inputs, and the reference's outputs."""
+
+    image: Image
+    inputs: Ints
+    outputs: Ints
+
+
+def golden(config: EngineConfig) -> Golden:
+    """A random input and the largest one, which overflows nothing.
+
+    Raises :class:`NhotError` if the memories of the engine hold no network.
+    """
+    network, image = _network(config)
+    rng = np.random.default_rng(1)
+    tensor = network.input
+    inputs = np.stack([
+        rng.integers(tensor.low, tensor.high + 1, tensor.shape), np.full(tensor.shape, tensor.high),
+    ])
+    return Golden(image, inputs, run(network, inputs))
 
 
 class Exchange(NamedTuple):
@@ -35,13 +58,7 @@ def engine_session(config: EngineConfig) -> list[Exchange]:
 
     Raises :class:`NhotError` if the memories of the engine hold not even that.
     """
-    network, image = _network(config)
-    rng = np.random.default_rng(1)
-    tensor = network.input
-    inputs = np.stack([
-        rng.integers(tensor.low, tensor.high + 1, tensor.shape), np.full(tensor.shape, tensor.high),
-    ])
-    outputs = run(network, inputs)
+    image, inputs, outputs = golden(config)
     requests = _Requests()
     hello = Hello(version=VERSION, target_id=config.target_id, max_payload=MAX_PAYLOAD)
     session = [requests.make("hello", hello.to_bytes(), opcode=Opcode.HELLO)]

@@ -35,7 +35,8 @@ wand weak weak0 weak1 while wildcard wire with within wor xnor xor
 
 # What else lies in the folder, whose files are named by the module.
 _TAKEN = frozenset({
-    "bench", "ccu2c", "core", "engine", "host", "model", "session", "stimulus", "vectors",
+    "bench", "ccu2c", "core", "engine", "host", "litex_example", "model", "nhot", "registers",
+    "script", "session", "stimulus", "vectors",
 })
 
 
