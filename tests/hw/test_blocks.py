@@ -8,7 +8,7 @@ from amaranth.back import rtlil
 from amaranth.lib import memory
 
 from nhot.compiler.blocks import FAMILIES, blocks, lut_memories
-from nhot.compiler.targets import target
+from nhot.compiler.targets import board, target
 from nhot.contract.config import EngineConfig
 from nhot.contract.memories import MemoryShape, memory_shapes
 from nhot.report.collect import bitstreams
@@ -17,9 +17,14 @@ from nhot_hw.io.top import Top
 
 LIBRARIES = {
     "ecp5": ["+/lattice/lutrams_trellis.txt", "+/lattice/brams_16kd.txt"],
+    "gowin": ["+/gowin/lutrams.txt", "+/gowin/brams.txt"],
     "ice40": ["+/ice40/brams.txt"],
 }
-CELLS = {"ecp5": ("$__DP16KD_", "$__PDPW16KD_"), "ice40": ("$__ICE40_RAM4K_",)}
+CELLS = {
+    "ecp5": ("$__DP16KD_", "$__PDPW16KD_"),
+    "gowin": ("$__GOWIN_SP_", "$__GOWIN_DP_", "$__GOWIN_SDP_"),
+    "ice40": ("$__ICE40_RAM4K_",),
+}
 # Bits, words, parts that are written by themselves: on both sides of every edge.
 SHAPES = [
     (8, 512, 1), (32, 257, 1), (32, 2049, 1), (20, 2049, 1), (24, 1040, 1), (40, 1500, 1),
@@ -27,7 +32,7 @@ SHAPES = [
     (48, 512, 1), (80, 256, 1), (144, 300, 1), (32, 1024, 4), (16, 683, 2), (64, 1366, 8),
     (80, 2049, 10), (128, 4096, 16), (8, 200, 1), (32, 72, 1), (24, 5000, 3),
 ]
-# Behind these synthesis takes no block on one family or on both.
+# Behind these synthesis takes no block on one family or on all.
 FEW = [(32, 20, 1), (64, 32, 1), (24, 36, 1), (32, 4, 1), (64, 1, 1), (9, 100, 1), (512, 16, 1)]
 
 
@@ -92,7 +97,7 @@ def test_blocks_are_those_that_yosys_takes(family, tmp_path):
 
 def test_blocks_of_the_committed_engines_are_those_of_their_manifests():
     for manifest in bitstreams():
-        family = "ecp5" if manifest.part.startswith("LFE5U") else "ice40"
+        family = board(manifest.board).family
         assert blocks(manifest.config, family) == manifest.resources["bram"].used
 
 

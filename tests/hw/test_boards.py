@@ -22,8 +22,6 @@ from nhot_hw.boards import make_platform
 from nhot_hw.boards.flash import connect_flash
 from nhot_hw.build.plan import plan_build
 from nhot_hw.build.sources import register_map, write_sources
-from nhot_hw.families.ecp5 import Ecp5Dividers
-from nhot_hw.families.ice40 import Ice40Dividers
 from nhot_hw.io import FlashPins
 
 EVERY = [(name, configuration) for name in BOARDS for configuration in BOARDS[name].configurations]
@@ -58,12 +56,14 @@ def test_first_configuration_is_the_default():
 
 
 def test_targets_of_all_engines_differ():
-    ids = [target(*names).config.target_id for names in EVERY]
-    assert len(set(ids)) == len(ids)
+    """And boards with the same engine run the same images."""
+    configs = {target(*names).config for names in EVERY}
+    assert len({config.target_id for config in configs}) == len(configs)
 
 
 def test_unknown_names_are_answered_with_the_known_ones():
-    with pytest.raises(NhotError, match=r"icebreaker, ulx3s-85f, not 'ulx3s' \(did you mean ulx3s"):
+    names = r"icebreaker, .*, ulx3s-85f, not 'ulx3s' \(did you mean ulx3s"
+    with pytest.raises(NhotError, match=names):
         target("ulx3s")
     with pytest.raises(NhotError, match="of icebreaker must be one of 2hot, signed-binary, not '9"):
         target("icebreaker", "9hot")
@@ -96,44 +96,20 @@ def test_target_without_a_config_is_refused():
         Target(board="icebreaker", configuration="x", clock_hz=12_000_000, config={})
 
 
-@pytest.mark.parametrize("output", [25, 50, 75, 80, 100, 62.5])
-def test_ecp5_dividers_make_the_clock_exactly(output):
-    hz = round(output * 1e6)
-    dividers = Ecp5Dividers.find(25_000_000, hz)
-    assert 25_000_000 * dividers.feedback == hz * dividers.reference
-    assert 400_000_000 <= hz * dividers.post <= 800_000_000
-
-
-@pytest.mark.parametrize("output", [16.5, 18, 24, 36, 48])
-def test_ice40_dividers_make_the_clock_exactly(output):
-    hz = round(output * 1e6)
-    dividers = Ice40Dividers.find(12_000_000, hz)
-    oscillator = 12_000_000 // (dividers.reference + 1) * (dividers.feedback + 1)
-    assert oscillator == hz << dividers.post
-    assert 533_000_000 <= oscillator <= 1_066_000_000
-    assert 0 <= dividers.feedback <= 127
-
-
-def test_dividers_of_the_vendors_calculators():
-    # What ecppll and icepll answer for these frequencies.
-    assert Ecp5Dividers.find(25_000_000, 50_000_000) == Ecp5Dividers(
-        reference=1, feedback=2, post=12
-    )
-    assert Ice40Dividers.find(12_000_000, 24_000_000) == Ice40Dividers(
-        reference=0, feedback=63, post=5, filter_range=1
-    )
-
-
-@pytest.mark.parametrize("find", [Ecp5Dividers.find, Ice40Dividers.find])
-def test_clock_out_of_reach_is_refused(find):
-    with pytest.raises(NhotError, match=r"cannot for 33.3333 MHz"):
-        find(12_000_000, 33_333_333)
-
-
 @pytest.mark.parametrize(
     ("name", "pins", "clock_cell"),
     [
+        ("colorlight-i5", {"P3", "H18", "J17"}, "EHXPLLL"),
+        ("colorlight-i9", {"P3", "H18", "J17"}, "EHXPLLL"),
+        ("ecpix-5", {"K23", "R26", "R24"}, "EHXPLLL"),
         ("icebreaker", {"6", "9", "35"}, "SB_PLL40_PAD"),
+        ("icepi-zero", {"M1", "K16", "K15"}, "EHXPLLL"),
+        ("icesugar", {"4", "6", "35"}, "SB_PLL40_PAD"),
+        ("orangecrab", {"A9", "N17", "M18"}, "EHXPLLL"),
+        ("tangnano20k", {"4", "70", "69"}, "rPLL"),
+        ("tangnano9k", {"52", "18", "17"}, "rPLL"),
+        ("ulx3s-25f", {"M1", "L4", "G2"}, "EHXPLLL"),
+        ("ulx3s-45f", {"M1", "L4", "G2"}, "EHXPLLL"),
         ("ulx3s-85f", {"M1", "L4", "G2"}, "EHXPLLL"),
     ],
 )
@@ -141,9 +117,7 @@ def test_top_has_the_serial_port_and_the_clock(name, pins, clock_cell):
     fast = replace(target(name), clock_hz=2 * BOARDS[name].input_hz)
     plan = plan_build(fast, engine=StandIn())
     constraints = plan.files[plan.constraints]
-    sites = re.findall(r'SITE "(\w+)"', constraints) or re.findall(
-        r"set_io \S+ (\S+)", constraints
-    )
+    sites = re.findall(r'(?:SITE "|set_io \S+ |IO_LOC "\S+" )(\w+)', constraints)
     assert set(sites) == pins
     assert f"\\{clock_cell} " in plan.files["top.il"]
 
@@ -181,7 +155,7 @@ PLATFORMS = {"mine": ICEBreaker}
         (folder / "my_own.py").write_text(text, encoding="utf-8")
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
     found = nhot.boards.find_boards()
-    assert list(found) == sorted([*MODULES.values(), "my_own"])
+    assert list(found) == sorted({*MODULES.values(), "my_own"})
     (mine,) = found["my_own"]
     monkeypatch.setitem(BOARDS, "mine", mine)
     monkeypatch.setitem(MODULES, "mine", "my_own")
@@ -192,7 +166,7 @@ PLATFORMS = {"mine": ICEBreaker}
 def test_flash_has_room_behind_the_bitstream(name):
     flash = BOARDS[name].flash
     assert flash.offset % (64 << 10) == 0
-    assert 0 < flash.offset < flash.size
+    assert 0 <= flash.offset < flash.size
 
 
 def test_unknown_platform_is_refused():

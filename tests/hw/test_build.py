@@ -15,7 +15,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot.bitstream import Clock, Manifest, Resource
-from nhot.compiler.targets import Target, target
+from nhot.compiler.targets import BOARDS, Target, target
 from nhot.errors import BuildError, MissingToolError, NhotError
 from nhot_hw.bench.engines import drawn
 from nhot_hw.build import entries, tools
@@ -246,7 +246,7 @@ def test_a_limit_ends_a_tool_and_all_that_it_has_started(
     assert not is_running(child)
 
 
-@pytest.mark.parametrize("name", ["icebreaker", "ulx3s-85f"])
+@pytest.mark.parametrize("name", BOARDS)
 def test_plans_are_equal_and_free_of_paths(name):
     one, other = plan(name), plan(name)
     assert one == other
@@ -457,7 +457,7 @@ def test_manifest_of_another_kind_is_refused(tmp_path, fake_tools):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["icebreaker", "ulx3s-85f"])
+@pytest.mark.parametrize("name", BOARDS)
 def test_builds_in_two_places_are_the_same_bytes(tmp_path, monkeypatch, name):
     hashes = []
     for place in ("a", "another/b"):

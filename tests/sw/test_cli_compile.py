@@ -69,6 +69,7 @@ def test_an_engine_without_a_bitstream_of_the_board_is_estimated(files, config, 
         "fmax_mhz": found.fmax_mhz, "estimated": True,
     }
     assert resources(files, config, capsys) is None
+    assert resources(files, config, capsys, "--board", "tangnano20k") is None
 
 
 def test_an_engine_with_a_bitstream_is_what_its_manifest_says(files, capsys):
@@ -122,7 +123,7 @@ def test_boards_compile_for_their_engine(files, board, capsys):
         (["--config", "engine.json", "--board", "x"], "Board must be one of"),
         (["--config", "small.json"], "must have at least"),
         (["--config", "small.json"], "; icebreaker with --configuration 2hot holds it"),
-        ([], "--board or --config must be given; boards are icebreaker"),
+        ([], "--board or --config must be given; boards are colorlight-i5, "),
     ],
 )
 def test_compile_refuses_other_targets(files, monkeypatch, capsys, arguments, message):

@@ -3,7 +3,7 @@
 import pytest
 
 from nhot.cli import main
-from nhot.compiler.holders import holds, smallest_holder
+from nhot.compiler.holders import engines, holds, smallest_holder
 from nhot.compiler.targets import BOARDS, target
 from nhot.network.file import save
 from nhot.testing.engine_networks import sample_network
@@ -14,9 +14,19 @@ def test_the_smallest_of_those_that_hold_it():
     small = sample_network("2hot")
     assert smallest_holder(small) == target("icebreaker", "2hot")
     wide = random_network(1, layers=1, shape=(30, 30, 8), operators=("max",))  # 1,800 words of 4
-    engines = BOARDS["icebreaker"].configurations.values()
-    assert not any(holds(wide, config) for _, config in engines)
-    assert smallest_holder(wide) == target("ulx3s-85f", "2hot")
+    small_ones = BOARDS["icebreaker"].configurations.values()
+    assert not any(holds(wide, config) for _, config in small_ones)
+    assert smallest_holder(wide) == target("tangnano9k", "2hot")
+
+
+def test_what_several_boards_come_with_is_there_once():
+    found = [engine.config for engine in engines()]
+    assert len(set(found)) == len(found)
+    assert set(found) == {config for board in BOARDS.values()
+                          for _, config in board.configurations.values()}
+    for name, board in BOARDS.items():
+        assert {engine.configuration for engine in engines(name)} == set(board.configurations)
+        assert {engine.board for engine in engines(name)} == {name}
 
 
 def test_no_board_has_lanes_for_it():

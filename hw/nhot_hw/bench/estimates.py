@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from nhot.bitstream import Manifest
-from nhot.compiler.estimates import Coefficients, estimate, parts, period_parts
-from nhot.compiler.targets import BOARDS, Board, Target
+from nhot.compiler.estimates import Coefficients, estimate, has_estimates, parts, period_parts
+from nhot.compiler.targets import Board, Target, board
 from nhot.contract.config import EngineConfig
 from nhot.progress import track
 from nhot.report.collect import bitstreams
@@ -29,6 +29,7 @@ FITTED = {"ecp5": (*range(26), 41), "ice40": tuple(range(25))}
 PLACED = {"ecp5": (0, 3, 11, 17), "ice40": (0, 2, 5, 7, 9, 10, 12)}
 """Which of them are placed and routed: small ones, minutes each."""
 
+_FITTED_ON = {"ecp5": "ulx3s-85f", "ice40": "icebreaker"}
 _CLOCKS = {"ecp5": 60_000_000, "ice40": 24_000_000}
 """Of the engine, in Hz: place and route takes what time its target leaves it."""
 
@@ -70,8 +71,8 @@ COLUMNS = ("board", "engine", "LUTs", "estimate", "error", "blocks", "estimate",
 
 
 def committed() -> list[Row]:
-    """A row for each bitstream that comes with the project."""
-    return [_row(one) for one in bitstreams()]
+    """A row for each bitstream that comes with the project and that there are estimates of."""
+    return [_row(one) for one in bitstreams() if has_estimates(one.board)]
 
 
 def legend(rows: Sequence[Row]) -> list[str]:
@@ -89,8 +90,7 @@ def fit() -> dict[str, Coefficients]:
 
     Hours; what the tools have made is kept in the cache folder, so that it goes on where it was.
     """
-    boards = {board.family: board for board in BOARDS.values()}
-    return {family: _fit(boards[family]) for family in FITTED}
+    return {family: _fit(board(name)) for family, name in _FITTED_ON.items()}
 
 
 def to_json(fitted: dict[str, Coefficients]) -> str:

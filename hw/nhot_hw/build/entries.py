@@ -142,7 +142,11 @@ def _resources(
 ) -> dict[str, Resource]:
     used = read_resources(report)
     resources = {
-        name: used[cell] for name, cell in plan.family.resources.items() if cell in used
+        name: Resource(
+            used=sum(used[cell].used for cell in cells if cell in used),
+            available=used[cells[0]].available,
+        )
+        for name, cells in plan.family.resources.items() if cells[0] in used
     }
     if begin := plan.family.flip_flops:
         cells = read_cells(read_report(synthesis / "cells.json"), NAME)

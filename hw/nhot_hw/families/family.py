@@ -18,12 +18,15 @@ class Family:
         Suffixes of the two files.
     synthesis_options, place_options : tuple of str
         Of Yosys' ``synth_*``, and of nextpnr.
+    frequency_option : str
+        nextpnr's option for the clock of the engine in MHz, where that cannot be a constraint.
     routed : str
         nextpnr's option for the file that it writes.
     leftovers : tuple of str
         Suffixes of files that are large and quickly made again.
     resources : dict
-        What nextpnr calls a cell, by what users call it.
+        What nextpnr calls the cells of a kind, by what users call them. Those after the first take
+        the place of one of these each.
     flip_flops : str
         Yosys' names of flip-flops begin so, where nextpnr counts none by themselves.
     headroom : float
@@ -37,9 +40,10 @@ class Family:
     bitstream: str
     synthesis_options: tuple[str, ...] = ()
     place_options: tuple[str, ...] = ()
+    frequency_option: str = ""
     routed: str
     leftovers: tuple[str, ...]
-    resources: dict[str, str]
+    resources: dict[str, tuple[str, ...]]
     flip_flops: str = ""
     headroom: float = 1
     find_dividers: Callable[[int, int], object]

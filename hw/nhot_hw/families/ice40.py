@@ -101,6 +101,11 @@ class Ice40Board:
     def __init__(self) -> None:
         super().__init__(toolchain="IceStorm")
 
+    @property
+    def part(self) -> str:
+        """As its maker writes it."""
+        return f"{self.device}-{self.package}"
+
     def add_clock(self, m: Module, clock_hz: int) -> None:
         """Make ``sync`` run at ``clock_hz``: the oscillator itself, or through the PLL."""
         input_hz = int(self.default_clk_frequency)
@@ -117,8 +122,8 @@ ICE40 = Family(
     synthesis_options=("-device", "u"),
     routed="--asc", leftovers=("asc",),
     resources={
-        "lut4": "ICESTORM_LC", "bram": "ICESTORM_RAM", "spram": "ICESTORM_SPRAM",
-        "dsp": "ICESTORM_DSP", "pll": "ICESTORM_PLL",
+        "lut4": ("ICESTORM_LC",), "bram": ("ICESTORM_RAM",), "spram": ("ICESTORM_SPRAM",),
+        "dsp": ("ICESTORM_DSP",), "pll": ("ICESTORM_PLL",),
     },
     # A logic cell holds a LUT and a flip-flop, and nextpnr counts the cells.
     flip_flops="SB_DFF",

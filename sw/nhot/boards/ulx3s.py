@@ -2,9 +2,24 @@
 
 from nhot.contract.board import Board, Flash
 from nhot.contract.config import EngineConfig
-from nhot.contract.fpgas import LFE5U_85F
+from nhot.contract.engines import LFE5U_25F_2HOT, LFE5U_45F_2HOT
+from nhot.contract.fpgas import LFE5U_25F, LFE5U_45F, LFE5U_85F
 
 BOARDS = (
+    Board(
+        name="ulx3s-25f", title="Radiona ULX3S with 25F", fpga=LFE5U_25F,
+        input_hz=25_000_000, loader="ulx3s", flash=Flash(size=4 << 20, offset=2 << 20),
+        configurations={
+            "2hot": (60_000_000, LFE5U_25F_2HOT),
+        },
+    ),
+    Board(
+        name="ulx3s-45f", title="Radiona ULX3S with 45F", fpga=LFE5U_45F,
+        input_hz=25_000_000, loader="ulx3s", flash=Flash(size=4 << 20, offset=2 << 20),
+        configurations={
+            "2hot": (60_000_000, LFE5U_45F_2HOT),
+        },
+    ),
     Board(
         name="ulx3s-85f", title="Radiona ULX3S with 85F", fpga=LFE5U_85F, input_hz=25_000_000,
         loader="ulx3s", flash=Flash(size=4 << 20, offset=2 << 20),

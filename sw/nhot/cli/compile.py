@@ -102,19 +102,21 @@ def _say_resources(board_name: str, known: dict[str, Any]) -> None:
 def _resources(config: EngineConfig, board_name: str | None) -> dict[str, dict[str, Any]]:
     """What the engine takes of the board, of what there is, where a board is named.
 
-    As the manifest of its bitstream has it, or else an estimate.
+    As the manifest of its bitstream has it, or else an estimate, of which some families have none.
     """
-    from nhot.compiler.estimates import estimate
+    from nhot.compiler.estimates import estimate, has_estimates
     from nhot.compiler.targets import board
     from nhot.report.collect import known_build
 
     if board_name is None:
         return {}
-    built, there = known_build(config), board(board_name)
-    if built is not None and built.board == board_name:
+    built, there = known_build(config, board_name), board(board_name)
+    if built is not None:
         names = {"luts": "lut4", "block_memories": "bram", "dsps": "dsp"}
         known = {name: built.resources[cell] for name, cell in names.items()}
         return {"resources": {**known, "fmax_mhz": built.fmax_mhz, "estimated": False}}
+    if not has_estimates(board_name):
+        return {}
     found = estimate(config, board_name)
     return {"resources": {
         "luts": (found.luts, there.fpga.luts), "dsps": (found.dsps, there.fpga.dsps),

@@ -63,6 +63,10 @@ FAMILIES = {
         shapes={1: 16384, 2: 8192, 4: 4096, 9: 2048, 18: 1024, 36: 512}, unit=9, cost=128,
         has_lut_memories=True,
     ),
+    "gowin": BlockFamily(
+        shapes={1: 16384, 2: 8192, 4: 4096, 9: 2048, 18: 1024, 36: 512}, unit=9, cost=128,
+        has_lut_memories=True,
+    ),
     "ice40": BlockFamily(
         shapes={2: 2048, 4: 1024, 8: 512, 16: 256}, unit=1, cost=64, has_lut_memories=False,
     ),

@@ -16,10 +16,11 @@ from math import log2, sqrt
 from nhot.compiler.blocks import blocks, lut_memories
 from nhot.compiler.targets import board
 from nhot.contract.config import EngineConfig
+from nhot.errors import NhotError
 from nhot.formats import NHot, Uniform
 
-__all__ = ["Coefficients", "Estimate", "coefficients", "dsp_blocks", "estimate", "parts",
-           "period_parts", "weighted"]
+__all__ = ["Coefficients", "Estimate", "coefficients", "dsp_blocks", "estimate", "has_estimates",
+           "parts", "period_parts", "weighted"]
 
 _ACTIVATION_BITS = 8
 
@@ -70,9 +71,12 @@ def estimate(config: EngineConfig, board_name: str) -> Estimate:
     Raises
     ------
     NhotError
-        There is no such board.
+        There is no such board, or there are no estimates of its family.
     """
     family = board(board_name).family
+    if not has_estimates(board_name):
+        raise NhotError(f"Estimates must be of an FPGA of {' or '.join(sorted(coefficients()))}, "
+                        f"not of {family} ({board_name}); nhot build says what it takes")
     known = coefficients()[family]
     luts = weighted(parts(config, family), known.luts)
     period = weighted(period_parts(luts), known.period)
@@ -80,6 +84,11 @@ def estimate(config: EngineConfig, board_name: str) -> Estimate:
         luts=round(luts), block_memories=blocks(config, family),
         dsps=dsp_blocks(config, family), fmax_mhz=round(1000 / period, 1),
     )
+
+
+def has_estimates(board_name: str) -> bool:
+    """Whether engines of the family of a board's FPGA were measured for them."""
+    return board(board_name).family in coefficients()
 
 
 def dsp_blocks(config: EngineConfig, family: str) -> int:

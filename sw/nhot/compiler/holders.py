@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nhot.compiler.survey import survey
-from nhot.compiler.targets import BOARDS, Target, target
+from nhot.compiler.targets import BOARDS, Target, board, target
 from nhot.contract.config import EngineConfig
 from nhot.errors import NhotError
 from nhot.network import Network
@@ -19,10 +19,17 @@ def holds(network: Network, config: EngineConfig) -> bool:
         return False
 
 
-def engines() -> list[Target]:
-    """All that boards come with, that with the fewest lanes' inputs first."""
-    known = [target(board.name, name) for board in BOARDS.values() for name in board.configurations]
-    return sorted(known, key=lambda engine: engine.config.macs)
+def engines(board_name: str | None = None) -> list[Target]:
+    """Those that a board comes with, that with the fewest lanes' inputs first.
+
+    Of all boards unless one is named; then what several come with is there once, for the first.
+    """
+    boards = BOARDS.values() if board_name is None else [board(board_name)]
+    known: dict[EngineConfig, Target] = {}
+    for one in boards:
+        for name, (_, config) in one.configurations.items():
+            known.setdefault(config, target(one.name, name))
+    return sorted(known.values(), key=lambda engine: engine.config.macs)
 
 
 def smallest_holder(network: Network) -> Target | None:

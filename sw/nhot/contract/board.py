@@ -9,7 +9,7 @@ from nhot.contract.config import EngineConfig
 
 __all__ = ["Board", "Family", "Flash", "Fpga"]
 
-Family = Literal["ecp5", "ice40"]
+Family = Literal["ecp5", "gowin", "ice40"]
 """Families of FPGAs that there is a build flow for."""
 
 
@@ -21,9 +21,9 @@ class Fpga:
     ----------
     name : str
         Its proper name.
-    family : {"ecp5", "ice40"}
+    family : {"ecp5", "gowin", "ice40"}
     luts : int
-        LUTs with four inputs (ECP5) or logic cells (iCE40).
+        LUTs with four inputs (ECP5, Gowin) or logic cells (iCE40).
     block_memories, dsps : int
         Block memories, and multipliers.
     """
@@ -44,7 +44,7 @@ class Flash:
     size : int
         Bytes, of the smallest flash that the board is sold with.
     offset : int
-        Address of the first byte that no bitstream of the FPGA reaches, on a block of 64 KiB.
+        Address from which on no bitstream of the FPGA lies, on a block of 64 KiB.
     """
 
     size: int
@@ -65,10 +65,12 @@ class Board:
     input_hz : int
         Frequency of the oscillator on the board.
     loader : str
-        What openFPGALoader calls the board (``-b``).
+        What openFPGALoader calls the board (``-b``); empty where it does not know it.
     flash : Flash
     configurations : dict
         The clock of the engine in Hz and its sizes, by name; the first one is the default.
+    remark : str
+        What else one has to know to use it.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Board:
     loader: str
     flash: Flash
     configurations: dict[str, tuple[int, EngineConfig]]
+    remark: str = ""
 
     @property
     def family(self) -> Family:

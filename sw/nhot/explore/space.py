@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, get_args, get_type_hints
 
-from nhot.compiler.targets import BOARDS, board
+from nhot.compiler.targets import board
 from nhot.contract.config import LANES, SIZES, EngineConfig
 from nhot.errors import NhotError
 from nhot.formats import parse
@@ -71,7 +71,7 @@ class Space:
     requant_terms: tuple[int, ...] = (1,)
     lane: tuple[str, ...] = ("parallel",)
     depthwise: tuple[bool, ...] = (False,)
-    board: tuple[str, ...] = tuple(BOARDS)
+    board: tuple[str, ...] = ("icebreaker", "ulx3s-85f")  # of each family the largest FPGA
 
     def __post_init__(self) -> None:
         for axis in fields(self):

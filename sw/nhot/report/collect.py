@@ -110,9 +110,10 @@ def bitstreams() -> list[Manifest]:
     return [Manifest.read(path) for path in sorted(folder.glob("*/*/manifest.json"))]
 
 
-def known_build(config: EngineConfig) -> Build | None:
-    """The bitstream of an engine, if it comes with the project."""
-    found = (one for one in bitstreams() if one.config.target_id == config.target_id)
+def known_build(config: EngineConfig, board: str | None = None) -> Build | None:
+    """The bitstream of an engine, if it comes with the project: that for a board, or any."""
+    found = (one for one in bitstreams()
+             if one.config.target_id == config.target_id and board in {None, one.board})
     return next(map(build_part, found), None)
 
 
@@ -136,12 +137,15 @@ def _levels(node: Filters) -> Levels:
 
 
 def _known_target(config: EngineConfig) -> Target | None:
-    """The board and configuration of an engine, if a board comes with it."""
-    for board in BOARDS.values():
-        for name, (_, known) in board.configurations.items():
-            if known == config:
-                return target(board.name, name)
-    return None
+    """The board and configuration of an engine, if a board comes with it.
+
+    Of several the first that has a bitstream.
+    """
+    known = [target(board.name, name) for board in BOARDS.values()
+             for name, (_, one) in board.configurations.items() if one == config]
+    built = {(one.board, one.configuration) for one in bitstreams()}
+    return min(known, default=None,
+               key=lambda one: (one.board, one.configuration) not in built)
 
 
 def _finite(value: float | None) -> float | None:

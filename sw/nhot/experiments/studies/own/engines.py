@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from nhot.compiler.estimates import Estimate
 from nhot.compiler.holders import engines
-from nhot.compiler.targets import board
 from nhot.contract.config import EngineConfig
 from nhot.network import Filters, Network
 from nhot.report.collect import known_build
@@ -116,13 +115,10 @@ class Place:
 
 def board_engines(name: str | None = None, configuration: str | None = None) -> list[Engine]:
     """The engines that come with boards, or with one board, the smallest first."""
-    if name is not None:
-        board(name)
     return [
-        replace(Engine.of(f"{one.board} {one.configuration}", one.config), board=one.board,
-                clock_hz=one.clock_hz)
-        for one in engines()
-        if name in {None, one.board} and configuration in {None, one.configuration}
+        Engine(name=f"{one.board} {one.configuration}", config=one.config, board=one.board,
+               clock_hz=one.clock_hz, build=known_build(one.config, one.board))
+        for one in engines(name) if configuration in {None, one.configuration}
     ]
 
 

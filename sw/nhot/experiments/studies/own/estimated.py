@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nhot.compiler.estimates import Estimate, estimate
+from nhot.compiler.estimates import Estimate, estimate, has_estimates
 from nhot.compiler.fit import fit
 from nhot.compiler.targets import BOARDS
 from nhot.errors import NhotError
@@ -29,7 +29,7 @@ def made_to_measure(network: Network, engines: Sequence[Engine], tried: Place) -
     """
     refused = dict(tried.refused)
     for engine in engines:
-        if engine.board not in BOARDS:
+        if engine.board not in BOARDS or not has_estimates(engine.board):
             continue
         name = f"{engine.name} made to measure"
         try:
