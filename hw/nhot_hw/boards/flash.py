@@ -1,12 +1,12 @@
 """The pins of the flash that a board starts from, in the hands of a design."""
 
-from amaranth.build import Platform, ResourceError
+from amaranth.build import Platform, Resource, ResourceError
 from amaranth.hdl import Instance, Module, ResetSignal
 from amaranth.lib import io, wiring
 
 from nhot.errors import NhotError
 
-__all__ = ["connect_flash"]
+__all__ = ["connect_flash", "find_flash"]
 
 _RESOURCES = (("spi_flash_1x", 0), ("spi_flash", 0))
 _IDLE = ("wp", "hold")  # what has these in its other modes writes and pauses by them
@@ -17,7 +17,7 @@ def connect_flash(m: Module, platform: Platform, flash: wiring.PureInterface) ->
 
     The clock pin of an ECP5 belongs to its configuration, and has a primitive in place of a buffer.
     """
-    resource = _find(platform)
+    resource = find_flash(platform)
     names = [pin.name for pin in resource.ios]
     pins = platform.request(resource.name, resource.number, dir=dict.fromkeys(names, "-"))
     drives = {"cs": ~flash.cs_n, "clk": flash.clk, "copi": flash.copi, **dict.fromkeys(_IDLE, 0)}
@@ -34,7 +34,8 @@ def connect_flash(m: Module, platform: Platform, flash: wiring.PureInterface) ->
         )
 
 
-def _find(platform: Platform):
+def find_flash(platform: Platform) -> Resource:
+    """The resource that has the flash of a platform."""
     for name, number in _RESOURCES:
         try:
             return platform.lookup(name, number)

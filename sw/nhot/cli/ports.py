@@ -2,7 +2,8 @@
 
 A port is that of a serial adapter, or a name of the entry-point group ``nhot.ports``: a callable
 that takes the engine's configuration and gives a context manager whose ``transport()`` is the way
-to a board. So ``virtual`` is found without this package knowing of the simulator.
+to a board. So ``virtual`` is found without this package knowing of the simulator. The name of a
+board may follow behind a colon, which then must come with that engine.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def add_port_arguments(
     """Declare ``--port``, ``--baud`` and ``--no-verify``."""
     parser.add_argument("--port", required=required, metavar="PORT",
                         help="serial port of the board (nhot doctor lists them), or virtual: a "
-                        "simulated board for as long as the command runs")
+                        "simulated board for as long as the command runs (virtual:icebreaker: "
+                        "refused if that does not come with the image's engine)")
     parser.add_argument("--baud", type=int, default=BAUD, metavar="RATE",
                         help="bits a second on a serial port (default: %(default)s)")
     parser.add_argument("--no-verify", action="store_true",
@@ -47,13 +49,29 @@ def open_port(port: str, config: EngineConfig, *, baud: int = BAUD) -> Iterator[
     from nhot.device import Board
 
     makers = {point.name: point for point in entry_points(group=GROUP)}
+    kind, colon, name = port.partition(":")
     with ExitStack() as stack:
-        if port in makers:
-            _log.info("starting a %s board (it is built first if its engine is new)", port)
-            place = stack.enter_context(makers[port].load()(config))
+        if kind in makers:
+            if colon:
+                _check_engine(name, config)
+            _log.info("starting a %s board (it is built first if its engine is new)", kind)
+            place = stack.enter_context(makers[kind].load()(config))
             yield stack.enter_context(Board(place.transport()))
         else:
             yield stack.enter_context(Board.open(port, baud=baud))
+
+
+def _check_engine(board_name: str, config: EngineConfig) -> None:
+    """Refuse an engine that a board does not come with."""
+    from nhot.compiler.targets import board
+    from nhot.errors import NhotError
+
+    known = board(board_name).configurations
+    if config not in [one for _, one in known.values()]:
+        raise NhotError(
+            f"Image must be for an engine that {board_name} comes with ({', '.join(known)}), "
+            f"not for {config.target_id:#010x}"
+        )
 
 
 def open_board(args: Namespace, config: EngineConfig) -> AbstractContextManager[Board]:

@@ -1,0 +1,104 @@
+"""``nhot boards``: what it says is what compiler, manifests and platforms have."""
+
+import json
+
+import pytest
+
+from nhot.bitstream import Manifest
+from nhot.cli import main
+from nhot.cli.ports import open_port
+from nhot.compiler import compile_network
+from nhot.compiler.estimates import estimate
+from nhot.compiler.targets import BOARDS, target
+from nhot.errors import NhotError
+from nhot.experiments.tiny import TINY, tiny_network
+from nhot.report.collect import bitstreams
+
+
+def facts(capsys, *names):
+    assert main(["boards", *names, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_list_has_every_board_with_its_default_engine(capsys):
+    every = facts(capsys)
+    assert [one["name"] for one in every] == list(BOARDS)
+    for one in every:
+        board = BOARDS[one["name"]]
+        (engine,) = one["engines"]
+        assert engine["configuration"] == board.default
+        assert one["luts"] == board.fpga.luts
+        assert engine["block_memories"] <= board.fpga.block_memories
+    assert main(["boards"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1 : len(BOARDS) + 1]] == list(BOARDS)
+
+
+def test_cells_are_those_of_the_manifests_or_estimates(capsys):
+    engines = {one["name"]: one["engines"][0] for one in facts(capsys)}
+    built = {one.board: one for one in bitstreams()
+             if one.configuration == BOARDS[one.board].default}
+    assert {"icebreaker", "ulx3s-85f"} <= built.keys()
+    for name, engine in engines.items():
+        if name in built:
+            manifest: Manifest = built[name]
+            assert engine["figures"] == "manifest"
+            assert engine["luts"] == manifest.resources["lut4"].used
+            assert engine["fmax_mhz"] == manifest.engine_clock.fmax_mhz
+        elif BOARDS[name].family == "gowin":
+            assert (engine["luts"], engine["figures"]) == (None, "none")
+        else:
+            found = estimate(target(name).config, name)
+            assert (engine["luts"], engine["figures"]) == (found.luts, "estimate")
+
+
+def test_rates_are_clocks_over_cycles(capsys):
+    """Of what an engine holds, as the compiler has it; nothing of the others."""
+    (small,) = facts(capsys, "icebreaker")["engines"][:1]
+    assert small["inferences_per_s"] == dict.fromkeys(TINY)
+    engines = facts(capsys, "ulx3s-85f")["engines"]
+    assert [one["configuration"] for one in engines] == list(BOARDS["ulx3s-85f"].configurations)
+    held = {one["configuration"]: one["inferences_per_s"] for one in engines}
+    assert None not in held["2hot-256"].values()
+    assert held["2hot"]["ad"] is held["2hot"]["vww"] is None
+    chosen = target("ulx3s-85f", "2hot")
+    image = compile_network(tiny_network("kws", "2hot", terms=2), chosen.config)
+    cycles = sum(layer.cycles for layer in image.meta.layers)
+    assert held["2hot"]["kws"] == pytest.approx(60e6 / cycles, abs=0.1)
+
+
+@pytest.mark.parametrize(("name", "pins"), [
+    ("orangecrab", {"clock": "A9", "uart.rx": "N17", "uart.tx": "M18", "flash.cs": "U17"}),
+    ("tangnano20k", {"clock": "4", "uart.rx": "70", "flash.clk": "59"}),
+])
+def test_one_board(name, pins, capsys):
+    assert facts(capsys, name)["pins"].items() >= pins.items()
+    assert main(["boards", name]) == 0
+    text = capsys.readouterr().out
+    for pin, site in pins.items():
+        assert f"{pin} {site}" in text
+    assert f"openFPGALoader -b {BOARDS[name].loader}" in text
+    assert BOARDS[name].remark in text
+
+
+def test_a_board_that_the_loader_does_not_know_says_what_does(capsys):
+    assert main(["boards", "icesugar"]) == 0
+    text = capsys.readouterr().out
+    assert "openFPGALoader" not in text
+    assert "icesprog" in text
+
+
+def test_an_unknown_board_is_refused(capsys):
+    assert main(["boards", "tangnano"]) == 2
+    assert "not 'tangnano' (did you mean tangnano9k?)" in capsys.readouterr().err
+
+
+def test_a_virtual_board_is_refused_an_engine_that_it_does_not_come_with():
+    config = target("ulx3s-85f").config
+    with pytest.raises(NhotError, match=(
+        f"for an engine that icebreaker comes with .2hot, signed-binary., not for "
+        f"{config.target_id:#010x}"
+    )), open_port("virtual:icebreaker", config):
+        pass
+    with pytest.raises(NhotError, match="Board must be one of"), open_port("virtual:", config):
+        pass
