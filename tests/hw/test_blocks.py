@@ -40,6 +40,7 @@ FEW = [(32, 20, 1), (64, 32, 1), (24, 36, 1), (32, 4, 1), (64, 1, 1), (9, 100, 1
     EngineConfig(), target("ulx3s-85f", "signed-binary").config,
     EngineConfig(pixels=2, requantisers=4, weight_words=1040, requant_words=2100,
                  format="signed-binary/4", program_words=100),
+    EngineConfig(single_port=True, weight_words=1040, format="signed-binary"),
 ])
 def test_the_shapes_are_those_of_the_gateware(config, monkeypatch):
     made = []
@@ -99,6 +100,14 @@ def test_blocks_of_the_committed_engines_are_those_of_their_manifests():
     for manifest in bitstreams():
         family = board(manifest.board).family
         assert blocks(manifest.config, family) == manifest.resources["bram"].used
+
+
+def test_large_memories_take_the_place_of_blocks():
+    config = EngineConfig(single_port=True)
+    two_ports = EngineConfig()
+    assert blocks(config, "ecp5") == blocks(two_ports, "ecp5")
+    # weights of 512 words by 128 bits, and 1,024 of 32
+    assert blocks(two_ports, "ice40") - blocks(config, "ice40") == 16 + 8
 
 
 def test_what_is_small_lies_in_luts_of_an_ecp5():

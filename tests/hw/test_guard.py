@@ -30,8 +30,12 @@ CONFIGS = [
         filters=4, inputs=4, requantisers=2, activation_words=64, weight_words=32,
         requant_words=16, program_words=64,
     ),
+    EngineConfig(
+        filters=4, inputs=2, activation_words=48, weight_words=20, requant_words=24,
+        program_words=64, single_port=True,
+    ),
 ]
-IDS = ["other-depths", "powers-of-two"]
+IDS = ["other-depths", "powers-of-two", "single-port"]
 END = Descriptor(operation=Operation.END)
 
 

@@ -59,6 +59,11 @@ def test_the_longest_weight_word_fits_a_frame(filters, inputs):
         ({"depthwise": 1}, "depthwise must be true or false, not 1"),
         ({"depthwise": True}, "as many filters as inputs, at least 9, .* not 4 filters, 4 inputs"),
         ({"depthwise": True, "filters": 9, "inputs": 9, "lane": "serial"}, "and serial lanes"),
+        ({"single_port": 1}, "single_port must be true or false, not 1"),
+        ({"single_port": True, "pixels": 2}, "one pixel, no depthwise.* not 2 pixels, no depthwise"),
+        ({"single_port": True, "lane": "serial"}, "lanes that are not serial, .* and serial lanes"),
+        ({"single_port": True, "depthwise": True, "filters": 9, "inputs": 9},
+         "not 1 pixels, depthwise and parallel lanes"),
         ({"requant_terms": True}, "requant_terms must be 1, 2 or 4, not True"),
         ({"filters": 64, "inputs": 8, "requantisers": 1},
          "weight word of 64 filters and 8 inputs must fit a frame of 256 bytes, not 512"),
@@ -99,6 +104,13 @@ def test_json_reads_back():
     assert EngineConfig(**json.loads(config.to_json())) == config
 
 
+def test_what_an_engine_does_without_is_not_in_its_json():
+    """Images and manifests of engines without are those that they were."""
+    config = EngineConfig(single_port=True)
+    assert EngineConfig(**json.loads(config.to_json())) == config
+    assert "single_port" not in EngineConfig().to_json()
+
+
 def test_unknown_fields_are_named():
     with pytest.raises(NhotError, match=r"Engine must have the fields pixels, .*, not 'colour'"):
         check_values(EngineConfig, {"pixels": 1, "colour": "red"}, "Engine")
@@ -124,7 +136,9 @@ def test_target_id_tells_engines_apart():
         "product_bits": 64,
         "activation_words": 2048, "weight_words": 1024, "requant_words": 512, "program_words": 512,
     }
-    assert set(changes) == set(asdict(base))
+    assert {*changes, "single_port"} == set(asdict(base))
+    one = replace(base, pixels=1)
+    assert one.target_id != replace(one, single_port=True).target_id
     ids = {base.target_id} | {replace(base, **{k: v}).target_id for k, v in changes.items()}
     assert len(ids) == len(changes) + 1
     assert all(0 <= target < 2**32 for target in ids)
@@ -134,8 +148,8 @@ def test_what_a_file_does_not_say():
     """Files of configurations have the fields that differ: another default is another engine."""
     assert asdict(EngineConfig()) == {
         "pixels": 1, "filters": 4, "inputs": 4, "requantisers": 1, "requant_terms": 1,
-        "format": "2hot", "lane": "parallel", "depthwise": False, "accumulator_bits": 24,
-        "product_bits": 48, "activation_words": 1024, "weight_words": 512, "requant_words": 256,
+        "format": "2hot", "lane": "parallel", "depthwise": False, "single_port": False,
+        "accumulator_bits": 24, "product_bits": 48, "activation_words": 1024, "weight_words": 512, "requant_words": 256,
         "program_words": 256,
     }
 

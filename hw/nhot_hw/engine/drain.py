@@ -44,6 +44,7 @@ class Drain(wiring.Component):
     o_take, o_fresh : control of the requantisers
     o_valid, o_row_end, o_destination : requantised bytes are there, the last ones of a row, and
         where they go
+    o_word_end : they are the last of their word, where words are collected
     o_beyond : a record, or a byte that is about to be written, lies beyond its memory
     """
 
@@ -67,6 +68,7 @@ class Drain(wiring.Component):
             "o_row_end": Out(1),
             "o_destination": Out(destination_layout(config)),
             "o_beyond": Out(1),
+            **({"o_word_end": Out(1)} if config.single_port else {}),
         })
 
     def elaborate(self, platform):
@@ -99,6 +101,11 @@ class Drain(wiring.Component):
             self.o_row_end.eq(at_bytes.row_end & (at_bytes.ends >= Ends.PIXEL)),
             self.o_destination.eq(destinations.o_destination),
         ]
+        if self.config.single_port:
+            last = self.config.inputs // self.config.requantisers - 1
+            m.d.comb += self.o_word_end.eq(
+                (at_bytes.ends >= Ends.PIXEL) | (self.o_destination.lanes == last)
+            )
         self._order(m, at_sums, at_value)
         with m.If(self.i_start):
             m.d.sync += self.o_busy.eq(1)

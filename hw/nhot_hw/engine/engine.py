@@ -24,6 +24,7 @@ from nhot_hw.delay import delayed
 from nhot_hw.engine.activations import ActivationMemory
 from nhot_hw.engine.argmax import ArgMax
 from nhot_hw.engine.array import array_for
+from nhot_hw.engine.collector import Collector
 from nhot_hw.engine.drain import Drain
 from nhot_hw.engine.feed import Feed
 from nhot_hw.engine.guard import Guard
@@ -35,6 +36,7 @@ from nhot_hw.engine.records import RecordMemory
 from nhot_hw.engine.requantiser import Requantiser
 from nhot_hw.engine.role import Role
 from nhot_hw.engine.sequencer import Sequencer
+from nhot_hw.engine.single_port import SinglePortActivations, SinglePortWeights
 from nhot_hw.engine.walker import Walker
 from nhot_hw.engine.window import WindowUnit
 from nhot_hw.engine.write_back import WriteBack
@@ -83,12 +85,16 @@ class Engine(wiring.Component):
         self.readout = Readout(config)
         self.requantisers = [Requantiser(config) for _ in range(config.requantisers)]
         self.argmax = ArgMax(config)
-        self.write_back = WriteBack(config)
+        self.write_back = Collector(config) if config.single_port else WriteBack(config)
         self.program = WordMemory(width=32, depth=config.program_words)
         self.records = RecordMemory(config)
-        self.weights = WordMemory(width=config.weight_word_bits, depth=config.weight_words)
         self.timing = WordMemory(width=32, depth=timing_words(config))
-        self.activations = ActivationMemory(config)
+        if config.single_port:
+            self.weights = SinglePortWeights(config)
+            self.activations = SinglePortActivations(config)
+        else:
+            self.weights = WordMemory(width=config.weight_word_bits, depth=config.weight_words)
+            self.activations = ActivationMemory(config)
         super().__init__({"host": In(HostSignature)})
 
     def elaborate(self, platform):
@@ -248,6 +254,12 @@ class Engine(wiring.Component):
             loader.i_words[Region.ACTIVATIONS].eq(self.activations.o_words[0]),
             loader.i_words[Region.TIMING].eq(self.timing.o_word),
         ]
+        if config.single_port:  # while idle, only writes of the host are waited for
+            m.d.comb += [
+                self.activations.i_read.eq(self.walker.o_valid),
+                self.write_back.i_taken.eq(self.activations.o_taken),
+                self.write_back.i_end.eq(self.drain.o_word_end),
+            ]
         for t in range(config.pixels):
             m.d.comb += [
                 self.activations.i_address[t].eq(Mux(busy, step.address[t], address)),

@@ -35,6 +35,8 @@ class Walker(wiring.Component):
 
     No address is multiplied: the running address moves by the jump of the outermost loop that
     advances. The last step of a pixel group waits for ``i_ready``, so that its sums find room.
+    Where activations have a single port, each group begins with cycles without a step, as many as
+    there are words to write for a group.
 
     Members
     -------
@@ -84,9 +86,12 @@ class Walker(wiring.Component):
         window_end, column_end, row_end, layer_end = ends[2], ends[3], ends[4], ends[5]
 
         finishes = window_end & ~self._reads_alone(m, column, advance & window_end)
+        walks = self.o_busy
+        if self.config.single_port:
+            walks = walks & ~self._gives_way(m, self.i_start | (advance & window_end))
         m.d.comb += [
-            self.o_stalled.eq(self.o_busy & finishes & (phase == 0) & ~self.i_ready),
-            self.o_valid.eq(self.o_busy & ~self.o_stalled),
+            self.o_stalled.eq(walks & finishes & (phase == 0) & ~self.i_ready),
+            self.o_valid.eq(walks & ~self.o_stalled),
             advance.eq(self.o_valid & (phase == interval - 1)),
         ]
         with m.If(self.o_valid):
@@ -139,6 +144,15 @@ class Walker(wiring.Component):
         if self.config.pixels > 1:  # a group of pixels has an output at stride 2, too
             return depthwise & leading
         return depthwise & (leading | strided & (column.count[0] != preloads % 2))
+
+    def _gives_way(self, m, begins):
+        """Whether a pixel group has begun just now, and leaves the activations to writes."""
+        left = Signal(range(self.config.write_cycles + 1))
+        with m.If(begins):
+            m.d.sync += left.eq(self.config.write_cycles)
+        with m.Elif(left.any()):
+            m.d.sync += left.eq(left - 1)
+        return left.any()
 
     def _address(self, m, advance, ends):
         """The running address, and its copies moved by a pixel each."""

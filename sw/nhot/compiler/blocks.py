@@ -25,15 +25,23 @@ class BlockFamily:
         Of a block, where that of a LUT memory of 16 words by 4 bits is 4, and that of a bit in
         flip-flops 1.
     has_lut_memories : bool
+    has_large_memories : bool
+        Memories with a single port, of 16,384 words by 16 bits, beside the blocks.
     """
 
     shapes: dict[int, int]
     unit: int
     cost: int
     has_lut_memories: bool
+    has_large_memories: bool
 
     def blocks(self, shape: MemoryShape) -> int:
-        """Blocks of a memory; 0 where it costs less in LUT memories or in flip-flops."""
+        """Blocks of a memory; 0 where it costs less in LUT memories or in flip-flops.
+
+        Nor does one with a single port take any, where there are large ones for it.
+        """
+        if shape.single_port and self.has_large_memories:
+            return 0
         least = min(self._spread(shape, bits, words) for bits, words in self.shapes.items())
         return 0 if self._logic_cost(shape) < self.cost * least else least
 
@@ -61,7 +69,7 @@ def slices(shape: MemoryShape) -> int:
 FAMILIES = {
     "ecp5": BlockFamily(
         shapes={1: 16384, 2: 8192, 4: 4096, 9: 2048, 18: 1024, 36: 512}, unit=9, cost=128,
-        has_lut_memories=True,
+        has_lut_memories=True, has_large_memories=False,
     ),
     "gowin": BlockFamily(
         shapes={1: 16384, 2: 8192, 4: 4096, 9: 2048, 18: 1024, 36: 512}, unit=9, cost=128,
@@ -69,6 +77,7 @@ FAMILIES = {
     ),
     "ice40": BlockFamily(
         shapes={2: 2048, 4: 1024, 8: 512, 16: 256}, unit=1, cost=64, has_lut_memories=False,
+        has_large_memories=True,
     ),
 }
 

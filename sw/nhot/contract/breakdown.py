@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 
 from nhot.contract.config import EngineConfig
-from nhot.contract.cycles import layer_cycles, leading_columns, program_cycles
+from nhot.contract.cycles import (
+    column_cycles,
+    layer_cycles,
+    leading_columns,
+    program_cycles,
+)
 from nhot.contract.program import Descriptor, Operation
 
 __all__ = ["Breakdown", "breakdown"]
@@ -20,7 +25,7 @@ class Breakdown:
     fetch : int
         Reads the descriptor and starts.
     steps : int
-        Takes activations and weights into its sums.
+        Takes activations and weights into its sums; with a single port, the turns of writes too.
     stalls : int
         Waits with finished sums for the readout, which waits for the requantisers. It is what the
         engine's counter of stalls has.
@@ -48,8 +53,7 @@ class Breakdown:
 def breakdown(step: Descriptor, config: EngineConfig) -> Breakdown:
     """What the cycles of the layer of ``step`` go to."""
     fetch = _fetch(config)
-    taps = (step.last_tap_x + 1) * (step.last_tap_y + 1)
-    column = (step.last_word + 1) * taps * config.step_cycles
+    column = column_cycles(step, config)
     columns = (step.last_tile + 1) * (step.last_row + 1) * (step.last_column + 1)
     leading = leading_columns(step, config)
     # One pixel group waits for none: the rest is its tail.

@@ -71,6 +71,10 @@ class EngineConfig:
         All terms of a weight in one cycle, added up in a tree or in chains of about four, which
         take fewer cells and a cycle or two more (n-hot and signed-binary); or one term a cycle
         (n-hot).
+    single_port : bool
+        Whether activations and weights lie in memories with a single port, as the large ones of
+        small FPGAs are: what a pixel group gives is written in cycles of its own. Needs one pixel,
+        no ``depthwise``, and lanes that are not serial.
     depthwise : bool
         Whether lanes can take nine taps of the channel of their filter in a step, for depthwise
         layers with kernels of 3 x 3; needs P = S of at least 9, and lanes that are not serial.
@@ -89,6 +93,7 @@ class EngineConfig:
     format: str = "2hot"
     lane: LaneStyle = "parallel"
     depthwise: bool = False
+    single_port: bool = False
     accumulator_bits: int = 24
     product_bits: int = 48
     activation_words: int = 1024
@@ -138,10 +143,9 @@ class EngineConfig:
                 f"Engine requant_terms must be {', '.join(map(str, others))} or {last}, "
                 f"not {shortened(terms)}"
             )
-        if type(self.depthwise) is not bool:
-            raise NhotError(
-                f"Engine depthwise must be true or false, not {shortened(self.depthwise)}"
-            )
+        for what in ("depthwise", "single_port"):
+            if type(value := getattr(self, what)) is not bool:
+                raise NhotError(f"Engine {what} must be true or false, not {shortened(value)}")
         if self.depthwise and (
             self.filters != self.inputs or self.inputs < DEPTHWISE_TAPS or self.lane == "serial"
         ):
@@ -149,6 +153,12 @@ class EngineConfig:
                 f"Engine with depthwise must have as many filters as inputs, at least "
                 f"{DEPTHWISE_TAPS}, and lanes that are not serial, not {self.filters} filters, "
                 f"{self.inputs} inputs and {self.lane} lanes"
+            )
+        if self.single_port and (self.pixels > 1 or self.depthwise or self.lane == "serial"):
+            raise NhotError(
+                "Engine with single_port must have one pixel, no depthwise, and lanes that are not "
+                f"serial, not {self.pixels} pixels, {'' if self.depthwise else 'no '}depthwise and "
+                f"{self.lane} lanes"
             )
         longest = max(self.code_bytes, self.field_bytes)
         if longest > MAX_PAYLOAD:
@@ -205,6 +215,11 @@ class EngineConfig:
     def bank_words(self) -> int:
         """Depth of a bank."""
         return bank_words(self.activation_words, self.banks)
+
+    @property
+    def write_cycles(self) -> int:
+        """Cycles of a pixel group in which activations are written instead of read."""
+        return max(1, self.filters // self.inputs) if self.single_port else 0
 
     @property
     def word_codes(self) -> int:
@@ -269,7 +284,7 @@ class EngineConfig:
     @property
     def target_id(self) -> int:
         """32 bits that differ between engines whose images are not interchangeable."""
-        sizes = asdict(self)
+        sizes = self._sizes()
         if not self.depthwise:  # an engine without is the one that it was before there was any
             del sizes["depthwise"]
         digest = hashlib.sha256(_canonical(sizes).encode()).digest()
@@ -277,7 +292,14 @@ class EngineConfig:
 
     def to_json(self) -> str:
         """Canonical JSON, the same bytes for the same engine."""
-        return _canonical(asdict(self))
+        return _canonical(self._sizes())
+
+    def _sizes(self) -> dict[str, int | str]:
+        """All fields, but for those of what an engine may do without, where it does."""
+        sizes = asdict(self)
+        if not self.single_port:
+            del sizes["single_port"]
+        return sizes
 
 
 def _canonical(sizes: dict[str, int | str]) -> str:

@@ -11,7 +11,10 @@ from nhot.contract.config import EngineConfig
 from nhot.contract.latency import REQUANT_LATENCY, WINDOW_LATENCY
 from nhot.contract.program import DESCRIPTOR_WORDS, LIMIT_CYCLES, Descriptor, Operation
 
-__all__ = ["layer_cycles", "leading_columns", "program_cycles", "run_limit"]
+__all__ = [
+    "column_cycles", "layer_cycles", "leading_columns", "program_cycles", "run_limit",
+]
+
 
 def program_cycles(program: Sequence[Descriptor], config: EngineConfig) -> list[int]:
     """Cycles of each descriptor of a program, its END included, from the end of the one before.
@@ -34,7 +37,7 @@ def run_limit(program: Sequence[Descriptor], config: EngineConfig) -> int:
 
 def layer_cycles(step: Descriptor, config: EngineConfig) -> int:
     """Cycles of the layer of ``step``, from the end of a layer before it to its own."""
-    total = _fetch(config) + (leading_columns(step, config) + 1) * _steps(step, config)
+    total = _fetch(config) + (leading_columns(step, config) + 1) * column_cycles(step, config)
     for count, slots, steps in _pixel_groups(step, config):
         # From the last step of a group to that of the next: its steps, or the slots of the first.
         gap = max(steps, slots + config.step_cycles - 1)
@@ -49,10 +52,10 @@ def leading_columns(step: Descriptor, config: EngineConfig) -> int:
     return config.preloads if step.operation is Operation.DEPTHWISE else 0
 
 
-def _steps(step: Descriptor, config: EngineConfig) -> int:
-    """Cycles of the steps of a column."""
+def column_cycles(step: Descriptor, config: EngineConfig) -> int:
+    """Cycles of the steps of a column, and of the writes that take their turn with them."""
     taps = (step.last_tap_x + 1) * (step.last_tap_y + 1)
-    return (step.last_word + 1) * taps * config.step_cycles
+    return (step.last_word + 1) * taps * config.step_cycles + config.write_cycles
 
 
 def _sum_latency(step: Descriptor, config: EngineConfig) -> int:
@@ -77,7 +80,7 @@ def _pixel_groups(step: Descriptor, config: EngineConfig) -> Iterator[tuple[int,
     depthwise = step.operation is Operation.DEPTHWISE
     stride = step.step_x if depthwise else 1
     turns = stride if pixels == 1 else 1  # columns from one that gives outputs to the next
-    leading, steps = leading_columns(step, config), _steps(step, config)
+    leading, steps = leading_columns(step, config), column_cycles(step, config)
     inner = (step.last_column - leading) // turns
     rows = step.last_row + 1
     for tiles, groups in ((step.last_tile, full), (1, step.tail_groups)):

@@ -21,7 +21,7 @@ _BUFFERS = {"queue": 512, "ring": 512}
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryShape:
-    """A memory with one write port and one read port.
+    """A memory with one write port and one read port, or a single port for both.
 
     Parameters
     ----------
@@ -32,12 +32,14 @@ class MemoryShape:
         Words.
     lanes : int
         Parts of a word that are written by themselves.
+    single_port : bool
     """
 
     name: str
     width: int
     depth: int
     lanes: int = 1
+    single_port: bool = False
 
 
 def timing_words(config: EngineConfig) -> int:
@@ -60,13 +62,16 @@ def memory_shapes(config: EngineConfig) -> list[MemoryShape]:
         ("program", 32, config.program_words),
         ("biases", record_bits, config.requant_words - config.records),
         ("terms", record_bits, config.records),
-        ("weights", config.weight_word_bits, config.weight_words),
         ("timing", 32, timing_words(config)),
     ]
+    weights = [config.weight_words] if config.single_port else parts(config.weight_words)
     return [
         *(MemoryShape(name=name, width=width, depth=part)
           for name, width, depth in words for part in parts(depth)),
+        *(MemoryShape(name="weights", width=config.weight_word_bits, depth=part,
+                      single_port=config.single_port) for part in weights),
         *(MemoryShape(name=f"bank {i}", width=8 * config.inputs, depth=config.bank_words,
-                      lanes=config.inputs) for i in range(config.banks)),
+                      lanes=config.inputs, single_port=config.single_port)
+          for i in range(config.banks)),
         *(MemoryShape(name=name, width=8, depth=depth) for name, depth in _BUFFERS.items()),
     ]
