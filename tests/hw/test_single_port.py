@@ -82,7 +82,6 @@ def test_nothing_is_written_beyond_the_memories():
         ctx.set(weights.i_write_data, -1)
         for address in (20, 32 + 3, 1 << 15):
             ctx.set(weights.i_write_address, address)
-            ctx.set(weights.i_address, address)
             await ctx.tick()
         assert all(ctx.get(weights.row(i)) == 0 for i in range(20))
 

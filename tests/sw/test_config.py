@@ -60,7 +60,7 @@ def test_the_longest_weight_word_fits_a_frame(filters, inputs):
         ({"depthwise": True}, "as many filters as inputs, at least 9, .* not 4 filters, 4 inputs"),
         ({"depthwise": True, "filters": 9, "inputs": 9, "lane": "serial"}, "and serial lanes"),
         ({"single_port": 1}, "single_port must be true or false, not 1"),
-        ({"single_port": True, "pixels": 2}, "one pixel, no depthwise.* not 2 pixels, no depthwise"),
+        ({"single_port": True, "pixels": 2}, "one pixel, .* not 2 pixels, no depthwise"),
         ({"single_port": True, "lane": "serial"}, "lanes that are not serial, .* and serial lanes"),
         ({"single_port": True, "depthwise": True, "filters": 9, "inputs": 9},
          "not 1 pixels, depthwise and parallel lanes"),
@@ -149,7 +149,8 @@ def test_what_a_file_does_not_say():
     assert asdict(EngineConfig()) == {
         "pixels": 1, "filters": 4, "inputs": 4, "requantisers": 1, "requant_terms": 1,
         "format": "2hot", "lane": "parallel", "depthwise": False, "single_port": False,
-        "accumulator_bits": 24, "product_bits": 48, "activation_words": 1024, "weight_words": 512, "requant_words": 256,
+        "accumulator_bits": 24, "product_bits": 48, "activation_words": 1024,
+        "weight_words": 512, "requant_words": 256,
         "program_words": 256,
     }
 

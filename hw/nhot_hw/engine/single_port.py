@@ -89,12 +89,12 @@ class SinglePortMemory(wiring.Component):
 
 
 class SinglePortWeights(wiring.Component):
-    """Weights, which are written while no program runs, at the address at which they are read.
+    """Weights, which none is read of while they are written: that is before a run.
 
     Members
     -------
-    i_address : of the word that is read, or written
     i_write, i_write_address, i_write_data : a write; beyond the depth it does nothing
+    i_address : of the word that is read in all other cycles
     o_word : the word of the cycle before
     """
 
@@ -120,7 +120,7 @@ class SinglePortWeights(wiring.Component):
         memory = m.submodules.memory = self.memory
         within = self.i_write_address < self.config.weight_words
         m.d.comb += [
-            memory.i_address.eq(self.i_address),
+            memory.i_address.eq(Mux(self.i_write, self.i_write_address, self.i_address)),
             memory.i_write.eq(Mux(self.i_write & within, -1, 0)),
             memory.i_data.eq(self.i_write_data),
             self.o_word.eq(memory.o_data),
