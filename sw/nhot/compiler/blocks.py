@@ -33,7 +33,7 @@ class BlockFamily:
     unit: int
     cost: int
     has_lut_memories: bool
-    has_large_memories: bool
+    has_large_memories: bool = False
 
     def blocks(self, shape: MemoryShape) -> int:
         """Blocks of a memory; 0 where it costs less in LUT memories or in flip-flops.
@@ -69,7 +69,7 @@ def slices(shape: MemoryShape) -> int:
 FAMILIES = {
     "ecp5": BlockFamily(
         shapes={1: 16384, 2: 8192, 4: 4096, 9: 2048, 18: 1024, 36: 512}, unit=9, cost=128,
-        has_lut_memories=True, has_large_memories=False,
+        has_lut_memories=True,
     ),
     "gowin": BlockFamily(
         shapes={1: 16384, 2: 8192, 4: 4096, 9: 2048, 18: 1024, 36: 512}, unit=9, cost=128,
