@@ -65,6 +65,8 @@ def test_constant_bits_follow_from_the_sizes():
     found = constant_bits(EngineConfig(activation_words=1024, program_words=256))
     assert "descriptor.last_column[10]" in found
     assert "descriptor.last_column[9]" not in found
+    assert "descriptor.terms[3]" in found
+    assert "i_terms[3]" not in found  # of a requantiser, which takes a record's
     assert "host__layers[5]" in found
     assert "host__layers[3]" not in found
     more = constant_bits(EngineConfig(activation_words=2048, program_words=256))

@@ -31,7 +31,8 @@ def _descriptor(config: EngineConfig) -> Iterator[str]:
                     yield f"word_{index}[{position}]"
                     if not name.startswith("jump") and name != "input_address":
                         yield f"descriptor.{name}[{bit}]"
-                        yield f"i_{name}[{bit}]"
+                        if name != "terms":  # a requantiser's are those of a record
+                            yield f"i_{name}[{bit}]"
                 position += 1
         yield from (f"word_{index}[{bit}]" for bit in range(position, 32))
 

@@ -185,6 +185,12 @@ def _pad(t: Translator) -> None:
            mode=t.get("mode", "constant"))
 
 
+def _one_sided(kind: str) -> Callable[[Translator], None]:
+    def convert(t: Translator) -> None:
+        t.emit(kind, t.get("self"), t.get("other"))
+    return convert
+
+
 def _last(kind: str) -> Callable[[Translator], None]:
     def convert(t: Translator) -> None:
         t.emit(kind, t.get("self"))
@@ -242,6 +248,7 @@ CALLS: dict[str, Callable[[Translator], None]] = {
     "linear": _linear, "addmm": _addmm, "mm": _product, "matmul": _product,
     "batch_norm": _normalisation, "_native_batch_norm_legit_no_training": _normalisation,
     "relu": _limits(0.0), "relu6": _limits(0.0, 6.0), "hardtanh": _limits(-1.0, 1.0),
+    "minimum": _one_sided("Min"), "maximum": _one_sided("Max"),
     "clamp": _limits(), "clip": _limits(), "clamp_min": _limits(), "clamp_max": _limits(),
     **dict.fromkeys(("max_pool1d", "max_pool2d", "max_pool2d_with_indices", "avg_pool1d",
                      "avg_pool2d"), _pool),
