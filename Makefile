@@ -14,7 +14,7 @@ PYTEST   := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 FILES      := images networks models configs manifests results trials arrays
 SLOW_FILES := reports checkpoints
 
-.PHONY: help demo test bench mutants coverage pictures registers lint clean distclean
+.PHONY: help demo test bench mutants coverage pictures registers screenshot lint clean distclean
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make coverage   lines and branches that no test runs, bits of the engine that never change"
 	@echo "make pictures   draw the timing pictures of docs/engine anew, from simulations"
 	@echo "make registers  what is made from the description of the registers, anew"
+	@echo "make screenshot draw the picture of docs/serve.md anew, in a browser"
 	@echo "make lint       ruff and mypy"
 	@echo "make clean      what the tools leave behind; distclean: .venv too"
 
@@ -65,6 +66,10 @@ pictures: $(STAMP)
 
 registers: $(STAMP)
 	@PYTHONPATH=tools $(BIN)/python -m nhot_tools.registers
+
+screenshot: $(STAMP)
+	@sh scripts/machine.sh chromium
+	@PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=tools $(BIN)/python -m nhot_tools.screenshot
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

