@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from contextlib import redirect_stdout
+from importlib import metadata
 from importlib.metadata import EntryPoint, PackageNotFoundError
 from io import StringIO
 from types import ModuleType
@@ -16,6 +18,7 @@ import pytest
 
 import nhot
 from nhot.cli import commands, doctor, main
+from nhot.doctor import System
 from nhot.errors import BuildError, MismatchError, MissingToolError, NhotError
 
 HEAVY = ("numpy", "torch", "amaranth", "cocotb", "onnx", "matplotlib", "sklearn", "serial")
@@ -204,7 +207,7 @@ def test_doctor_lists_what_is_there(capsys):
 
 
 def test_doctor_says_what_is_missing(monkeypatch, capsys):
-    monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     assert main(["doctor"]) == 0
     text = capsys.readouterr().out
     assert "sudo apt-get install iverilog" in text
@@ -224,7 +227,7 @@ def test_doctor_misses_a_package(monkeypatch, capsys):
             raise PackageNotFoundError(name)
         return "1.2"
 
-    monkeypatch.setattr(doctor.metadata, "version", version)
+    monkeypatch.setattr(metadata, "version", version)
     versions, _ = findings(capsys)
     assert (versions["torch"], versions["numpy"]) == ("", "1.2")
 
@@ -237,14 +240,14 @@ def test_doctor_and_a_program_that_says_nothing(monkeypatch, capsys, error, vers
     def run(command, **_):
         raise OSError if command[0] == "g++" else error
 
-    monkeypatch.setattr(doctor.shutil, "which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr(doctor.subprocess, "run", run)
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(subprocess, "run", run)
     versions, _ = findings(capsys)
     assert (versions["iverilog"], versions["lz4 and zlib"]) == (version, "")
 
 
-def test_doctor_without_serial_ports(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "serial.tools", None)
+def test_doctor_without_serial_ports(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(doctor, "SYSTEM", System(tmp_path))
     assert findings(capsys)[1] == []
     assert main(["doctor"]) == 0
     assert "no serial port found (--port virtual needs none)" in capsys.readouterr().out

@@ -12,6 +12,7 @@ import pytest
 
 from nhot.cli import commands, doctor, main
 from nhot.cli.output import print_json, print_table
+from nhot.doctor import Check, Problem, SerialPort, tools
 from nhot.errors import NhotError
 from nhot.progress import Progress
 
@@ -99,6 +100,7 @@ def test_every_command_refuses_such_paths_in_one_line(name, capsys, tmp_path, mo
     needed = {
         "load": ["--port", NASTY], "run": ["--port", NASTY, "--input", NASTY],
         "mlperf": ["--network", NASTY, "--port", NASTY],
+        "serve": ["--network", NASTY, "--port", NASTY],
         "simulate": ["--input", NASTY], "quantize": ["--data", NASTY, "-o", NASTY],
         "train": ["--data", NASTY, "-o", NASTY], "verilog": ["--board", NASTY, "-o", NASTY],
         "build": ["--board", NASTY], "compile": ["--board", "icebreaker"],
@@ -127,12 +129,16 @@ def test_a_manifest_and_a_path_are_shown_escaped(tmp_path, capsys):
 
 
 def test_the_list_of_tools(monkeypatch, capsys):
-    port = {"port": NASTY, "description": NASTY, "access": "no"}
-    monkeypatch.setattr(doctor, "_serial_ports", lambda: iter([port]))
-    monkeypatch.setattr(doctor, "_program_version", lambda *_: NASTY)
+    problem = Problem(what=NASTY, cure=NASTY)
+    port = SerialPort(port=NASTY, description=NASTY, usb=NASTY, interface=1, latency_ms=16,
+                      access="no", problems=(problem,))
+    monkeypatch.setattr(doctor, "serial_ports", lambda _: [port])
+    monkeypatch.setattr(doctor, "programmers", lambda _: [
+        Check(name=NASTY, state=NASTY, problems=(problem,))])
+    monkeypatch.setattr(tools, "_program_version", lambda *_: NASTY)
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
-    assert out.count(ESCAPED) > 3
+    assert out.count(ESCAPED) == 3 + 2 + 2 + 2 + 5
     check_clean(out)
 
 
