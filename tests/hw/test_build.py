@@ -422,6 +422,19 @@ def test_missed_clock_is_an_error_unless_allowed(tmp_path, fake_tools, monkeypat
     assert "misses its clock" in caplog.text
 
 
+@pytest.mark.parametrize(("used", "warned"), [(25, False), (26, True), (30, True)])
+def test_a_part_that_is_nearly_full_is_warned_of(
+    used, warned, tmp_path, fake_tools, monkeypatch, caplog
+):
+    monkeypatch.setitem(REPORT["utilization"], "ICESTORM_RAM", {"used": used, "available": 30})
+    monkeypatch.setitem(REPORT["utilization"], "ICESTORM_PLL", {"used": 1, "available": 1})
+    with caplog.at_level(logging.WARNING):
+        build_plan(plan(), tmp_path)
+    warning = f"iCE40UP5K-SG48 is more than 85 % full (bram {used / 30:.0%}): "
+    assert (warning in caplog.text) == warned
+    assert bool(caplog.records) == warned
+
+
 def test_clock_that_the_tools_do_not_know_is_an_error(tmp_path, fake_tools, monkeypatch):
     monkeypatch.setitem(REPORT["fmax"]["engine.clk"], "constraint", 12.0)
     with pytest.raises(NhotError, match="must have a clock of 24 MHz, not 12"):

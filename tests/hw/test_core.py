@@ -306,7 +306,7 @@ def test_command_writes_the_folder(tmp_path, capsys):
     (["--format", "2hot", "--name", "../x"], "Name of a core must be a Verilog identifier"),
     (["--format", "2hot", "--name", "bench"], "Name of a core must be a Verilog identifier"),
     ([], "--format or --engine must be given"),
-    (["--engine"], "--board or --config must be given; boards are icebreaker, ulx3s-85f"),
+    (["--engine"], "--board or --config must be given; boards are colorlight-i5, colorlight-i9, "),
     (["--engine", "--board", "icebreaker", "--inputs", "4"], "--inputs is not for --engine"),
     (["--format", "2hot", "--board", "icebreaker"], "--board is for --engine"),
     (["--format", "2hot", "--bus", "axi"], "--bus is for --engine"),

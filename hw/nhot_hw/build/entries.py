@@ -12,12 +12,13 @@ from typing import Any
 
 from nhot.bitstream import Manifest, Resource
 from nhot.errors import BuildError
+from nhot_hw.build.modules import Share, read_modules
 from nhot_hw.build.plan import NAME, BuildPlan
 from nhot_hw.build.reports import read_cells, read_clocks, read_report, read_resources
 from nhot_hw.build.tools import Watch, run_tool
 from nhot_hw.cache import cache_folder
 
-__all__ = ["MANIFEST", "pack", "place", "placed", "synthesise"]
+__all__ = ["MANIFEST", "modules", "pack", "place", "placed", "synthesise"]
 
 _log = logging.getLogger("nhot.build")
 
@@ -90,6 +91,11 @@ def pack(plan: BuildPlan) -> dict[str, Resource]:
         with _new_entry(entry) as folder:
             _run(_packing(plan), 1, "Packing", folder, netlist=synthesis)
     return _resources(plan, read_report(entry / "report.json"), synthesis)
+
+
+def modules(plan: BuildPlan) -> list[Share]:
+    """Which module of the design takes how much, from its netlist."""
+    return read_modules(synthesise(plan) / _NETLIST, plan.family, NAME)
 
 
 def _packing(plan: BuildPlan) -> BuildPlan:

@@ -16,6 +16,9 @@ __all__ = ["Built", "build", "build_plan"]
 
 _log = logging.getLogger("nhot.build")
 
+_FULL = 0.85  # part of what there is, from which on place and route has a hard time
+_USED_WHOLE = {"pll"}  # there are one or two
+
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
@@ -27,12 +30,15 @@ class Built:
     manifest : Manifest
     logs : Path
         Folder with what the tools said.
+    plan : BuildPlan
+        That it was made by.
     """
 
     bitstream: Path
     manifest_path: Path
     manifest: Manifest
     logs: Path
+    plan: BuildPlan
 
 
 def build(
@@ -82,7 +88,7 @@ def build_plan(
     write_atomically(place / MANIFEST, manifest.to_json().encode())
     return Built(
         bitstream=place / plan.product, manifest_path=place / MANIFEST, manifest=manifest,
-        logs=entry,
+        logs=entry, plan=plan,
     )
 
 
@@ -117,6 +123,20 @@ def _say_spread(seed: int, sweep: Sweep) -> None:
     )
 
 
+def _warn_if_full(manifest: Manifest) -> None:
+    """Few seeds reach their clock on a part that is nearly full, and routing may not end."""
+    full = [
+        f"{name} {resource.used / resource.available:.0%}"
+        for name, resource in manifest.resources.items()
+        if name not in _USED_WHOLE and resource.used > _FULL * resource.available
+    ]
+    if full:
+        _log.warning(
+            "%s is more than %.0f %% full (%s): what reaches its clock depends on the seed, and a "
+            "larger engine may not", manifest.part, 100 * _FULL, ", ".join(full),
+        )
+
+
 def _check_timing(manifest: Manifest, logs: Path, *, allow: bool) -> None:
     slow = [
         f"{name}: {clock.fmax_mhz:g} of {clock.target_mhz:g} MHz"
@@ -126,6 +146,7 @@ def _check_timing(manifest: Manifest, logs: Path, *, allow: bool) -> None:
     engine = manifest.engine_clock
     used = [f"{r.used} of {r.available} {name}" for name, r in manifest.resources.items()]
     _log.info("%s: %s", manifest.part, ", ".join(used))
+    _warn_if_full(manifest)
     if not slow:
         _log.info("engine clock %.4g MHz, good for %.4g", engine.target_mhz, engine.fmax_mhz)
     elif allow:

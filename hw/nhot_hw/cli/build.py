@@ -4,13 +4,18 @@ import signal
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nhot.cli.output import OutputFolder, add_json_argument, print_json
+from nhot.cli.output import OutputFolder, add_json_argument, print_json, print_table
 from nhot.cli.reporting import add, add_report_argument, check_report
 from nhot.errors import NhotError
 from nhot.printable import say
 from nhot_hw.cli.target import add_target_arguments, chosen_target, ignore_unused
+
+if TYPE_CHECKING:
+    from nhot_hw.build.modules import Share
 
 HELP = "build the bitstream of a board with open tools"
 
@@ -29,6 +34,8 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="seeds at a time (default: one a processor)")
     parser.add_argument("--allow-timing-failure", action="store_true",
                         help="write the bitstream even if it is too slow for its clock")
+    parser.add_argument("--modules", action="store_true",
+                        help="also print which module of the design takes how much")
     add_report_argument(parser)
     add_json_argument(parser)
 
@@ -38,6 +45,7 @@ def run(args: Namespace) -> int:
     from nhot.files import check_folder
     from nhot.report.collect import build_part
     from nhot.report.schema import Entry
+    from nhot_hw.build.entries import modules
     from nhot_hw.build.flow import build
 
     for option in ("seeds", "jobs"):
@@ -54,14 +62,29 @@ def run(args: Namespace) -> int:
         )
     if args.report is not None:
         add(args, Entry(build=build_part(built.manifest)))
+    shares = modules(built.plan) if args.modules else []
     if args.json:
         print_json({
             "bitstream": str(built.bitstream), "manifest": str(built.manifest_path),
             "logs": str(built.logs), **built.manifest.to_dict(),
+            **({"modules": [asdict(share) for share in shares]} if shares else {}),
         })
-    else:
-        say(built.bitstream)
+        return 0
+    say(built.bitstream)
+    if shares:
+        _print_modules(shares)
     return 0
+
+
+def _print_modules(shares: list["Share"]) -> None:
+    kinds = list(shares[0].cells)
+    total = {kind: sum(share.cells[kind] for share in shares) for kind in kinds}
+    say()
+    print_table(["module", *kinds, "of lut4"], [
+        [share.module, *(share.cells[kind] for kind in kinds),
+         f"{share.cells['lut4'] / max(total['lut4'], 1):.0%}"]
+        for share in shares
+    ], [*kinds, "of lut4"])
 
 
 @contextmanager

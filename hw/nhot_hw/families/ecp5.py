@@ -132,6 +132,10 @@ ECP5 = Family(
         "lut4": ("TRELLIS_COMB",), "ff": ("TRELLIS_FF",), "bram": ("DP16KD",),
         "dsp": ("MULT18X18D",), "pll": ("EHXPLLL",),
     },
+    cells={
+        "lut4": {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6}, "ff": {"TRELLIS_FF": 1},
+        "bram": {"DP16KD": 1, "PDPW16KD": 1},
+    },
     # nextpnr takes all the time that a clock leaves, and in a full part a bit more.
     headroom=1.1,
     find_dividers=Ecp5Dividers.find,

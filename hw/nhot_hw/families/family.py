@@ -27,6 +27,8 @@ class Family:
     resources : dict
         What nextpnr calls the cells of a kind, by what users call them. Those after the first take
         the place of one of these each.
+    cells : dict
+        What Yosys' names of such cells begin with, and how many of them each is.
     flip_flops : str
         Yosys' names of flip-flops begin so, where nextpnr counts none by themselves.
     headroom : float
@@ -44,6 +46,7 @@ class Family:
     routed: str
     leftovers: tuple[str, ...]
     resources: dict[str, tuple[str, ...]]
+    cells: dict[str, dict[str, int]]
     flip_flops: str = ""
     headroom: float = 1
     find_dividers: Callable[[int, int], object]

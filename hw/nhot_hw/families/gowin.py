@@ -152,5 +152,9 @@ GOWIN = Family(
         "lut4": ("LUT4", "ALU"), "ff": ("DFF",), "bram": ("BSRAM",), "dsp": ("MULT18X18",),
         "pll": ("rPLL",),
     },
+    cells={
+        "lut4": {"LUT": 1, "ALU": 1, "RAM16S": 4}, "ff": {"DFF": 1},
+        "bram": {"DPB": 1, "DPX9B": 1, "SDPB": 1, "SDPX9B": 1, "SP": 1, "SPX9": 1},
+    },
     find_dividers=GowinDividers.find,
 )

@@ -125,6 +125,7 @@ ICE40 = Family(
         "lut4": ("ICESTORM_LC",), "bram": ("ICESTORM_RAM",), "spram": ("ICESTORM_SPRAM",),
         "dsp": ("ICESTORM_DSP",), "pll": ("ICESTORM_PLL",),
     },
+    cells={"lut4": {"SB_LUT4": 1}, "ff": {"SB_DFF": 1}, "bram": {"SB_RAM40_4K": 1}},
     # A logic cell holds a LUT and a flip-flop, and nextpnr counts the cells.
     flip_flops="SB_DFF",
     find_dividers=Ice40Dividers.find,
