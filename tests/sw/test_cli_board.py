@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint
 
@@ -210,3 +211,11 @@ def test_other_arrays_are_refused(tmp_path, kind):
             np.save(file, np.array([None]), allow_pickle=True)
     with pytest.raises(NhotError, match=r"must be an array|must hold numbers"):
         read_inputs(path, (8, 8, 1))
+
+
+@pytest.mark.parametrize(("port", "place"), [
+    ("virtual", "virtual board"), ("virtual:icebreaker", "virtual board"),
+    ("COM3", "board on COM3"), ("virtually", "board on virtually"), ("a\x1b", r"board on a\x1b"),
+])
+def test_what_a_board_is_called(port, place):
+    assert ports.place_of(Namespace(port=port)) == place

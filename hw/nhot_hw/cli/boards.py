@@ -1,12 +1,14 @@
 """``nhot boards``: the boards that nhot knows, and what fits on them."""
 
 from argparse import ArgumentParser, Namespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nhot.cli.output import add_json_argument, print_json, print_table
-from nhot.contract.board import Board
 from nhot.errors import MissingToolError
 from nhot.printable import say
+
+if TYPE_CHECKING:
+    from nhot.contract.board import Board
 
 HELP = "list the boards, and what fits on each; or all about one"
 
@@ -49,7 +51,7 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def _facts(board: Board, configurations: list[str]) -> dict[str, Any]:
+def _facts(board: "Board", configurations: list[str]) -> dict[str, Any]:
     from nhot.compiler.targets import target
     from nhot.report.boards import engine_facts
 

@@ -15,12 +15,14 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
+from nhot.printable import printable
+
 if TYPE_CHECKING:
     from nhot.compiler import EngineConfig, Image
     from nhot.device import Board
 
 __all__ = ["GROUP", "add_port_arguments", "compare_image", "load_image", "open_board",
-           "open_port"]
+           "open_port", "place_of"]
 
 GROUP = "nhot.ports"
 
@@ -72,6 +74,13 @@ def _check_engine(board_name: str, config: EngineConfig) -> None:
             f"Image must be for an engine that {board_name} comes with ({', '.join(known)}), "
             f"not for {config.target_id:#010x}"
         )
+
+
+def place_of(args: Namespace) -> str:
+    """Where the board is that the arguments name, for people: simulated, or on a port."""
+    kind = args.port.partition(":")[0]
+    simulated = kind in {point.name for point in entry_points(group=GROUP)}
+    return printable(f"{kind} board" if simulated else f"board on {args.port}")
 
 
 def open_board(args: Namespace, config: EngineConfig) -> AbstractContextManager[Board]:

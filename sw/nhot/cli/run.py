@@ -15,7 +15,7 @@ from nhot.cli.layers import (
     write_timeline,
 )
 from nhot.cli.output import OutputFile, add_json_argument, print_json, print_table
-from nhot.cli.ports import add_port_arguments, compare_image, load_image, open_board
+from nhot.cli.ports import add_port_arguments, compare_image, load_image, open_board, place_of
 from nhot.cli.reporting import (
     add,
     add_labels_argument,
@@ -26,7 +26,7 @@ from nhot.cli.reporting import (
     made,
     read_labels,
 )
-from nhot.printable import printable, say
+from nhot.printable import say
 
 if TYPE_CHECKING:
     from nhot.compiler import Image
@@ -82,7 +82,7 @@ def run(args: Namespace) -> int:
         write_outputs(args.output, outputs)
     if args.report is not None:
         run = Run(
-            place="virtual board" if args.port == "virtual" else printable(f"board on {args.port}"),
+            place=place_of(args),
             inputs=len(inputs), cycles=max(facts["cycles"]), stalls=max(facts["stalls"]),
             layers=tuple(Timed(name=one["name"], cycles=one["cycles"], stalls=one["stalls"])
                          for one in layers),

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nhot.cli.clock import add_clock_argument, given_clock, known_clock
-from nhot.cli.ports import add_port_arguments, open_board
+from nhot.cli.ports import add_port_arguments, open_board, place_of
 from nhot.errors import NhotError
-from nhot.printable import printable, say
+from nhot.printable import say
 
 if TYPE_CHECKING:
     from nhot.compiler import EngineConfig, Image
@@ -56,9 +56,8 @@ def run(args: Namespace) -> int:
     clock = given_clock(args)
     files = _files(args)
     samples = Samples(None if args.input_range is None else tuple(args.input_range))
-    place = "virtual board" if args.port == "virtual" else printable(f"board on {args.port}")
     names = [name.strip() for name in args.classes.split(",")] if args.classes else []
-    facts = Facts(samples, lambda config: known_clock(clock, config), place, names)
+    facts = Facts(samples, lambda config: known_clock(clock, config), place_of(args), names)
 
     def opened(config: EngineConfig) -> AbstractContextManager[Board]:
         return open_board(args, config)

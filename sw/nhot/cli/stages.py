@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nhot.cli.ports import add_port_arguments, load_image, open_board
+from nhot.cli.ports import add_port_arguments, load_image, open_board, place_of
 from nhot.cli.training import original
 from nhot.errors import NhotError
-from nhot.printable import printable
 
 if TYPE_CHECKING:
     from nhot.network import Network
@@ -132,8 +131,7 @@ def _image_stage(
     _check(integers, image)
     with open_board(args, image.config) as board:
         load_image(args, board, image)
-        kind = "virtual board" if args.port == "virtual" else f"board on {printable(args.port)}"
-        yield BoardStage(board, image, integers, kind)
+        yield BoardStage(board, image, integers, place_of(args))
 
 
 def _check(network: Network, image: object) -> None:
