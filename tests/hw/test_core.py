@@ -173,11 +173,11 @@ def test_array_timing_is_that_of_the_core():
     assert [rows["o_sum"][4 * (t + product.latency)] for t in ends] == ["A", "B"]
 
 
-@pytest.mark.parametrize("array", [False, True])
-def test_python_in_the_folder_is_clean(tmp_path, array):
-    product = ArrayProduct(spec_of(), pixels=1, filters=2, words=4) if array else (
-        LaneProduct(spec_of())
-    )
+@pytest.mark.parametrize("product", [
+    LaneProduct(spec_of()), ArrayProduct(spec_of(), pixels=1, filters=2, words=4),
+    *(BusProduct(EngineConfig(filters=1, inputs=1), bus) for bus in ("axi", "wishbone")),
+], ids=lambda product: product.name)
+def test_python_in_the_folder_is_clean(tmp_path, product):
     write_folder(tmp_path / "X", product.files())
     config = Path(__file__).parents[2] / "pyproject.toml"
     done = subprocess.run(
@@ -227,6 +227,19 @@ def test_engine_on_a_bus_from_the_command_line(tmp_path, capsys):
         assert core(tmp_path / bus, "--engine", "--config", config, "--bus", bus) == 0
         assert (tmp_path / bus / f"nhot_engine_ternary_1x2x2_{bus}.v").is_file()
     capsys.readouterr()
+
+
+@pytest.mark.parametrize("bus", ["axi", "wishbone"])
+def test_litex_example_connects_every_port(bus):
+    product = BusProduct(EngineConfig(filters=1, inputs=1), bus)
+    tree = ast.parse(product.files()["litex_example.py"].decode())
+    (instance,) = (node for node in ast.walk(tree) if isinstance(node, ast.Call)
+                   and ast.unparse(node.func) == "Instance")
+    assert ast.literal_eval(instance.args[0]) == product.name
+    ways = {f"{'i' if port.is_input else 'o'}_{port.name}" for port in product.ports}
+    assert [keyword.arg for keyword in instance.keywords] == sorted(
+        ways, key=[keyword.arg for keyword in instance.keywords].index
+    )
 
 
 def test_a_bus_that_there_is_not_is_refused():

@@ -9,6 +9,9 @@ import pytest
 from amaranth.hdl import Const, Signal
 
 from nhot.formats import parse
+from nhot_hw.buses.axi import AxiLiteFront
+from nhot_hw.buses.packer import Packer
+from nhot_hw.buses.wishbone import WishboneFront
 from nhot_hw.engine.drain import Drain
 from nhot_hw.engine.loader import Loader
 from nhot_hw.engine.pacer import Pacer
@@ -16,6 +19,7 @@ from nhot_hw.engine.readout import Readout
 from nhot_hw.engine.write_back import WriteBack
 from nhot_hw.formal import (
     Outcome,
+    buses,
     cobs,
     drain,
     engine,
@@ -44,9 +48,11 @@ from nhot_hw.stream_register import StreamRegister
 QUICK = {
     "lane-ternary-product", "lane-signed-binary-16-sum-4", "replay-queue", "cobs-decoder",
     "readout", "stream-register", "loader-write", "loader-read", "pacer", "write-back",
-    "uart-transmitter", "loader-write-weights", "loader-read-weights",
+    "uart-transmitter", "loader-write-weights", "loader-read-weights", "axi-lite",
 }
-SPECIFICATIONS = (replay, cobs, drain, engine, pacer, register, server, uart, weights, write_back)
+SPECIFICATIONS = (
+    buses, replay, cobs, drain, engine, pacer, register, server, uart, weights, write_back,
+)
 PROOFS = [
     pytest.param(proof, id=proof.name, marks=[] if proof.name in QUICK else [pytest.mark.slow])
     for proof in all_proofs()
@@ -178,6 +184,21 @@ FAULTS = {
     "uart-receiver": [
         source(UartReceiver, "Cat(shift[1:], rx)", "Cat(rx, shift[:-1])"),
         source(UartReceiver, "bit.eq(9)]", "bit.eq(8)]"),
+    ],
+    "axi-lite": [
+        source(AxiLiteFront, "Mux(waits, write_waits, ", "Mux(0, 0, "),
+        source(AxiLiteFront, "& ~axi.rvalid", ""),
+        source(AxiLiteFront, "m.d.comb += ready.eq(~full)", "m.d.comb += ready.eq(1)"),
+        source(AxiLiteFront, "has_data & ~axi.bvalid", "has_data"),
+        source(AxiLiteFront, "with m.If(axi.bvalid & axi.bready):", "with m.If(axi.bvalid):"),
+    ],
+    "wishbone": [
+        source(WishboneFront, "wb.stb & ~answered", "wb.stb"),
+        source(WishboneFront, "wb.ack.eq(done & ~bus.error)", "wb.ack.eq(done)"),
+    ],
+    "packer": [
+        source(Packer, "with m.If(~self.o.valid):", "with m.If(1):"),
+        source(Packer, "with m.If((place == 3) | self.i_last):", "with m.If(place == 3):"),
     ],
     "readout": [
         source(Readout, "held >> (config.requantisers * bits)", "held >> bits"),

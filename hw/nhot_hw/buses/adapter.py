@@ -71,10 +71,13 @@ class BusAdapter(wiring.Component):
         self._irq_status, self._irq_enable = (
             Signal(len(FIELDS[Register.IRQ_STATUS]), name=name) for name in ("status", "enable")
         )
+        self._seen = Signal()
         super().__init__()
 
     def elaborate(self, platform):
         m = Module()
+        # A cycle to see what an access is of, and one to answer it, where it does not wait.
+        m.d.sync += self._seen.eq(self.bus.valid & ~self.bus.ready)
         reads, writes = (self._selects(m, kind) for kind in (READABLE, WRITABLE))
         clear = Signal()
         for name in ("queue", "mover", "job"):
@@ -82,12 +85,12 @@ class BusAdapter(wiring.Component):
         m.submodules.packer = self._packer
 
         self._answer(m, reads, writes)
+        m.d.sync += clear.eq(self._acts(writes, Register.CLEAR))
         m.d.comb += [
-            clear.eq(self._acts(writes, Register.CLEAR)),
             self._packer.i_clear.eq(clear),
             self.engine.reset.eq(clear),
             self._job.i_acquire.eq(self._acts(reads, Register.ACQUIRE)),
-            self._job.i_commit.eq(self.bus.valid & writes[Register.COMMIT] & self.bus.whole),
+            self._job.i_commit.eq(self._asks(writes, Register.COMMIT) & self.bus.whole),
         ]
         self._take_input(m, writes)
         self._give_output(m, reads)
@@ -102,12 +105,16 @@ class BusAdapter(wiring.Component):
         names = {one: Signal(name=f"{'write' if write else 'read'}_{one.name.lower()}")
                  for one in sorted(registers)}
         for one, named in names.items():
-            m.d.comb += named.eq((bus.write == write) & (bus.address[2:] == one >> 2))
+            m.d.sync += named.eq((bus.write == write) & (bus.address[2:] == one >> 2))
         return names
+
+    def _asks(self, selects, register):
+        """An access to a register, in each cycle but its first."""
+        return self.bus.valid & self._seen & selects[register]
 
     def _acts(self, selects, register):
         """An access to a register that takes effect in this cycle."""
-        return self.bus.valid & self.bus.ready & ~self.bus.error & selects[register]
+        return self._asks(selects, register) & self.bus.ready & ~self.bus.error
 
     def _answer(self, m, reads, writes):
         """Which accesses are errors, and which must wait."""
@@ -120,15 +127,15 @@ class BusAdapter(wiring.Component):
         giving = (job.o_phase == Phase.OUTPUT) & ~job.i_job.stream
         m.d.comb += [
             bus.error.eq(~known | locked | (full & ~taking) | (empty & ~giving)),
-            bus.ready.eq(bus.error | ~(
+            bus.ready.eq(self._seen & (bus.error | ~(
                 (full & taking) | (empty & giving) | (writes[Register.COMMIT] & ~job.o_answered)
-            )),
+            ))),
         ]
 
     def _take_input(self, m, writes):
         """From DATA or the stream to the queue; from there the mover takes it."""
         queue, mover = self._queue, self._mover
-        mine = writes[Register.DATA] & self.bus.valid
+        mine = self._asks(writes, Register.DATA)
         m.d.comb += [
             self.i.ready.eq(queue.w_rdy & ~mine),
             queue.w_data.eq(Mux(mine, self.bus.data, self.i.payload)),
@@ -197,7 +204,9 @@ class BusAdapter(wiring.Component):
             Register.STALLS: self.engine.stalls,
             Register.LAYERS: word_of(Register.LAYERS, count=self.engine.layers),
         }
-        with m.Switch(self.bus.address[2:]):
+        place = Signal(len(self.bus.address) - 2)
+        m.d.sync += place.eq(self.bus.address[2:])
+        with m.Switch(place):
             for register in sorted(READABLE):
                 with m.Case(register >> 2):
                     m.d.comb += self.bus.word.eq(words[register])

@@ -40,7 +40,6 @@ class AxiLiteFront(wiring.Component):
         has_data, data = self._hold(m, "w", axi.wdata)
         has_read, read_address = self._hold(m, "ar", axi.araddr)
         whole = Signal()
-        read_turn = Signal()
         waits = Signal()
         write_waits = Signal()
         with m.If(axi.wvalid & axi.wready):
@@ -50,8 +49,8 @@ class AxiLiteFront(wiring.Component):
         can_read = has_read & ~axi.rvalid
         m.d.comb += [
             bus.valid.eq(can_write | can_read),
-            # What waits keeps the bus, whatever comes.
-            bus.write.eq(Mux(waits, write_waits, can_write & ~(can_read & read_turn))),
+            # What waits keeps the bus, whatever comes. Whose answer is there lets the other pass.
+            bus.write.eq(Mux(waits, write_waits, can_write)),
             bus.address.eq(Mux(bus.write, write_address, read_address)),
             bus.data.eq(data),
             bus.whole.eq(whole),
@@ -62,7 +61,6 @@ class AxiLiteFront(wiring.Component):
         with m.If(axi.rvalid & axi.rready):
             m.d.sync += axi.rvalid.eq(0)
         with m.If(bus.valid & bus.ready):
-            m.d.sync += read_turn.eq(bus.write)
             response = Mux(bus.error, SLVERR, OKAY)
             with m.If(bus.write):
                 m.d.sync += [
@@ -72,7 +70,7 @@ class AxiLiteFront(wiring.Component):
             with m.Else():
                 m.d.sync += [
                     has_read.eq(0), axi.rvalid.eq(1), axi.rresp.eq(response),
-                    axi.rdata.eq(Mux(bus.error, 0, bus.word)),
+                    axi.rdata.eq(bus.word),
                 ]
         return m
 

@@ -92,17 +92,21 @@ class JobSequencer(wiring.Component):
             with m.If(self.i_commit):
                 with m.If(self.o_acquired):
                     m.d.comb += self.o_load.eq(1)
-                    m.next = "Check-Output"
+                    m.next = "See-Output"
                 with m.Else():
                     self._refuse(m, Refusal.NOT_ACQUIRED)
+        with m.State("See-Output"):
+            m.next = "Check-Output"
         with m.State("Check-Output"):
             m.d.comb += [write.eq(1), self.o_load.eq(1)]
-            m.next = "Check-Input"
+            m.next = "See-Input"
             with m.If(~self.i_fits):
                 self._refuse(m, Refusal.OUTPUT)
             if not self.streams:
                 with m.Elif(job.stream):
                     self._refuse(m, Refusal.STREAM)
+        with m.State("See-Input"):
+            m.next = "Check-Input"
         with m.State("Check-Input"):
             with m.If(~self.i_fits):
                 self._refuse(m, Refusal.INPUT)

@@ -47,7 +47,7 @@ class Mover(wiring.Component):
     Members
     -------
     i_load, i_move : take this to be moved; not while it is busy
-    o_fits : all that was taken lies within a memory that can be written, or read
+    o_fits : all that was taken the cycle before lies within a memory that can be written, or read
     i_go : move it
     o_idle : nothing is under way, in the engine's loader neither
     i_word, i_word_valid, o_word_taken : the next four bytes of input; a pulse when they are used
@@ -85,7 +85,6 @@ class Mover(wiring.Component):
             size.eq(Mux(move.write, self._sizes(move.region, write=True),
                         self._sizes(move.region, write=False))),
             ends.eq((left == 1) & (move.words == 0)),
-            self.o_fits.eq(self._fits(move)),
             # The loader is ready for an access when it is done with the one before.
             self.o_idle.eq(idle & self.access.ready),
             self.access.p.write.eq(move.write),
@@ -93,6 +92,7 @@ class Mover(wiring.Component):
             self.access.p.address.eq(move.address),
             self.access.p.length.eq(size),
         ]
+        m.d.sync += self.o_fits.eq(self._fits(move))
         with m.FSM():
             with m.State("Idle"):
                 m.d.comb += idle.eq(1)

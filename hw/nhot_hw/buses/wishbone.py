@@ -15,7 +15,7 @@ PORTS = {
 
 
 class WishboneFront(wiring.Component):
-    """A cycle of the bus is an access, answered from a register: two clock cycles where it does
+    """A cycle of the bus is an access, answered from a register: three clock cycles where it does
     not wait.
 
     Members

@@ -9,6 +9,7 @@ from nhot.errors import NhotError
 from nhot.formats import NHot, parse
 from nhot.printable import shortened
 from nhot_hw.bench.sweep import KINDS
+from nhot_hw.formal.buses import AxiAnswers, PackerPacks, WishboneAnswers
 from nhot_hw.formal.cobs import DecoderUnstuffs, EncoderCodes, EncoderKeeps
 from nhot_hw.formal.drain import DrainEmpties
 from nhot_hw.formal.engine import LoaderReads, LoaderWrites, ReadoutKeeps
@@ -93,6 +94,18 @@ _STREAMS = (
     Proof(
         name="uart-receiver", create=ReceiverTakes, depth=4, reach=84,
         claim="every byte on a line of exact bits is offered once, unchanged, and no other",
+    ),
+    Proof(
+        name="axi-lite", create=AxiAnswers, depth=2, reach=6,
+        claim="every access is done and answered once, in turns, and offers stay until taken",
+    ),
+    Proof(
+        name="wishbone", create=WishboneAnswers, depth=2, reach=6,
+        claim="every access is done and answered once, with ack or err, and nothing else is",
+    ),
+    Proof(
+        name="packer", create=PackerPacks, depth=2, reach=8,
+        claim="every four bytes are offered as a word that stays until it is taken, a clear or not",
     ),
 )
 
