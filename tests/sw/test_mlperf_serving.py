@@ -229,6 +229,27 @@ def test_a_host_that_does_not_read(monkeypatch):
         assert host.command("db print") == []
 
 
+def test_a_host_that_reads_whatever_there_is():
+    """It does not forget by itself what was sent to the one before it, as pyserial does."""
+    with Pty() as line:
+        with Path(line.address).open("r+b", buffering=0):
+            line.write(b"of another")
+        with Path(line.address).open("r+b", buffering=0) as raw:
+            line.wait()
+            line.write(b"new")
+            assert raw.read(100) == b"new"
+
+
+def test_a_host_that_wants_the_terminal_for_itself(monkeypatch):
+    """It may have it before the device has forgotten what the host before it did not read."""
+    def busy(*_):
+        raise OSError(16, "Device or resource busy")
+
+    with Pty() as line:
+        monkeypatch.setattr(lines.os, "open", busy)
+        line._flush()
+
+
 def test_a_sample_survives_what_is_out_of_order():
     (data,) = samples("kws01", 1)
     with served("kws01") as address, Host(address) as host:

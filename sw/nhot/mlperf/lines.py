@@ -110,7 +110,10 @@ class Pty(Line):
 
     def _flush(self) -> None:
         """Forget answers that nobody has read."""
-        terminal = os.open(self.address, os.O_RDWR | os.O_NOCTTY)
+        try:
+            terminal = os.open(self.address, os.O_RDWR | os.O_NOCTTY)
+        except OSError:  # the next host is there already, and wants it for itself
+            return
         termios.tcflush(terminal, termios.TCIFLUSH)
         os.close(terminal)
 

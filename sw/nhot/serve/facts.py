@@ -52,15 +52,15 @@ class Facts:
             "counters": None if counters is None else _counters(counters),
         }
 
-    def run(self, ran: Ran, values: Ints) -> dict[str, Any]:
-        """What came of a run on ``values`` (height, width, channels)."""
+    def run(self, ran: Ran) -> dict[str, Any]:
+        """What came of a run."""
         cycles = int(ran.result.cycles)
         clock = self._clock(ran.image.config)
         return {
             "seen": {
-                "shape": values.shape,
+                "shape": ran.values.shape,
                 "pixels": base64.b64encode(
-                    self._samples.shown(ran.network.input, values).tobytes()).decode("ascii"),
+                    self._samples.shown(ran.network.input, ran.values).tobytes()).decode("ascii"),
             },
             "answer": self._answer(ran.network, ran.result.outputs),
             "cycles": cycles, "stalls": int(ran.result.stalls),

@@ -21,7 +21,6 @@ import nhot.report
 from nhot.closing import Closing
 from nhot.compiler import Image
 from nhot.errors import DeviceError, NhotError
-from nhot.formats.format import Ints
 from nhot.network import file as network_file
 from nhot.printable import printable
 from nhot.serve.facts import Facts
@@ -142,17 +141,12 @@ class _Routes:
         return self.state()
 
     def picture(self, body: bytes) -> dict[str, Any]:
-        return self._run(lambda source: self._samples.picture(source, body, "of the page"))
+        return self._facts.run(self._table.run(
+            lambda source: self._samples.picture(source, body, "of the page")))
 
     def sound(self, body: bytes) -> dict[str, Any]:
-        return self._run(lambda source: self._samples.sound(source, body, "of the page"))
-
-    def _run(self, sample: Callable[[Any], Ints]) -> dict[str, Any]:
-        if self._table.loaded is None:
-            raise NhotError("An image must be loaded before it can run")
-        _, network = self._table.loaded
-        values = sample(network.input)
-        return self._facts.run(self._table.run(values), values)
+        return self._facts.run(self._table.run(
+            lambda source: self._samples.sound(source, body, "of the page")))
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -12,7 +12,7 @@ from nhot.compiler import EngineConfig, Image
 from nhot.device import Board, LayerTime, Result, State
 from nhot.errors import DeviceError, NhotError
 from nhot.formats.format import Ints
-from nhot.network import Network
+from nhot.network import Network, Tensor
 from nhot.stages import ImageStage
 
 __all__ = ["Busy", "Counters", "Ran", "Table"]
@@ -42,10 +42,11 @@ class Counters:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ran:
-    """One run: what it gave, when each layer ended, and the counters behind it."""
+    """One run: on what, what it gave, when each layer ended, and the counters behind it."""
 
     image: Image
     network: Network
+    values: Ints
     result: Result
     times: list[LayerTime]
     counters: Counters
@@ -101,16 +102,18 @@ class Table(Closing):
         with self._only_one() as stack:
             self._load(stack, image, network)
 
-    def run(self, values: Ints) -> Ran:
-        """Run the network on integers (height, width, channels)."""
+    def run(self, sample: Callable[[Tensor], Ints]) -> Ran:
+        """Run the network on what ``sample`` gives for its input: integers (height, width,
+        channels)."""
         with self._only_one() as stack:
             if self.loaded is None:
                 raise NhotError("An image must be loaded before it can run")
             image, network = self.loaded
+            values = sample(network.input)
             board = self._board or self._load(stack, image, network)
             result, times = board.run(values), board.layer_cycles()
             self.counters = Counters(state=board.status(), repeated=board.link.repeated)
-            return Ran(image=image, network=network, result=result, times=times,
+            return Ran(image=image, network=network, values=values, result=result, times=times,
                        counters=self.counters)
 
     @contextmanager
