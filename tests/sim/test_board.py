@@ -7,7 +7,9 @@ import pytest
 
 from nhot.compiler import EngineConfig, compile_network
 from nhot.compiler.profile import profile
+from nhot.contract.program import Region
 from nhot.device import Board
+from nhot.device.areas import write_requests
 from nhot.errors import DeviceError
 from nhot.network.reference import run
 from nhot.testing.engine_networks import extreme_inputs, sample_network
@@ -49,6 +51,25 @@ def assert_layers_are_predicted(times, image):
         ("stalls", [layer.parts.stalls for layer in layers]),
     ):
         assert np.diff([0, *(getattr(time, what) for time in times)]).tolist() == wanted
+
+
+@pytest.mark.parametrize(("region", "word"), [
+    (Region.WEIGHTS, CONFIG.code_bytes), (Region.PROGRAM, 4), (Region.ACTIVATIONS, CONFIG.inputs),
+])
+def test_the_board_keeps_up_with_its_line(board, region, word):
+    """At four cycles a bit without a gap, thousands of bytes are never too much for its queue."""
+    depth = {
+        Region.WEIGHTS: CONFIG.weight_words, Region.PROGRAM: CONFIG.program_words,
+        Region.ACTIVATIONS: CONFIG.activation_words,
+    }[region]
+    repeated, dropped = board.link.repeated, board.status().dropped
+    data = bytes(1 + i % 100 for i in range(depth * word))
+    short = [request for part in range(0, 60 * word, word)
+             for request in write_requests(region, part // word, word, data[part : part + word])]
+    requests = [*short, *write_requests(region, 0, word, data)]
+    for _ in range(4):
+        list(board.link.pipeline(requests))
+    assert (board.link.repeated, board.status().dropped) == (repeated, dropped)
 
 
 def test_a_bench_finds_its_own_virtual_board():

@@ -8,6 +8,7 @@ import pytest
 from nhot.compiler import EngineConfig, compile_network
 from nhot.contract.program import Fault, Region
 from nhot.device import Board
+from nhot.device.areas import write_requests
 from nhot.device.protocol import Opcode, Request
 from nhot.network.reference import run
 from nhot.testing.engine_networks import extreme_inputs, sample_network
@@ -33,8 +34,7 @@ def test_every_run_ends_and_says_why(board, make):
     for _ in range(60):
         program = make(source)
         data = (program + blank)[: len(blank)] if source.random() < 0.5 else program
-        for _ in board._write(Region.PROGRAM, 0, 4, data):
-            pass
+        list(board.link.pipeline(write_requests(Region.PROGRAM, 0, 4, data)))
         board.link.request(Request(opcode=Opcode.RUN, address=source.choice([1, 2])))
         state = board._wait(60.0)
         assert state.cycles < 2 * 65_536 + 8

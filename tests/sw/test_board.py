@@ -154,9 +154,12 @@ def test_no_more_is_sent_than_the_board_can_hold():
             return answer
 
     link = Link(Lazy(model.answer))
+    read = Request(opcode=Opcode.READ, region=3, length=1)
     requests = [
-        Request(opcode=Opcode.WRITE, region=3, length=size, payload=bytes([255] * size))
+        request
         for size in (*source.choices(range(257), k=200), 256, 256, *[0] * 200)
+        for request in (read, Request(opcode=Opcode.WRITE, region=3, length=size,
+                                      payload=bytes([255] * size)))
     ]
     assert len(list(link.pipeline(requests))) == len(requests)
     assert link.repeated == 0

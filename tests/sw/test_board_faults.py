@@ -5,13 +5,16 @@ from dataclasses import replace
 import pytest
 
 from nhot.compiler import EngineConfig, compile_network
+from nhot.compiler.targets import target
 from nhot.contract.cycles import program_cycles, run_limit
 from nhot.contract.program import LIMIT_CYCLES, unpack_program
 from nhot.device import Board, Link, LoopbackTransport
-from nhot.device.protocol import Fault, Opcode, Request, Response, State, Status
+from nhot.device.areas import image_areas
+from nhot.device.protocol import BUFFER_BYTES, Fault, Opcode, Request, Response, State, Status
 from nhot.errors import DeviceError, MismatchError
 from nhot.testing.networks import random_input, random_network
 from nhot_sim.board_model import BoardModel, EngineMemory, PlainMemory, Run
+from nhot_sim.line_model import FtdiLine
 
 CONFIG = EngineConfig(filters=8, inputs=4, activation_words=4096)
 NETWORK = random_network(3, layers=3, operators=("conv", "max", "linear"))
@@ -63,7 +66,7 @@ def read_wrong(line, board):
 
 
 @pytest.mark.parametrize(("step", "damage"), [
-    ("load", refuse_write(1)), ("load", refuse_write(4)), ("load", fall_silent),
+    ("load", refuse_write(1)), ("load", refuse_write(3)), ("load", fall_silent),
     ("load", read_wrong), ("verify", fall_silent), ("verify", read_wrong),
 ], ids=[
     "first-write", "a-later-write", "silence", "read-back", "silence-while-comparing",
@@ -218,20 +221,65 @@ def answered(sent):
     return LoopbackTransport(answer)
 
 
-@pytest.mark.parametrize(("payloads", "batches"), [
-    ((242, 242), [510]), ((242, 243), [255, 256]), ((0,) * 39, [507]), ((0,) * 40, [507, 13]),
-    ((112,) * 5, [500, 125]), ((0, 242, 229, 1), [510, 14]),
-])
-def test_as_many_are_under_way_as_the_queue_holds(payloads, batches):
-    """A frame has 13 bytes more than its payload; the queue holds 511, one of them a delimiter."""
+def sizes_of_batches(*payloads):
+    """What is written at a time: a READ for None, a WRITE of so many bytes for a number."""
     sent = []
     link = Link(answered(sent))
     requests = [
+        Request(opcode=Opcode.READ, length=1) if size is None else
         Request(opcode=Opcode.WRITE, length=size, payload=bytes([7]) * size) for size in payloads
     ]
     assert len(list(link.pipeline(requests))) == len(payloads)
-    assert [len(batch) for batch in sent] == batches
     assert link.repeated == 0
+    return [len(batch) for batch in sent]
+
+
+@pytest.mark.parametrize(("payloads", "batches"), [
+    ((None, 242, 229), [510]), ((None, 242, 230), [268, 243]), ((242, None, 230), [268, 243]),
+    ((None,) * 39, [507]), ((None,) * 40, [507, 13]), ((242, 242, None), [510, 13]),
+])
+def test_as_many_are_under_way_as_the_queue_holds(payloads, batches):
+    """A frame has 13 bytes more than its payload; the queue holds 511, one of them a delimiter."""
+    assert sizes_of_batches(*payloads) == batches
+
+
+@pytest.mark.parametrize(("payloads", "batches"), [
+    ((112,) * 5, [625]), ((243,) * 16, [4096]), ((243,) * 17, [4096, 256]),
+    ((0,) * 200, [128 * 13, 72 * 13]),
+])
+def test_more_are_where_the_board_works_them_off_as_they_come(payloads, batches):
+    assert sizes_of_batches(*payloads) == batches
+
+
+def long_image():
+    """Of 17 kB, and its engine."""
+    config = target("ulx3s-85f").config
+    network = random_network(
+        3, formats=(config.weight_format,), layers=4, shape=(12, 12, 16), operators=("conv",),
+        widest=44,
+    )
+    return compile_network(network, config)
+
+
+@pytest.mark.parametrize("latency", [0.001, 0.016])
+@pytest.mark.parametrize("clock_hz", [12_000_000, 60_000_000])
+def test_loading_takes_the_time_of_the_line(latency, clock_hz):
+    """85 % of 1 Mbaud in the line's own time, whatever the adapter's timer; nothing is lost."""
+    image = long_image()
+    size = len(image.program) + len(image.requant) + len(image.weights)
+    assert 16 << 10 < size < 20 << 10
+    device = BoardModel(target_id=image.config.target_id, memory=EngineMemory(image.config))
+    line = FtdiLine(device, latency=latency, clock_hz=clock_hz)
+    board = Board(line)
+    start = line.clock()
+    board.load(image, verify=False)
+    assert size / (line.clock() - start) > 0.85 * 100_000
+    start = line.clock()
+    board.verify(image)
+    stored = sum(len(area.stored) for area in image_areas(image))
+    assert stored / (line.clock() - start) > 0.85 * 100_000
+    assert line.longest < BUFFER_BYTES
+    assert board.link.repeated == device.dropped == 0
 
 
 def test_what_has_no_delimiter_is_not_kept_for_ever():

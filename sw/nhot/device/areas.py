@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from nhot.compiler.image import Image
-from nhot.contract.program import Region
+from nhot.contract.program import MAX_PAYLOAD, Region
+from nhot.device.protocol import Opcode, Request
 from nhot.errors import MismatchError
 
-__all__ = ["Area", "image_areas"]
+__all__ = ["Area", "image_areas", "read_requests", "write_requests"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,10 @@ class Area:
     data: bytes
     stored_word: int
     stored: bytes
+
+    def requests(self) -> list[Request]:
+        """What writes it."""
+        return write_requests(self.region, 0, self.word, self.data)
 
     def compare(self, read: bytes) -> None:
         """Refuse what was read if it is not :attr:`stored`; the text names the first word."""
@@ -58,4 +63,28 @@ def image_areas(image: Image) -> list[Area]:
             (Region.REQUANT, record, image.requant, record, image.requant),
             (Region.WEIGHTS, config.code_bytes, image.weights, config.field_bytes, raw.tobytes()),
         )
+    ]
+
+
+def write_requests(region: Region, address: int, word: int, data: bytes) -> list[Request]:
+    """What writes ``data`` from word ``address`` on, in frames of whole words of ``word`` bytes."""
+    size = MAX_PAYLOAD // word * word
+    return [
+        Request(
+            opcode=Opcode.WRITE, region=region, address=address + start // word,
+            length=len(data[start : start + size]), payload=data[start : start + size],
+        )
+        for start in range(0, len(data), size)
+    ]
+
+
+def read_requests(region: Region, address: int, word: int, length: int) -> list[Request]:
+    """What reads ``length`` bytes from word ``address`` on, in frames of whole words."""
+    size = MAX_PAYLOAD // word * word
+    return [
+        Request(
+            opcode=Opcode.READ, region=region, address=address + start // word,
+            length=min(size, length - start),
+        )
+        for start in range(0, length, size)
     ]

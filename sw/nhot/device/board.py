@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Self
 
 import numpy as np
@@ -15,10 +16,9 @@ from nhot.compiler.image import Image
 from nhot.contract.config import EngineConfig
 from nhot.contract.cycles import run_limit
 from nhot.contract.program import Region, unpack_program
-from nhot.device.areas import Area, image_areas
+from nhot.device.areas import Area, image_areas, read_requests, write_requests
 from nhot.device.link import Link, RefusedError
 from nhot.device.protocol import (
-    MAX_PAYLOAD,
     VERSION,
     Boot,
     Fault,
@@ -36,8 +36,6 @@ __all__ = ["Board", "LayerTime", "Result", "check_limit"]
 #: Bytes that are done and bytes that there are, of a load.
 Progress = Callable[[int, int], None]
 
-# Four frames of this fill the board's queue: it works on one while the next ones are on their way.
-_WRITE_BYTES = 112
 _TIMING_WORD = 4
 _FIRST_POLL, _LAST_POLL = 0.0005, 0.02  # seconds
 
@@ -141,13 +139,14 @@ class Board(Closing):
         """
         self.check(image.config)
         self._image = None
-        self.reset()
         areas = image_areas(image)
         total = sum(len(area.data) + verify * len(area.stored) for area in areas)
         done = 0
-        for area in areas:
-            for count in self._write(area.region, 0, area.word, area.data):
-                done = _report(progress, done + count, total)
+        # All in one go: an adapter may hold back the last answer of each for longer than it takes.
+        requests = [Request(opcode=Opcode.RESET)]
+        requests += [request for area in areas for request in area.requests()]
+        for request, _ in zip(requests, self.link.pipeline(requests), strict=True):
+            done = _report(progress, done + request.length, total)
         if verify:
             self._verify(areas, progress, done, total)
         self._image = image
@@ -166,12 +165,15 @@ class Board(Closing):
     def _verify(
         self, areas: list[Area], progress: Progress | None, done: int, total: int
     ) -> None:
-        for area in areas:
-            read = bytearray()
-            for piece in self._read(area.region, 0, area.stored_word, len(area.stored)):
-                read += piece
-                done = _report(progress, done + len(piece), total)
-            area.compare(bytes(read))
+        reads = [read_requests(area.region, 0, area.stored_word, len(area.stored))
+                 for area in areas]
+        answers = self.link.pipeline([request for area in reads for request in area])
+        for area, requests in zip(areas, reads, strict=True):
+            held = bytearray()
+            for answer in islice(answers, len(requests)):
+                held += answer.payload
+                done = _report(progress, done + len(answer.payload), total)
+            area.compare(bytes(held))
 
     def run(self, values: ArrayLike, *, limit: float = 60.0) -> Result:
         """Run the loaded network.
@@ -218,7 +220,7 @@ class Board(Closing):
     def layer_cycles(self) -> list[LayerTime]:
         """When each layer of the last run ended."""
         layers = self._need_image().meta.layers
-        data = b"".join(self._read(Region.TIMING, 0, _TIMING_WORD, 2 * _TIMING_WORD * len(layers)))
+        data = self._read(Region.TIMING, 0, _TIMING_WORD, 2 * _TIMING_WORD * len(layers))
         numbers = np.frombuffer(data, "<u4").reshape(-1, 2).tolist()
         return [
             LayerTime(name=layer.name, end=end, stalls=stalls)
@@ -240,16 +242,14 @@ class Board(Closing):
         source = image.meta.input
         target = image.meta.output
         word = image.config.inputs
-        for _ in self._write(Region.ACTIVATIONS, source.address, word, source.pack(values)):
-            pass
+        data = source.pack(values)
+        list(self.link.pipeline(write_requests(Region.ACTIVATIONS, source.address, word, data)))
         cycles = run_limit(unpack_program(image.program), image.config)
         self.link.request(Request(opcode=Opcode.RUN, address=cycles))
         state = self._wait(limit)
         if state.fault is not Fault.NONE:
             raise DeviceError(self._stopped(image, state))
-        data = b"".join(
-            self._read(Region.ACTIVATIONS, target.address, word, target.words * word)
-        )
+        data = self._read(Region.ACTIVATIONS, target.address, word, target.words * word)
         return Result(outputs=target.unpack(data), cycles=state.cycles, stalls=state.stalls)
 
     def _wait(self, limit: float) -> State:
@@ -280,31 +280,10 @@ class Board(Closing):
             "the image again"
         )
 
-    def _write(self, region: Region, address: int, word: int, data: bytes) -> Iterator[int]:
-        """Write ``data`` in frames of whole words; yields the bytes of each as it is answered."""
-        size = max(1, _WRITE_BYTES // word) * word
-        requests = [
-            Request(
-                opcode=Opcode.WRITE, region=region, address=address + start // word,
-                length=len(data[start : start + size]), payload=data[start : start + size],
-            )
-            for start in range(0, len(data), size)
-        ]
-        for request, _ in zip(requests, self.link.pipeline(requests), strict=True):
-            yield request.length
-
-    def _read(self, region: Region, address: int, word: int, length: int) -> Iterator[bytes]:
-        """Read ``length`` bytes, which is whole words, piece by piece."""
-        size = MAX_PAYLOAD // word * word
-        requests = (
-            Request(
-                opcode=Opcode.READ, region=region, address=address + start // word,
-                length=min(size, length - start),
-            )
-            for start in range(0, length, size)
-        )
-        for response in self.link.pipeline(requests):
-            yield response.payload
+    def _read(self, region: Region, address: int, word: int, length: int) -> bytes:
+        """Read ``length`` bytes, which is whole words."""
+        answers = self.link.pipeline(read_requests(region, address, word, length))
+        return b"".join(answer.payload for answer in answers)
 
 
 def check_limit(limit: float) -> None:

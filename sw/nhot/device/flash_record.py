@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import struct
 import zlib
-from itertools import pairwise
 
 from nhot.compiler.image import Image
 from nhot.contract.config import EngineConfig
 from nhot.contract.program import Region
-from nhot.device.areas import Area, image_areas
-from nhot.device.protocol import HEADER_BYTES, MAX_PAYLOAD, Opcode, Request
+from nhot.device.areas import image_areas
+from nhot.device.protocol import HEADER_BYTES, MAX_PAYLOAD
 
 __all__ = ["HEADER", "MAGIC", "flash_record", "length_bits"]
 
@@ -33,8 +32,8 @@ def flash_record(image: Image) -> bytes:
     """
     areas = {area.region: area for area in image_areas(image)}
     requests = [
-        *_writes(areas[Region.WEIGHTS]), *_writes(areas[Region.REQUANT]),
-        *reversed(_writes(areas[Region.PROGRAM])),
+        *areas[Region.WEIGHTS].requests(), *areas[Region.REQUANT].requests(),
+        *reversed(areas[Region.PROGRAM].requests()),
     ]
     frames = b"".join(request.to_bytes() for request in requests)
     body = HEADER.pack(MAGIC, image.config.target_id, len(frames)) + frames
@@ -55,15 +54,3 @@ def length_bits(config: EngineConfig) -> int:
     for depth, word in sizes:
         total += depth * word + -(-depth // (MAX_PAYLOAD // word)) * frame
     return total.bit_length()
-
-
-def _writes(area: Area) -> list[Request]:
-    size = MAX_PAYLOAD // area.word * area.word
-    cuts = [*range(0, len(area.data), size), len(area.data)]
-    return [
-        Request(
-            opcode=Opcode.WRITE, region=area.region, address=start // area.word,
-            length=end - start, payload=area.data[start:end],
-        )
-        for start, end in pairwise(cuts)
-    ]

@@ -12,6 +12,8 @@ from nhot.errors import DeviceError
 __all__ = ["Link", "RefusedError"]
 
 _LONGEST_FRAME = 1024  # bytes without a delimiter that are kept
+_MOST_PENDING = 128
+_STREAM_BYTES = 4096  # 40 ms at 1 Mbaud, more than any adapter holds answers back
 
 
 class RefusedError(DeviceError):
@@ -24,14 +26,21 @@ class _Pending:
     frame: bytes
     response: Response | None = None
 
+    @property
+    def is_light(self) -> bool:
+        """Whether its answer is no longer than itself, so that many of them need no queue."""
+        return self.request.answer_bytes <= len(self.request.payload)
+
 
 class Link:
     """The host's end of the protocol: many requests under way, each answered or sent again.
 
-    No more is under way than the board's queue holds, so nothing is lost on a sound line. If the
-    board has been silent for ``timeout`` seconds, all that is unanswered is sent again, behind a
-    delimiter that ends whatever half frame the board may have. All requests but RUN may be carried
-    out twice without harm; the board knows a repeated RUN by its sequence number.
+    No more is under way than the board's queue holds, so nothing is lost on a sound line; of
+    requests that the board works off faster than a line brings them, which are those with a short
+    answer, enough to keep the line busy while an adapter holds the answers back. If the board has
+    been silent for ``timeout`` seconds, all that is unanswered is sent again, behind a delimiter
+    that ends whatever half frame the board may have. All requests but RUN may be carried out twice
+    without harm; the board knows a repeated RUN by its sequence number.
 
     Parameters
     ----------
@@ -153,10 +162,14 @@ class Link:
 def _fits(pending: list[_Pending], item: _Pending) -> bool:
     """Whether the board's queue has room, and for the delimiter before a repetition.
 
-    It holds 39 of the shortest frames. As numbers come again after 256, a late answer is not taken
-    for that of a new request.
+    It holds 39 of the shortest frames. What is worked off as it comes is not in the queue for long;
+    half of all numbers at most are in use, so that a late answer is not taken for that of a new
+    request.
     """
     used = sum(len(other.frame) for other in pending)
+    together = [*pending, item]
+    if len(together) <= _MOST_PENDING and all(other.is_light for other in together):
+        return used + len(item.frame) <= _STREAM_BYTES
     return not pending or used + len(item.frame) < BUFFER_BYTES
 
 

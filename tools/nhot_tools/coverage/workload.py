@@ -11,6 +11,7 @@ import numpy as np
 from nhot.compiler import EngineConfig, compile_network
 from nhot.contract.program import Descriptor, Operation, Region
 from nhot.device import Board
+from nhot.device.areas import write_requests
 from nhot.device.protocol import BUFFER_BYTES, Opcode, Request
 from nhot.errors import MismatchError, NhotError
 from nhot.network import ArgMax, Network, Tensor
@@ -104,8 +105,7 @@ def _run_programs(board: Board, source: random.Random) -> None:
 
 
 def _run_program(board: Board, program: bytes, limits: Iterable[int]) -> None:
-    for _ in board._write(Region.PROGRAM, 0, 4, program):
-        pass
+    list(board.link.pipeline(write_requests(Region.PROGRAM, 0, 4, program)))
     for limit in limits:
         board.link.request(Request(opcode=Opcode.RUN, address=limit))
         board._wait(60.0)
