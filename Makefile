@@ -13,6 +13,8 @@ PYTEST   := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 # What `nhot fuzz` damages in make bench: 10^5 files that are read in milliseconds, fewer others.
 FILES      := images networks models configs manifests results trials arrays
 SLOW_FILES := reports checkpoints
+# What lines do to the board's link.
+LINES := $(addprefix line-,baud cut flipped killed lost noise reordered repeated resets)
 
 .PHONY: help demo test bench mutants coverage pictures registers screenshot lint clean distclean
 .DEFAULT_GOAL := help
@@ -54,6 +56,7 @@ bench: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot fuzz $(SLOW_FILES) --count 1000 --jobs $(JOBS)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot fuzz frames gateware --count 10000 --jobs $(JOBS)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot fuzz engines --count 300 --jobs $(JOBS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot fuzz $(LINES) --count 1200 --jobs $(JOBS)
 
 # Tools about the repository, which are no part of the package.
 mutants coverage: $(STAMP)

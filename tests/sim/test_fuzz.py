@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Fuzz campaigns: short ones of every kind, all that was ever found, and that they do find."""
 
 from __future__ import annotations
@@ -9,10 +10,15 @@ import re
 from pathlib import Path
 
 import pytest
+from amaranth.hdl import Module
+from amaranth.lib.wiring import connect, flipped
 
 from nhot.cli import main
 from nhot.errors import NhotError
+from nhot_hw.io import SerialCrc
+from nhot_sim.benches.linked_memory import LinkedMemory
 from nhot_sim.fuzz import kind as kinds
+from nhot_sim.fuzz import lines
 from nhot_sim.fuzz.campaign import fuzz, keep, replay
 from nhot_sim.fuzz.kind import case_random, expect_printable, load_kind
 from nhot_sim.fuzz.mutate import EXTREMES, damage, damage_json, damage_values
@@ -22,6 +28,7 @@ QUICK = {
     "images": 200, "networks": 100, "models": 100, "configs": 100, "manifests": 100,
     "results": 100, "trials": 100,
     "arrays": 100, "reports": 30, "checkpoints": 20, "frames": 400, "gateware": 100, "engines": 4,
+    **dict.fromkeys((name for name in kinds.KINDS if name.startswith("line-")), 25),
 }
 FAULTY = '''
 import os
@@ -185,3 +192,48 @@ def test_changes_do_not_reach_into_the_extremes():
     for seed in range(20_000):
         damage_json(b'{"a": 1, "b": [2, {"c": 3}]}', random.Random(seed))
     assert repr(EXTREMES) == before
+
+
+class Unchecked(LinkedMemory):
+    """Takes every checksum for the right one."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        server = self._link._server
+        server._crc = AllRight(server._crc)
+
+
+class AllRight(SerialCrc):
+    """A checksum that matches whatever came."""
+
+    def __init__(self, inner):
+        self.inner = inner
+        super().__init__()
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.inner = inner = self.inner
+        for name in ("i_start", "i_drain"):
+            m.d.comb += getattr(inner, name).eq(getattr(self, name))
+        connect(m, flipped(self.i), inner.i)
+        m.d.comb += [self.o_crc.eq(inner.o_crc), self.o_match.eq(1)]
+        return m
+
+
+class Deaf(LinkedMemory):
+    """A run that no reset ends."""
+
+    def __init__(self, **options):
+        super().__init__(**options | {"endless": False})
+
+
+@pytest.mark.parametrize(("kind", "change"), [
+    (lines.Flipped, {"_component": lambda self: Unchecked()}),
+    (lines.Resets, {"_component": lambda self: Deaf()}),
+    (lines.Baud, {"host_divisors": (107,)}), (lines.Baud, {"host_divisors": (93,)}),
+], ids=["checksum", "runs", "slower", "faster"])
+def test_a_line_notices(kind, change):
+    """A link that takes wrong frames, runs otherwise, or is spoken to out of its time."""
+    faulty = type("Faulty", (kind,), change)()
+    with pytest.raises(AssertionError, match="answers must be"):
+        faulty.check(faulty.case(random.Random(1)))

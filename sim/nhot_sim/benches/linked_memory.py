@@ -19,20 +19,31 @@ class LinkedMemory(wiring.Component):
 
     A run with an odd limit ends in a fault, and the layer that STATUS reports is the limit.
 
+    Parameters
+    ----------
+    divisor : int
+        Cycles of a bit.
+    endless : bool
+        Runs end by a reset alone.
+
     Members
     -------
     rx : In(1)
     tx : Out(1)
+    busy : Out(1)
+        Low: it does nothing in silence that would be worth a simulator's while.
     """
 
     rx: In(1, init=1)
     tx: Out(1, init=1)
+    busy: Out(1)
 
     TARGET_ID = 0x89ABCDEF
     CYCLES, STALLS = 0x01020304, 0x00F0E0D0
     BAUD = 1_000_000
 
-    def __init__(self, *, divisor: int = 4):
+    def __init__(self, *, divisor: int = 4, endless: bool = False):
+        self._endless = endless
         self._link = HostLink(
             clock_hz=divisor * self.BAUD, baud=self.BAUD, target_id=self.TARGET_ID
         )
@@ -40,10 +51,10 @@ class LinkedMemory(wiring.Component):
         super().__init__()
 
     @classmethod
-    def model(cls) -> BoardModel:
+    def model(cls, kind: type[BoardModel] = BoardModel) -> BoardModel:
         """The same board in Python."""
         memory = PlainMemory(_REGION_BYTES, word_bytes={int(region): 1 for region in Region})
-        board = BoardModel(
+        board = kind(
             target_id=cls.TARGET_ID, memory=memory, on_run=cls._run
         )
         board.last = cls._run(0)
@@ -62,7 +73,8 @@ class LinkedMemory(wiring.Component):
         m.submodules.memory = memory = Memory(self._memory)
         write, read = memory.write_port(), memory.read_port(domain="comb")
         running = Signal(8)
-        m.d.sync += running.eq(Cat(engine.start, running))
+        m.d.sync += running.eq(running | engine.start if self._endless
+                               else Cat(engine.start, running))
         limit = Signal.like(engine.limit)
         with m.If(engine.start):
             m.d.sync += limit.eq(engine.limit)

@@ -27,6 +27,11 @@ KINDS = {
     "checkpoints": "nhot_sim.fuzz.files:Checkpoints",
     "frames": "nhot_sim.fuzz.frames:Frames",
     "gateware": "nhot_sim.fuzz.frames:Gateware",
+    **{
+        f"line-{name}": f"nhot_sim.fuzz.lines:{name.capitalize()}" for name in (
+            "baud", "cut", "flipped", "killed", "lost", "noise", "reordered", "repeated", "resets",
+        )
+    },
     "engines": "nhot_sim.fuzz.engines:Engines",
 }
 """Every kind by name, as ``module:class``."""
