@@ -28,7 +28,7 @@ CONFIGS = [
     ),
     EngineConfig(
         filters=4, inputs=4, requantisers=2, activation_words=64, weight_words=32,
-        requant_words=16, program_words=64,
+        requant_words=16, program_words=64, activation_terms=2,
     ),
     EngineConfig(
         filters=4, inputs=2, activation_words=48, weight_words=20, requant_words=24,
@@ -98,6 +98,7 @@ def most(config: EngineConfig) -> dict[str, int]:
         "tail_pixels": config.pixels, "weight_address": config.weight_words - 1,
         "requant_address": config.requant_words - 2, "output_address": config.activation_words - 1,
         "pixel_words": config.activation_words - 1, "row_words": config.activation_words - 1,
+        **({"activation_terms": config.activation_terms} if config.activation_terms else {}),
     }
 
 
@@ -138,7 +139,8 @@ def test_no_bit_that_is_not_kept_is_passed_over(config):
     programs = []
     position = 0
     for index, word in enumerate(WORDS):
-        for bit in range(sum(word.values())):
+        known = {**word, "activation_terms": 0} if not config.activation_terms else word
+        for bit in range(sum(known.values())):
             if not kept(index, config) >> bit & 1:
                 flipped = int.from_bytes(sound, "little") ^ 1 << (position + bit)
                 programs.append([Raw(flipped.to_bytes(len(sound), "little")), END])

@@ -59,6 +59,8 @@ def test_the_longest_weight_word_fits_a_frame(filters, inputs):
         ({"depthwise": 1}, "depthwise must be true or false, not 1"),
         ({"depthwise": True}, "as many filters as inputs, at least 9, .* not 4 filters, 4 inputs"),
         ({"depthwise": True, "filters": 9, "inputs": 9, "lane": "serial"}, "and serial lanes"),
+        ({"activation_terms": 5}, "activation_terms must be 0 to 4, not 5"),
+        ({"activation_terms": True}, "activation_terms must be 0 to 4, not True"),
         ({"single_port": 1}, "single_port must be true or false, not 1"),
         ({"single_port": True, "pixels": 2}, "one pixel, .* not 2 pixels, no depthwise"),
         ({"single_port": True, "lane": "serial"}, "lanes that are not serial, .* and serial lanes"),
@@ -106,9 +108,10 @@ def test_json_reads_back():
 
 def test_what_an_engine_does_without_is_not_in_its_json():
     """Images and manifests of engines without are those that they were."""
-    config = EngineConfig(single_port=True)
+    config = EngineConfig(single_port=True, activation_terms=2)
     assert EngineConfig(**json.loads(config.to_json())) == config
-    assert "single_port" not in EngineConfig().to_json()
+    for name in ("single_port", "activation_terms"):
+        assert name not in EngineConfig().to_json()
 
 
 def test_unknown_fields_are_named():
@@ -135,6 +138,7 @@ def test_target_id_tells_engines_apart():
         "requant_terms": 2, "format": "1hot", "lane": "serial", "accumulator_bits": 32,
         "product_bits": 64,
         "activation_words": 2048, "weight_words": 1024, "requant_words": 512, "program_words": 512,
+        "activation_terms": 1,
     }
     assert {*changes, "single_port"} == set(asdict(base))
     one = replace(base, pixels=1)
@@ -149,6 +153,7 @@ def test_what_a_file_does_not_say():
     assert asdict(EngineConfig()) == {
         "pixels": 1, "filters": 4, "inputs": 4, "requantisers": 1, "requant_terms": 1,
         "format": "2hot", "lane": "parallel", "depthwise": False, "single_port": False,
+        "activation_terms": 0,
         "accumulator_bits": 24, "product_bits": 48, "activation_words": 1024,
         "weight_words": 512, "requant_words": 256,
         "program_words": 256,

@@ -313,6 +313,7 @@ def test_terms_of_its_own_records_alone_count(operation):
     (Operation.ARRAY, "pixel_words", ROOM, f"0 to {ROOM - 1}"),
     (Operation.ARRAY, "row_words", ROOM, f"0 to {ROOM - 1}"),
     (Operation.MAX, "last_word", 1, "0"), (Operation.MAX, "lane_step", 1, "0"),
+    (Operation.MAX, "activation_terms", 1, "0"), (Operation.ARRAY, "activation_terms", 4, "0"),
     (Operation.ADD, "one_pixel", 1, "0"), (Operation.DEPTHWISE, "one_pixel", 1, "0"),
     (Operation.DEPTHWISE, "stride_x", 2, "1"), (Operation.DEPTHWISE, "last_word", 1, "0"),
     (Operation.DEPTHWISE, "last_tap_x", 1, "0"), (Operation.DEPTHWISE, "last_tap_y", 1, "2"),
@@ -327,6 +328,18 @@ def test_fields_are_refused_by_their_own_ranges(operation, field, beyond, text):
         }.get(field, {})
         with pytest.raises(NhotError, match=f"^descriptor 0 {field} must be {text}, not {beyond}$"):
             judged(image, step, **{field: beyond}, **changes)
+
+
+def test_what_is_rounded_stays_in_a_byte():
+    config = EngineConfig(activation_terms=2)
+    image = compile_network(sample_network("2hot"), config)
+    step = unpack_program(image.program)[0]
+    judged(image, step, activation_terms=2, zero_point=0, low=-128, high=127)
+    refused("activation_terms must be 0 to 2, not 3", image, step, activation_terms=3)
+    for name, value, zero_point, rounded in (("high", 127, 0, 128), ("low", -128, -10, -138)):
+        changes = {"activation_terms": 1, "zero_point": zero_point, name: value}
+        refused(f"{name} must be rounded to -128 to 127, not {value} to {rounded}",
+                image, step, **changes)
 
 
 def test_one_pixel_is_asked_of_several():

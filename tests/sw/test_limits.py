@@ -202,10 +202,9 @@ def test_an_operator_that_the_engine_lacks():
     made = random_network(1, layers=2, operators=("round",))
     with pytest.raises(NhotError) as caught:
         lower(made, EngineConfig())
-    lacks = ("Operator must be one the engine runs (Conv2d, ConvTranspose2d, Linear, MaxPool, "
-             "AvgPool, Upsample, Add, Concat, Clamp, ")
     assert str(caught.value) == "; ".join(
-        f"Layer {node.name!r}: {lacks}ArgMax), not RoundTerms" for node in made.nodes
+        f"Layer {node.name!r}: Engine activation_terms must be at least {node.n} for RoundTerms, "
+        "not 0" for node in made.nodes
     )
 
 

@@ -13,7 +13,7 @@ from nhot.network.requant import MAX_TERMS
 from nhot_hw.engine.activations import residue
 
 __all__ = [
-    "DescriptorLayout", "excess", "illegal", "is_depthwise", "kept", "on_lanes",
+    "DescriptorLayout", "activation_terms", "excess", "illegal", "is_depthwise", "kept", "on_lanes",
     "pixel_step",
 ]
 
@@ -25,6 +25,8 @@ def _layout() -> data.FlexibleLayout:
     for index, word in enumerate(WORDS):
         offset = 32 * index
         for name, width in word.items():
+            if name == "activation_terms":
+                continue
             shape = signed(width) if name in _SIGNED else unsigned(width)
             fields[name] = data.Field(shape, offset)
             offset += width
@@ -32,7 +34,29 @@ def _layout() -> data.FlexibleLayout:
 
 
 DescriptorLayout = _layout()
-"""All fields of :class:`nhot.contract.program.Descriptor`, at their places in its 32-bit words."""
+"""All fields of :class:`nhot.contract.program.Descriptor`, at their places in its 32-bit words.
+
+But for ``activation_terms``, which an engine without passes over: see :func:`activation_terms`.
+"""
+
+
+def activation_terms(layer, config: EngineConfig):
+    """Terms that outputs are rounded to, of an engine that can."""
+    bits = _kept_bits(config)["activation_terms"]
+    offset = _offset("activation_terms")
+    return layer.as_value()[offset : offset + bits]
+
+
+def _offset(name: str) -> int:
+    """The first bit of a field in a descriptor."""
+    for index, word in enumerate(WORDS):
+        offset = 32 * index
+        for field, width in word.items():
+            if field == name:
+                return offset
+            offset += width
+    raise KeyError(name)
+
 
 
 _DISTANCES = {"input_address", "jump_x", "jump_y", "jump_column", "jump_row", "jump_tile"}
@@ -52,6 +76,7 @@ def _kept_bits(config: EngineConfig) -> dict[str, int]:
         ),
         "weight_address": config.weight_words,  # where no weights follow
         "requant_address": config.requant_words - 1,
+        "activation_terms": config.activation_terms,
     }
     bits = {name: value.bit_length() for name, value in most.items()}
     return bits | dict.fromkeys(_DISTANCES, config.distance_bits)
@@ -74,12 +99,14 @@ def excess(index: int, word, config: EngineConfig):
     position = 0
     for name, width in WORDS[index].items():
         field = word[position : position + width]
+        position += width
+        if name == "activation_terms" and not config.activation_terms:
+            continue
         if name in _DISTANCES:
             signs = field[bits[name] - 1 :]
             result |= signs.any() & ~signs.all()
         elif bits.get(name, width) < width:
             result |= field[bits[name] :].any()
-        position += width
     return result
 
 
@@ -117,6 +144,10 @@ def illegal(layer, config: EngineConfig):
         | (layer.pixel_words >= config.activation_words)
         | (layer.row_words >= config.activation_words)
     )
+    if config.activation_terms:
+        terms = activation_terms(layer, config)
+        searches = layer.operation == Operation.ARGMAX
+        wrong |= (terms > config.activation_terms) | (searches & terms.any())
     if config.pixels > 1:
         wrong |= array & ~layer.one_pixel & (residue(layer.lane_step, config.banks) == 0)
     return wrong | _illegal_depthwise(layer, config) if config.depthwise else wrong

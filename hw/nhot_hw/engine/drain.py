@@ -81,8 +81,8 @@ class Drain(wiring.Component):
             m.d.comb += part.i_descriptor.eq(layer)
         at_sums = self._until_sums(m, pacer.o_slot)
         latency = REQUANT_LATENCY[self.config.requant_terms]
-        line = [at_sums, *_line(m, at_sums, latency.byte)]
-        at_value, at_product, at_bytes = line[1], line[latency.product], line[latency.byte]
+        line = [at_sums, *_line(m, at_sums, self.config.byte_latency)]
+        at_value, at_product, at_bytes = line[1], line[latency.product], line[-1]
         addition = layer.operation == Operation.ADD
         m.d.comb += [
             pacer.i_finish.eq(self.i_finish),

@@ -25,6 +25,7 @@ from nhot_hw.engine.activations import ActivationMemory
 from nhot_hw.engine.argmax import ArgMax
 from nhot_hw.engine.array import array_for
 from nhot_hw.engine.collector import Collector
+from nhot_hw.engine.descriptor import activation_terms
 from nhot_hw.engine.drain import Drain
 from nhot_hw.engine.feed import Feed
 from nhot_hw.engine.guard import Guard
@@ -35,6 +36,7 @@ from nhot_hw.engine.readout import Readout
 from nhot_hw.engine.records import RecordMemory
 from nhot_hw.engine.requantiser import Requantiser
 from nhot_hw.engine.role import Role
+from nhot_hw.engine.rounder import Rounder
 from nhot_hw.engine.sequencer import Sequencer
 from nhot_hw.engine.single_port import SinglePortActivations, SinglePortWeights
 from nhot_hw.engine.walker import Walker
@@ -84,6 +86,7 @@ class Engine(wiring.Component):
         self.drain = Drain(config)
         self.readout = Readout(config)
         self.requantisers = [Requantiser(config) for _ in range(config.requantisers)]
+        self.rounders = [Rounder(config) for _ in self.requantisers if config.activation_terms]
         self.argmax = ArgMax(config)
         self.write_back = Collector(config) if config.single_port else WriteBack(config)
         self.program = WordMemory(width=32, depth=config.program_words)
@@ -103,6 +106,8 @@ class Engine(wiring.Component):
             m.submodules[name] = getattr(self, name)
         for i, unit in enumerate(self.requantisers):
             m.submodules[f"requantiser_{i}"] = unit
+        for i, unit in enumerate(self.rounders):
+            m.submodules[f"rounder_{i}"] = unit
         stop = Signal()
         m.d.sync += stop.eq((self.host.reset | self.guard.o_stop) & ~stop)
         control = m.submodules.control = Module()
@@ -202,7 +207,12 @@ class Engine(wiring.Component):
         """Requantised bytes, the index of the largest, or the host's words, to the activations."""
         drain, argmax, back, loader = self.drain, self.argmax, self.write_back, self.loader
         layer, search = self.sequencer.o_descriptor, self.role.o_role.search
-        for i, unit in enumerate(self.requantisers):
+        for unit, requantiser in zip(self.rounders, self.requantisers, strict=False):
+            m.d.comb += [
+                unit.i_y.eq(requantiser.o_y), unit.i_zero_point.eq(layer.zero_point),
+                unit.i_terms.eq(activation_terms(layer, self.config)),
+            ]
+        for i, unit in enumerate(self.rounders or self.requantisers):
             m.d.comb += [argmax.i_y[i].eq(unit.o_y), back.i_bytes[i].eq(unit.o_y)]
         m.d.comb += [
             argmax.i_valid.eq(drain.o_valid & search),

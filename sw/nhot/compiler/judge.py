@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from nhot.compiler.schedule import Loops
 from nhot.contract.banks import conflicts
 from nhot.contract.config import DEPTHWISE_KERNEL, EngineConfig
@@ -14,6 +16,7 @@ from nhot.contract.program import Descriptor, Operation
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
 from nhot.network.requant import MAX_TERMS
+from nhot.network.terms import rounded_bytes
 
 __all__ = ["Check"]
 
@@ -49,6 +52,7 @@ class Check:
                 allowed = f"{low} to {high}" if low < high else f"{high}"
                 raise NhotError(f"{name} must be {allowed}, not {value}")
         self._check_columns()
+        self._check_rounding()
         self._check_banks()
         self._check_jumps()
         self._check_positions()
@@ -99,7 +103,7 @@ class Check:
             **dict.fromkeys(("output_address", "pixel_words", "row_words"), (0, words)),
             "weight_address": (0, self.weights - 1) if array else none,
             "requant_address": (0, len(self.records) - 1),
-            "channels": none,
+            "channels": none, "activation_terms": (0, config.activation_terms),
             "one_pixel": (0, int(step.operation is Operation.ARRAY and config.pixels > 1)),
         }
         if step.operation in (Operation.ADD, Operation.ARGMAX):
@@ -126,6 +130,7 @@ class Check:
             ranges |= {
                 "last_tap_y": none, "last_tile": none, "tail_groups": (groups, groups),
                 "channels": (spare + 1, spare + config.inputs), "row_words": none,
+                "activation_terms": none,
             }
         return ranges
 
@@ -139,6 +144,18 @@ class Check:
                 f"last_column must be {config.preloads} and a multiple of {step.step_x}, not "
                 f"{step.last_column}"
             )
+
+    def _check_rounding(self) -> None:
+        """What is rounded must have sums of few terms within a byte, on either side."""
+        step = self.step
+        for name in ("low", "high"):
+            value = int(getattr(step, name))
+            ends = np.array([value])
+            rounded = int(rounded_bytes(ends, step.zero_point, step.activation_terms)[0])
+            if not -128 <= rounded <= 127:
+                raise NhotError(
+                    f"{name} must be rounded to -128 to 127, not {value} to {rounded}"
+                )
 
     def _check_banks(self) -> None:
         """Pixels of a column read their words in the same cycle, each from a bank of its own."""

@@ -134,6 +134,11 @@ def lower_pass(
     All of it, or a ``part`` of its filters.
     """
     walk, node, x = one.walk, one.walk.node, one.inputs[0].tensor
+    if walk.activation_terms > config.activation_terms:
+        raise NhotError(
+            f"Engine activation_terms must be at least {walk.activation_terms} for RoundTerms, not "
+            f"{config.activation_terms}"
+        )
     match node:
         case Conv2d() | Linear():
             return _array_layer(node, one, config, layout, part)
@@ -160,7 +165,7 @@ def lower_pass(
         case _:
             raise NhotError(
                 "Operator must be one the engine runs (Conv2d, ConvTranspose2d, Linear, MaxPool, "
-                "AvgPool, Upsample, Add, Concat, Clamp, ArgMax), not "
+                "AvgPool, Upsample, Add, Concat, Clamp, RoundTerms, ArgMax), not "
                 f"{type(walk.origin).__name__}"
             )
 

@@ -18,6 +18,7 @@ from nhot.contract.cycles import leading_columns
 from nhot.contract.program import Descriptor, Operation, unpack_program
 from nhot.formats.format import Ints
 from nhot.network.requant import SHIFT
+from nhot.network.terms import rounded_bytes
 
 __all__ = ["Machine"]
 
@@ -139,7 +140,8 @@ class Machine:
             bias, multiplier = self._record(step, tile, record, channels)
             product += (sums[record, :, :channels] + bias) * multiplier
         rounded = (product + (1 << (SHIFT - 1))) >> SHIFT
-        return np.asarray(np.clip(rounded + step.zero_point, step.low, step.high), np.int64)
+        clamped = np.clip(rounded + step.zero_point, step.low, step.high).astype(np.int64)
+        return rounded_bytes(clamped, step.zero_point, step.activation_terms)
 
     def _record(
         self, step: Descriptor, tile: int, record: int, channels: int

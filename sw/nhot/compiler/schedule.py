@@ -91,6 +91,7 @@ def descriptor(layer: Layer, config: EngineConfig, addresses: Addresses) -> Desc
     return Descriptor(
         operation=layer.operation, terms=layer.terms, pad_value=layer.pad_value,
         one_pixel=int(array and pixels < config.pixels),
+        activation_terms=layer.walk.activation_terms,
         zero_point=layer.requant.zero_point, low=layer.requant.low, high=layer.requant.high,
         per_channel=int(array), channels=in_channels if argmax else 0,
         input_address=first_input(layer, config, addresses) & _MASK,

@@ -28,6 +28,7 @@ from nhot.network import (
     Network,
     Node,
     Requant,
+    RoundTerms,
     Tensor,
     Upsample,
     Window,
@@ -62,6 +63,9 @@ class Walk:
         Those of the kernel of ``origin`` that ``node`` has, unless it has all.
     requant : Requant, optional
         What becomes of ``x - zero_point`` where ``node`` hands on integers.
+    activation_terms : int
+        Signed powers of two that what is made, less its zero point, is rounded to in the end; 0 for
+        none of it.
     """
 
     origin: Node
@@ -71,6 +75,7 @@ class Walk:
     phase: Phase = WHOLE
     taps: PhaseTaps | None = None
     requant: Requant | None = None
+    activation_terms: int = 0
 
 
 def walks(network: Network) -> list[Walk]:
@@ -78,24 +83,46 @@ def walks(network: Network) -> list[Walk]:
     return [one for walk in _place(network) for one in _in_phases(walk, network)]
 
 
-def _fuse_clamps(network: Network) -> list[Node]:
-    """Move a clamp into the requantisation before it, where nothing else reads that tensor."""
+def _fuse(network: Network) -> tuple[list[Node], dict[str, int]]:
+    """Move a clamp, or a rounding to few terms, into the requantisation before it.
+
+    Where nothing else reads that tensor. With the nodes that are left come the terms of those whose
+    outputs are rounded: what is rounded is not clamped behind that.
+    """
     nodes: dict[str, Node] = {}
+    terms: dict[str, int] = {}
     for node in network.nodes:
         before = nodes.get(node.inputs[0])
         if (
-            isinstance(node, Clamp)
+            isinstance(node, Clamp | RoundTerms)
             and isinstance(before, Conv2d | ConvTranspose2d | Linear | AvgPool | Add | Concat)
+            and not (isinstance(node, RoundTerms) and isinstance(before, Concat))
+            and before.name not in terms
             and len(network.consumers(before.name)) == 1
             and before.name != network.output.name
         ):
             del nodes[before.name]
-            low, high = np.clip([before.requant.low, before.requant.high], node.low, node.high)
+            ends = _ends(node)
+            low, high = np.clip([before.requant.low, before.requant.high], *ends)
             requant = replace(before.requant, low=int(low), high=int(high))
             nodes[node.name] = replace(before, output=node.output, requant=requant)
         else:
             nodes[node.name] = node
-    return list(nodes.values())
+        if isinstance(node, RoundTerms):
+            terms[node.name] = node.n if _rounds(node) else 0
+    return list(nodes.values()), terms
+
+
+def _rounds(node: RoundTerms) -> bool:
+    """Whether any integer of its tensor has more terms."""
+    return not np.array_equal(node.table, np.arange(node.output.low, node.output.high + 1))
+
+
+def _ends(node: Clamp | RoundTerms) -> tuple[int, int]:
+    """The least and the most that a node gives."""
+    if isinstance(node, Clamp):
+        return node.low, node.high
+    return int(node.table[0]), int(node.table[-1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +142,7 @@ class _Slice:
 def _place(network: Network) -> list[Walk]:
     """Every node that is left, with its place; of a concatenation the inputs that must be copied.
     """
-    nodes = _fuse_clamps(network)
+    nodes, terms = _fuse(network)
     makers = {node.name: node for node in nodes}
     readers = Counter(name for node in nodes for name in node.inputs)
     slices: dict[str, _Slice] = {}
@@ -123,11 +150,12 @@ def _place(network: Network) -> list[Walk]:
     for node in reversed(nodes):  # what is joined last has its place first
         place = slices.get(node.name)
         if not isinstance(node, Concat):
-            walks.append(_walk(node, network.inputs(node), place))
+            walk = _walk(node, network.inputs(node), place)
+            walks.append(replace(walk, activation_terms=terms.get(node.name, 0)))
             continue
         for name, part in reversed(_slices(node, network, place)):
             maker = makers.get(name)
-            alone = readers[name] == 1 and name != network.output.name
+            alone = readers[name] == 1 and name != network.output.name and name not in terms
             if maker is not None and alone and _writes_into(maker, part):
                 slices[name] = part
             else:
@@ -180,7 +208,7 @@ def _walk(node: Node, inputs: tuple[Tensor, ...], place: _Slice | None) -> Walk:
     output = node.output if place is None else place.tensor(node.output.shape)
     made: Node = node
     requant = None
-    if isinstance(node, MaxPool | Upsample | Clamp):
+    if isinstance(node, MaxPool | Upsample | Clamp | RoundTerms):
         requant = _handed_on(node, inputs[0], place)
         window = node.window if isinstance(node, MaxPool) else POINT
         made = MaxPool(inputs=node.inputs, output=output, window=window)
@@ -193,9 +221,11 @@ def _walk(node: Node, inputs: tuple[Tensor, ...], place: _Slice | None) -> Walk:
     )
 
 
-def _handed_on(node: MaxPool | Upsample | Clamp, x: Tensor, place: _Slice | None) -> Requant:
+def _handed_on(
+    node: MaxPool | Upsample | Clamp | RoundTerms, x: Tensor, place: _Slice | None
+) -> Requant:
     """What becomes of the integers that a node hands on, around the zero point of its input."""
-    low, high = (node.low, node.high) if isinstance(node, Clamp) else (x.low, x.high)
+    low, high = _ends(node) if isinstance(node, Clamp | RoundTerms) else (x.low, x.high)
     if place is None:
         return Requant(multiplier=np.array([UNIT]), zero_point=x.zero_point, low=low, high=high)
     ends = np.sort(place.requant.compute(np.array([[low], [high]]) - x.zero_point), axis=None)

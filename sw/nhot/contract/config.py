@@ -11,6 +11,7 @@ from typing import Literal
 from nhot.contract.banks import bank_words, banks
 from nhot.contract.latency import (
     REQUANT_LATENCY,
+    ROUNDING_LATENCY,
     addends,
     interval,
     memory_latency,
@@ -31,6 +32,9 @@ SIZES = {
     "requant_words": (16, 65536), "program_words": (32, 4096),
 }
 """The least and the most that each size of an engine may be."""
+
+MAX_ACTIVATION_TERMS = 4
+"""Terms of an activation beyond which rounding loses nothing: five are enough for any byte."""
 
 DEPTHWISE_KERNEL = 3
 """Rows and columns of the kernels whose taps lanes can take at once."""
@@ -67,6 +71,9 @@ class EngineConfig:
         Weight format of the lanes, as :func:`nhot.formats.parse` reads it.
     requant_terms : int
         Terms of a multiplier that a requantiser takes in a cycle: 1, 2 or 4.
+    activation_terms : int
+        Most signed powers of two that outputs can be rounded to, 1 to 4, for n-hot activations; 0
+        for an engine that rounds none.
     lane : {"parallel", "chain", "serial"}
         All terms of a weight in one cycle, added up in a tree or in chains of about four, which
         take fewer cells and a cycle or two more (n-hot and signed-binary); or one term a cycle
@@ -94,6 +101,7 @@ class EngineConfig:
     lane: LaneStyle = "parallel"
     depthwise: bool = False
     single_port: bool = False
+    activation_terms: int = 0
     accumulator_bits: int = 24
     product_bits: int = 48
     activation_words: int = 1024
@@ -141,6 +149,12 @@ class EngineConfig:
             *others, last = REQUANT_LATENCY
             raise NhotError(
                 f"Engine requant_terms must be {', '.join(map(str, others))} or {last}, "
+                f"not {shortened(terms)}"
+            )
+        terms = self.activation_terms
+        if type(terms) is not int or not 0 <= terms <= MAX_ACTIVATION_TERMS:
+            raise NhotError(
+                f"Engine activation_terms must be 0 to {MAX_ACTIVATION_TERMS}, "
                 f"not {shortened(terms)}"
             )
         for what in ("depthwise", "single_port"):
@@ -197,6 +211,12 @@ class EngineConfig:
     def sum_latency(self) -> int:
         """Cycles from the last step of an array's sum to the sum, the memories' included."""
         return self.memory_latency + self.depthwise + self.lane_latency
+
+    @property
+    def byte_latency(self) -> int:
+        """Cycles from the last terms of a value to its byte, with which it is written."""
+        rounding = ROUNDING_LATENCY if self.activation_terms else 0
+        return REQUANT_LATENCY[self.requant_terms].byte + rounding
 
     @property
     def memory_latency(self) -> int:
@@ -297,8 +317,9 @@ class EngineConfig:
     def _sizes(self) -> dict[str, int | str]:
         """All fields, but for those of what an engine may do without, where it does."""
         sizes = asdict(self)
-        if not self.single_port:
-            del sizes["single_port"]
+        for name in ("single_port", "activation_terms"):
+            if not sizes[name]:
+                del sizes[name]
         return sizes
 
 

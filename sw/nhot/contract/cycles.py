@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nhot.contract.config import EngineConfig
-from nhot.contract.latency import REQUANT_LATENCY, WINDOW_LATENCY
+from nhot.contract.latency import WINDOW_LATENCY
 from nhot.contract.program import DESCRIPTOR_WORDS, LIMIT_CYCLES, Descriptor, Operation
 
 __all__ = [
@@ -43,8 +43,7 @@ def layer_cycles(step: Descriptor, config: EngineConfig) -> int:
         gap = max(steps, slots + config.step_cycles - 1)
         total += count * gap
     # The last group has none after it, but a tail.
-    byte = REQUANT_LATENCY[config.requant_terms].byte
-    return total - gap + _sum_latency(step, config) + slots + byte
+    return total - gap + _sum_latency(step, config) + slots + config.byte_latency
 
 
 def leading_columns(step: Descriptor, config: EngineConfig) -> int:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from nhot.formats import Format, NHot
 
 __all__ = [
-    "REQUANT_LATENCY", "WINDOW_LATENCY", "addends", "chain_weights", "interval",
+    "REQUANT_LATENCY", "ROUNDING_LATENCY", "WINDOW_LATENCY", "addends", "chain_weights", "interval",
     "memory_latency", "product_latency", "sum_latency",
 ]
 
@@ -16,6 +16,9 @@ _CHAIN_TERMS = 4
 
 WINDOW_LATENCY = 1
 """Cycles from the last tap of a pool or an addition to its result."""
+
+ROUNDING_LATENCY = 4
+"""Cycles from a byte to itself rounded to few terms, in an engine that can."""
 
 
 class RequantLatency(NamedTuple):

@@ -68,7 +68,7 @@ class Fault(IntEnum):
 
 WORDS: tuple[dict[str, int], ...] = (
     {"operation": 4, "terms": 4, "pad_value": 8, "zero_point": 8, "per_channel": 1,
-     "one_pixel": 1},
+     "one_pixel": 1, "activation_terms": 3},
     {"low": 8, "high": 8, "channels": 16},
     {"input_address": 16, "output_address": 16},
     {"weight_address": 16, "requant_address": 16},
@@ -112,6 +112,9 @@ class Descriptor:
     one_pixel : int
         1: columns of the array have one pixel each, whatever T, as its words lie so that T pixels
         could not read theirs in the same cycle.
+    activation_terms : int
+        Signed powers of two that an output less its zero point is rounded to, once it is clamped; 0
+        for none of it.
     channels : int
         Valid channels of an argmax.
     input_address, output_address, weight_address, requant_address : int
@@ -148,6 +151,7 @@ class Descriptor:
     zero_point: int = 0
     per_channel: int = 0
     one_pixel: int = 0
+    activation_terms: int = 0
     low: int = -128
     high: int = 127
     channels: int = 0

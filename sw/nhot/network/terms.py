@@ -11,7 +11,7 @@ from nhot.formats.format import Ints
 from nhot.formats.terms import naf_weight
 from nhot.network.tensor import Tensor
 
-__all__ = ["MOST", "check_terms", "terms_table"]
+__all__ = ["MOST", "check_terms", "rounded_bytes", "terms_table"]
 
 MOST = 8
 """Terms beyond which there is nothing to round: no activation needs more than five."""
@@ -32,6 +32,18 @@ def terms_table(tensor: Tensor, n: int) -> Ints:
     """
     check_terms(n)
     return _table(tensor.low, tensor.high, tensor.zero_point, n)
+
+
+def rounded_bytes(values: Ints, zero_point: int, n: int) -> Ints:
+    """What an engine makes of stored values: each less the zero point rounded to ``n`` terms.
+
+    The nearest sum of magnitude at most 255: what :func:`terms_table` has, where values are clamped
+    to the ends of its sums. ``n`` = 0 rounds nothing.
+    """
+    if not n:
+        return values
+    distance = np.asarray(values, np.int64) - zero_point
+    return zero_point + np.sign(distance) * _table(0, 255, 0, n)[np.abs(distance)]
 
 
 @cache
