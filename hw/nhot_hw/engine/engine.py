@@ -266,7 +266,7 @@ class Engine(wiring.Component):
         ]
         if config.single_port:  # while idle, only writes of the host are waited for
             m.d.comb += [
-                self.activations.i_read.eq(self.walker.o_valid),
+                self.activations.i_read.eq(self.walker.o_reads),
                 self.write_back.i_taken.eq(self.activations.o_taken),
                 self.write_back.i_end.eq(self.drain.o_word_end),
             ]

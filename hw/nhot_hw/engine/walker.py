@@ -48,6 +48,8 @@ class Walker(wiring.Component):
     o_pixel : where a pixel group that ends with this step stands
     o_stalled : the walk waits for ``i_ready``
     o_beyond : two cycles after a step that uses an address beyond its memory
+    o_reads : where activations have a single port, this cycle is not one for writes. Nor is one in
+        which the walk is stalled: what it waits for is known too late in the cycle
     """
 
     def __init__(self, config: EngineConfig):
@@ -62,6 +64,7 @@ class Walker(wiring.Component):
             "o_pixel": Out(PixelLayout),
             "o_stalled": Out(1),
             "o_beyond": Out(1),
+            **({"o_reads": Out(1)} if config.single_port else {}),
         })
 
     def elaborate(self, platform):
@@ -89,6 +92,7 @@ class Walker(wiring.Component):
         walks = self.o_busy
         if self.config.single_port:
             walks = walks & ~self._gives_way(m, self.i_start | (advance & window_end))
+            m.d.comb += self.o_reads.eq(walks)
         m.d.comb += [
             self.o_stalled.eq(walks & finishes & (phase == 0) & ~self.i_ready),
             self.o_valid.eq(walks & ~self.o_stalled),
