@@ -37,10 +37,10 @@ class FakeBoard:
     def __exit__(self, *_):
         self.calls.append("closed")
 
-    def load(self, image, *, verify, progress):
+    def load(self, image, *, verify, wipe, progress):
         assert image.to_bytes() == IMAGE.to_bytes()
         progress(5, 10)
-        self.calls.append(f"load {verify}")
+        self.calls.append(f"load {verify}" + " wiped" * wipe)
 
     def run(self, values, *, limit):
         outputs = reference(NETWORK, values[None])[0]
@@ -85,6 +85,11 @@ def test_load_without_reading_back(files, board, capsys):
     facts = json.loads(capsys.readouterr().out)
     assert facts["verified"] is False
     assert facts["bytes"] == len(IMAGE.program) + len(IMAGE.requant) + len(IMAGE.weights)
+
+
+def test_load_wipes_when_told(files, board):
+    assert main(["load", "net.img", "--port", "COM3", "--wipe"]) == 0
+    assert board.calls[1] == "load True wiped"
 
 
 def test_run_gives_what_the_board_gave(files, board, capsys):

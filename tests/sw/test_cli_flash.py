@@ -156,6 +156,7 @@ def test_flash_file_is_what_would_be_written(loader, tmp_path, capsys):
     (["--port", "COM3", "--board", "icebreaker"], "--flash and --board must be given together"),
     (["--flash", "--board", "icebraker"], "Board must be one of"),
     (["--flash-file", "absent/x.bin"], "absent"),
+    (["--flash-file", "x.bin", "--wipe"], "--wipe is for a board at --port"),
 ])
 def test_ways_that_do_not_go_together(loader, capsys, arguments, text):
     assert main(["load", "net.img", *arguments]) == 2

@@ -43,7 +43,7 @@ class FakeBoard:
     def __exit__(self, *_):
         pass
 
-    def load(self, image, *, verify, progress):
+    def load(self, image, *, verify, wipe, progress):
         pass
 
     def run(self, values, *, limit):

@@ -43,7 +43,7 @@ class MachineBoard:
     def __exit__(self, *_):
         pass
 
-    def load(self, image, *, verify=True, progress=None):
+    def load(self, image, *, wipe=False, verify=True, progress=None):
         self.image = image
 
     def run(self, values):

@@ -27,6 +27,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--board", metavar="BOARD", help="whose flash, e.g. ulx3s-85f")
     parser.add_argument("--flash-file", action=OutputFile, metavar="FILE.bin",
                         help="only write what belongs into the flash to a file")
+    parser.add_argument("--wipe", action="store_true",
+                        help="first write zeros to every word of the board's memories, so that "
+                        "nothing is left of an earlier network and its inputs")
     add_json_argument(parser)
 
 
@@ -40,6 +43,8 @@ def run(args: Namespace) -> int:
         raise NhotError(f"One of --port, --flash and --flash-file must be given, not {sum(ways)}")
     if args.flash != (args.board is not None):
         raise NhotError("--flash and --board must be given together, not one without the other")
+    if args.wipe and args.port is None:
+        raise NhotError("--wipe is for a board at --port, not for its flash, which is written anew")
     image = Image.read(args.image)
     facts = {"network": image.meta.network, "target_id": f"{image.config.target_id:#010x}"}
     act = _into_board if args.port is not None else _into_flash if args.flash else _into_file
@@ -54,7 +59,7 @@ def run(args: Namespace) -> int:
 def _into_board(args: Namespace, image: Image) -> tuple[dict[str, Any], str]:
     with open_board(args, image.config) as board:
         start = time.monotonic()
-        load_image(args, board, image)
+        load_image(args, board, image, wipe=args.wipe)
         seconds = time.monotonic() - start
     size = len(image.program) + len(image.requant) + len(image.weights)
     return (

@@ -88,10 +88,13 @@ def open_board(args: Namespace, config: EngineConfig) -> AbstractContextManager[
     return open_port(args.port, config, baud=args.baud)
 
 
-def load_image(args: Namespace, board: Board, image: Image) -> None:
-    """Load ``image`` into ``board``, with progress, and read it back unless told not to."""
+def load_image(args: Namespace, board: Board, image: Image, *, wipe: bool = False) -> None:
+    """Load ``image`` into ``board``, with progress, and read it back unless told not to.
+
+    With ``wipe`` nothing is left of what was there before.
+    """
     with _shown("loading") as progress:
-        board.load(image, verify=not args.no_verify, progress=progress)
+        board.load(image, verify=not args.no_verify, wipe=wipe, progress=progress)
 
 
 def compare_image(board: Board, image: Image) -> None:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from nhot.compiler.image import Image
+from nhot.contract.config import EngineConfig
 from nhot.contract.program import MAX_PAYLOAD, Region
 from nhot.device.protocol import Opcode, Request
 from nhot.errors import MismatchError
 
-__all__ = ["Area", "image_areas", "read_requests", "write_requests"]
+__all__ = ["Area", "image_areas", "read_requests", "wipe_requests", "write_requests"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +76,20 @@ def write_requests(region: Region, address: int, word: int, data: bytes) -> list
             length=len(data[start : start + size]), payload=data[start : start + size],
         )
         for start in range(0, len(data), size)
+    ]
+
+
+def wipe_requests(config: EngineConfig) -> list[Request]:
+    """What writes zeros to every word of every memory of an engine that a host can write."""
+    sizes = (
+        (Region.PROGRAM, 4, config.program_words),
+        (Region.REQUANT, 4 * config.requantisers, config.requant_words),
+        (Region.WEIGHTS, config.code_bytes, config.weight_words),
+        (Region.ACTIVATIONS, config.inputs, config.activation_words),
+    )
+    return [
+        request for region, word, depth in sizes
+        for request in write_requests(region, 0, word, bytes(word * depth))
     ]
 
 

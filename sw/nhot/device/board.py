@@ -16,7 +16,7 @@ from nhot.compiler.image import Image
 from nhot.contract.config import EngineConfig
 from nhot.contract.cycles import run_limit
 from nhot.contract.program import Region, unpack_program
-from nhot.device.areas import Area, image_areas, read_requests, write_requests
+from nhot.device.areas import Area, image_areas, read_requests, wipe_requests, write_requests
 from nhot.device.link import Link, RefusedError
 from nhot.device.protocol import (
     VERSION,
@@ -125,7 +125,10 @@ class Board(Closing):
                 f"{config.target_id:#010x}, not {self.hello.target_id:#010x}"
             )
 
-    def load(self, image: Image, *, verify: bool = True, progress: Progress | None = None) -> None:
+    def load(
+        self, image: Image, *, verify: bool = True, wipe: bool = False,
+        progress: Progress | None = None,
+    ) -> None:
         """Fill the board's memories, which keep what they hold until the power goes.
 
         A run that is under way is broken off.
@@ -134,17 +137,23 @@ class Board(Closing):
         ----------
         verify : bool
             Read everything back, as :meth:`verify` does.
+        wipe : bool
+            First write zeros to all words of all memories, so that nothing is left of what the
+            board has worked on.
         progress : callable, optional
             Called with the bytes done and the bytes in all.
         """
         self.check(image.config)
         self._image = None
         areas = image_areas(image)
-        total = sum(len(area.data) + verify * len(area.stored) for area in areas)
-        done = 0
         # All in one go: an adapter may hold back the last answer of each for longer than it takes.
         requests = [Request(opcode=Opcode.RESET)]
+        if wipe:
+            requests += wipe_requests(image.config)
         requests += [request for area in areas for request in area.requests()]
+        total = sum(len(request.payload) for request in requests)
+        total += verify * sum(len(area.stored) for area in areas)
+        done = 0
         for request, _ in zip(requests, self.link.pipeline(requests), strict=True):
             done = _report(progress, done + request.length, total)
         if verify:
