@@ -85,6 +85,19 @@ def test_flash_is_written_at_the_boards_address_and_read_back(loader, capsys, na
                     f"{name}, read back and equal\n")
 
 
+def test_a_flash_beside_the_fpgas_own_is_named(loader):
+    assert main(["load", "net.img", "--flash", "--board", "tangnano9k"]) == 0
+    for call in calls(loader):
+        assert call[:3] == ["--board", "tangnano9k", "--external-flash"]
+
+
+def test_a_board_that_the_loader_does_not_know_is_refused(loader, capsys):
+    assert main(["load", "net.img", "--flash", "--board", "icesugar"]) == 2
+    assert "must be one that openFPGALoader knows, not icesugar; --flash-file" in (
+        capsys.readouterr().err)
+    assert not (loader / "calls.json").exists()
+
+
 def test_flash_without_reading_back(loader, capsys):
     arguments = ["load", "net.img", "--flash", "--board", "icebreaker", "--no-verify", "--json"]
     assert main(arguments) == 0

@@ -7,7 +7,7 @@ from nhot.contract.fpgas import GW1NR_9
 BOARDS = (
     Board(
         name="tangnano9k", title="Sipeed Tang Nano 9K", fpga=GW1NR_9,
-        input_hz=27_000_000, loader="tangnano9k", flash=Flash(size=4 << 20, offset=0 << 20),
+        input_hz=27_000_000, loader="tangnano9k", flash=Flash(size=4 << 20, offset=0, second=True),
         remark="bitstreams are kept in the FPGA itself, and all of the SPI flash is free",
         configurations={
             "2hot": (54_000_000, EngineConfig(

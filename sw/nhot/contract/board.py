@@ -45,10 +45,13 @@ class Flash:
         Bytes, of the smallest flash that the board is sold with.
     offset : int
         Address from which on no bitstream of the FPGA lies, on a block of 64 KiB.
+    second : bool
+        The FPGA has one of its own, which openFPGALoader means unless it is told.
     """
 
     size: int
     offset: int
+    second: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

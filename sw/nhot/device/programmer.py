@@ -30,11 +30,16 @@ class Programmer:
 
     Raises
     ------
+    NhotError
+        It does not know the board.
     MissingToolError
         openFPGALoader is not installed.
     """
 
     def __init__(self, board: Board) -> None:
+        if not board.loader:
+            raise NhotError(f"Board must be one that openFPGALoader knows, not {board.name}; "
+                            "--flash-file FILE writes the file for another programmer")
         self.board = board
         found = next(filter(None, map(shutil.which, LOADERS)), None)
         if found is None:
@@ -71,9 +76,11 @@ class Programmer:
             self._compare(data, held.read_bytes() if held.exists() else b"")
 
     def _call(self, what: str, *arguments: str | Path) -> None:
+        second = ["--external-flash"] if self.board.flash.second else []
         try:
             done = subprocess.run(
-                [self._program, "--board", self.board.loader, *arguments], text=True, check=False,
+                [self._program, "--board", self.board.loader, *second, *arguments],
+                text=True, check=False,
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                 encoding="utf-8", errors="replace",
             )
