@@ -131,6 +131,7 @@ def test_axes_as_text():
     ("lane", "fast", "Axis lane must have values of parallel, chain, serial, not 'fast'"),
     ("depthwise", "maybe", "Axis depthwise must have values of no, yes, not 'maybe'"),
     ("format", "5cold", "5cold"),
+    ("board", "tangnano9k", "Estimates must be of an FPGA of ecp5 or ice40, not of gowin"),
     ("board", "icebraker", "Board must be one of .*did you mean icebreaker"),
 ])
 def test_axes_that_are_none(axis, text, reason):

@@ -23,7 +23,7 @@ HELP = "sweep formats, engines and boards for a model of your own, and choose"
 EXAMPLE = """\
 examples:
   nhot explore --model model.tflite --data test.npz -o sweep
-      the usual formats and arrays on all boards, as estimates; run it again after a stop, or with
+      the usual formats and arrays on two boards, as estimates; run it again after a stop, or with
       more values, and it goes on
   nhot explore --model model.py:build --data train.npz --formats 2hot,1hot --filters 8,16 \\
       --boards icebreaker --place --least-rate 100 -o sweep

@@ -19,8 +19,8 @@ from nhot.contract.config import EngineConfig
 from nhot.errors import NhotError
 from nhot.formats import NHot, Uniform
 
-__all__ = ["Coefficients", "Estimate", "coefficients", "dsp_blocks", "estimate", "has_estimates",
-           "parts", "period_parts", "weighted"]
+__all__ = ["Coefficients", "Estimate", "check_estimates", "coefficients", "dsp_blocks", "estimate",
+           "has_estimates", "parts", "period_parts", "weighted"]
 
 _ACTIVATION_BITS = 8
 
@@ -74,9 +74,7 @@ def estimate(config: EngineConfig, board_name: str) -> Estimate:
         There is no such board, or there are no estimates of its family.
     """
     family = board(board_name).family
-    if not has_estimates(board_name):
-        raise NhotError(f"Estimates must be of an FPGA of {' or '.join(sorted(coefficients()))}, "
-                        f"not of {family} ({board_name}); nhot build says what it takes")
+    check_estimates(board_name)
     known = coefficients()[family]
     luts = weighted(parts(config, family), known.luts)
     period = weighted(period_parts(luts), known.period)
@@ -89,6 +87,15 @@ def estimate(config: EngineConfig, board_name: str) -> Estimate:
 def has_estimates(board_name: str) -> bool:
     """Whether engines of the family of a board's FPGA were measured for them."""
     return board(board_name).family in coefficients()
+
+
+def check_estimates(board_name: str) -> None:
+    """Refuse a board of whose family there are no estimates, or that there is not."""
+    if not has_estimates(board_name):
+        raise NhotError(
+            f"Estimates must be of an FPGA of {' or '.join(sorted(coefficients()))}, not of "
+            f"{board(board_name).family} ({board_name}); nhot build says what it takes"
+        )
 
 
 def dsp_blocks(config: EngineConfig, family: str) -> int:

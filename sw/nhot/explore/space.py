@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, get_args, get_type_hints
 
-from nhot.compiler.targets import board
+from nhot.compiler.estimates import check_estimates
 from nhot.contract.config import LANES, SIZES, EngineConfig
 from nhot.errors import NhotError
 from nhot.formats import parse
@@ -114,7 +114,7 @@ class Space:
 def _check(axis: str, value: Any) -> None:
     """Refuse a value that would be refused in every combination."""
     if axis == "board":
-        board(value)
+        check_estimates(value)
     elif axis == "format":
         parse(value)
     elif axis in SIZES or axis == "bits":
