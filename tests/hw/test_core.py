@@ -175,7 +175,8 @@ def test_array_timing_is_that_of_the_core():
 
 @pytest.mark.parametrize("product", [
     LaneProduct(spec_of()), ArrayProduct(spec_of(), pixels=1, filters=2, words=4),
-    *(BusProduct(EngineConfig(filters=1, inputs=1), bus) for bus in ("axi", "wishbone")),
+    *(BusProduct(EngineConfig(filters=1, inputs=1), bus, name=f"on_{bus}")
+      for bus in ("axi", "wishbone")),
 ], ids=lambda product: product.name)
 def test_python_in_the_folder_is_clean(tmp_path, product):
     write_folder(tmp_path / "X", product.files())
