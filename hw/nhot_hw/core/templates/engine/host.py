@@ -8,7 +8,7 @@ sequence, status, and data. Both are followed by a CRC-32, stuffed by COBS, and 
 import struct
 import zlib
 
-HELLO, WRITE, READ, RUN, STATUS, RESET = range(1, 7)
+HELLO, WRITE, READ, RUN, STATUS, RESET, BOOT = range(1, 8)
 PROGRAM, REQUANT, WEIGHTS, ACTIVATIONS, TIMING = range(5)
 
 
