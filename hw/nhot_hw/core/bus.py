@@ -1,5 +1,6 @@
 """A whole engine on a bus as a product: registers, a job, an interrupt."""
 
+import json
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any
@@ -88,7 +89,7 @@ class BusProduct(Product):
         """What bench and driver know of the core, and a golden session."""
         jobs = {f"{i}": asdict(job) for i, job in enumerate(self.session)}
         return {
-            "engine.json": to_json(asdict(self.config)),
+            "engine.json": to_json(json.loads(self.config.to_json())),
             "registers.json": to_json(engine_facts(self.config, self.buffer)),
             "session.json": to_json(jobs),
             "script.hex": bus_script(self.session),

@@ -1,6 +1,6 @@
 """A whole engine without a board as a product: bytes in, bytes out."""
 
-from dataclasses import asdict
+import json
 from functools import cached_property
 from typing import Any
 
@@ -104,7 +104,7 @@ class EngineProduct(Product):
         """What host and bench know of the core, and a golden session."""
         exchanges = [one._asdict() for one in self.session]
         return {
-            "engine.json": to_json(asdict(self.config)),
+            "engine.json": to_json(json.loads(self.config.to_json())),
             "session.json": to_json({f"{i}": one for i, one in enumerate(exchanges)}),
             "script.hex": script(self.session),
         }
