@@ -32,11 +32,12 @@ if [ ! -x "$venv/bin/python" ] || ! works "$venv/bin/python"; then
     "$python" -m venv --clear "$venv"
 fi
 
-# hatchling first: the project is then built with the pinned one, not with the newest.
+# What builds comes first: the project, and cocotbext-wishbone, which has no wheel, are then built with
+# the pinned ones, not with the newest.
 say "installing the pinned packages into $venv (a minute or two; log in $log)"
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@" >>"$log" 2>&1; }
 : >"$log"
-if ! { pip install -c constraints.txt hatchling &&
+if ! { pip install -c constraints.txt hatchling setuptools setuptools_scm &&
        pip install -c constraints.txt --no-build-isolation -e '.[all]'; }; then
     tail -n 20 "$log" >&2
     say "pip could not install the packages (above; all of it in $log)"
