@@ -1,6 +1,7 @@
 """1BitSquared iCEBreaker: iCE40 UP5K, serial port through the FTDI chip."""
 
 from nhot.contract.board import Board, Flash
+from nhot.contract.config import EngineConfig
 from nhot.contract.engines import UP5K_2HOT, UP5K_SIGNED_BINARY
 from nhot.contract.fpgas import UP5K
 
@@ -11,6 +12,12 @@ BOARDS = (
         configurations={
             "2hot": (24_000_000, UP5K_2HOT),
             "signed-binary": (24_000_000, UP5K_SIGNED_BINARY),
+            # Activations and weights in the four large memories: ResNet-8 and DS-CNN fit.
+            "signed-binary-large": (24_000_000, EngineConfig(
+                pixels=1, filters=8, inputs=4, requantisers=1, format="signed-binary",
+                lane="chain", single_port=True, accumulator_bits=19, product_bits=42,
+                activation_words=16384, weight_words=16384, requant_words=2048, program_words=256,
+            )),
         },
     ),
 )
