@@ -77,7 +77,8 @@ def test_readme_has_the_figures_of_the_manifests():
 
 
 @pytest.mark.parametrize(("board", "configuration", "least"), [
-    ("icebreaker", "2hot", 24), ("icebreaker", "signed-binary", 24), ("ulx3s-85f", "2hot", 60), ("ulx3s-85f", "signed-binary", 60),
+    ("icebreaker", "2hot", 24), ("icebreaker", "signed-binary", 24),
+    ("ulx3s-85f", "2hot", 60), ("ulx3s-85f", "signed-binary", 60),
 ])
 def test_clocks_are_met_with_margin(board, configuration, least):
     for path in (FOLDER / board).glob(f"{configuration}/manifest.json"):

@@ -96,8 +96,8 @@ def test_an_unknown_board_is_refused(capsys):
 def test_a_virtual_board_is_refused_an_engine_that_it_does_not_come_with():
     config = target("ulx3s-85f").config
     with pytest.raises(NhotError, match=(
-        f"for an engine that icebreaker comes with .2hot, signed-binary., not for "
-        f"{config.target_id:#010x}"
+        "for an engine that icebreaker comes with .2hot, signed-binary, signed-binary-large., "
+        f"not for {config.target_id:#010x}"
     )), open_port("virtual:icebreaker", config):
         pass
     with pytest.raises(NhotError, match="Board must be one of"), open_port("virtual:", config):
