@@ -217,7 +217,7 @@ def test_fit_writes_the_smallest_engine(files, network, capsys):
     assert compile_it(files, "--fit", str(files / "small.json"), "--json") == 0
     facts = json.loads(capsys.readouterr().out)
     small = json.loads((files / "small.json").read_text(encoding="utf-8"))
-    assert facts["engine"] == small
+    assert EngineConfig(**facts["engine"]) == EngineConfig(**small)
     before = asdict(EngineConfig(**CONFIG))
     assert facts["fit"] == {
         "file": str(files / "small.json"),
