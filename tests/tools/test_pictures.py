@@ -1,6 +1,7 @@
 """The pages of the engine's parts: pictures are those of simulations, ports those there are."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ from nhot_hw.engine import (
     records,
     requantiser,
     role,
+    rounder,
     sequencer,
     walker,
     window,
@@ -63,6 +65,7 @@ PARTS = {
     "LaneArray": lambda: array.array_for(CONFIG),
     "WordMemory": lambda: memories.WordMemory(width=8, depth=16),
     "CodeDecoder": lambda: decoder.CodeDecoder(parse("2hot")),
+    "Rounder": lambda: rounder.Rounder(replace(CONFIG, activation_terms=2)),
     "StreamRegister": lambda: StreamRegister(8),
     "FlashBoot": lambda: boot.FlashBoot(
         target_id=0, clock_hz=1_000_000, address=0, length_bits=8
@@ -72,8 +75,11 @@ PARTS = {
     "UartReceiver": lambda: uart.UartReceiver(4),
     "UartTransmitter": lambda: uart.UartTransmitter(4),
 }
-# Parts that are parts of a page's part, or put parts together.
-NO_TABLE = {"BankAddress", "Engine", "HostLink", "Top"}
+# Parts that are parts of a page's part, take its place, or put parts together.
+NO_TABLE = {
+    "BankAddress", "Collector", "Engine", "HostLink", "SinglePortActivations", "SinglePortMemory",
+    "SinglePortWeights", "Top",
+}
 
 
 @pytest.mark.parametrize("name", PICTURES)
