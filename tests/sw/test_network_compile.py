@@ -16,7 +16,7 @@ TEXT = "Layer '{name}': Engine activation_terms must be at least {terms} for Rou
 def test_the_compiler_refuses_it():
     network = random_network(1, layers=1, operators=("round",))
     (node,) = network.nodes
-    with pytest.raises(NhotError, match=TEXT.format(name=node.name, terms=node.terms)):
+    with pytest.raises(NhotError, match=TEXT.format(name=node.name, terms=node.n)):
         compile_network(network, EngineConfig())
 
 
@@ -29,6 +29,6 @@ def test_the_command_line_says_so_and_info_shows_it(tmp_path, capsys):
     assert type(node).__name__ in capsys.readouterr().out
     assert main(["compile", str(path), "--board", "ulx3s-85f"]) == 2
     error = capsys.readouterr().err
-    assert TEXT.format(name=node.name, terms=node.terms) in error
+    assert TEXT.format(name=node.name, terms=node.n) in error
     assert "Traceback" not in error
     assert not (tmp_path / "net.img").exists()
