@@ -23,6 +23,7 @@ from nhot.testing.networks import random_input, random_network
 from nhot_hw.engine import Engine
 from nhot_hw.engine.array import array_for
 from nhot_hw.engine.requantiser import Requantiser
+from nhot_hw.engine.single_port import SinglePortMemory
 from nhot_hw.io import Top
 from nhot_hw.lanes import LaneSpec
 from nhot_sim import chain
@@ -95,12 +96,12 @@ class OtherCycles(LinkedMemory):
 
 
 class OtherMemory(LinkedMemory):
-    """Holds what nobody wrote, in the last byte of the last region."""
+    """Holds what nobody wrote, in the last byte of each region: not all of them are written."""
 
     def __init__(self, **options):
         super().__init__(**options)
-        last = (max(Region) << 8) + 255
-        self._memory = MemoryData(shape=8, depth=self._memory.depth, init=[0] * last + [1])
+        init = ([0] * 255 + [1]) * len(Region)
+        self._memory = MemoryData(shape=8, depth=self._memory.depth, init=init)
 
 
 class NarrowMemory(LinkedMemory):
@@ -172,6 +173,11 @@ def _engine(*path, pause=0.0, **change):
 
 def _link(board):
     return lambda folder: (board(divisor=4), {"divisor": 4, "seed": 4, "count": 15})
+
+
+def _single_port(folder):
+    memory = Damaged(SinglePortMemory(width=24, depth=100), "i_write", change=top_bit)
+    return memory, {"bytes": 3, "depth": 100, "seed": 5}
 
 
 def _stream(folder):
@@ -248,6 +254,10 @@ FAULTS = {
     ),
     "link, after garbage": Fault(
         "tb_link", "garbage_does_not_wedge_it", _link(OtherCycles), r"== model.answer\(request\)"
+    ),
+    "memory, enable": Fault(
+        "tb_single_port", "a_word_is_read_as_it_was_written", _single_port,
+        r"Word \d+ must be [01]+, not",
     ),
     "stream": Fault(
         "tb_streams", "every_payload_arrives_once_in_order", _stream, "assert taken =="

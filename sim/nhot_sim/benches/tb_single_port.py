@@ -7,6 +7,7 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.triggers import FallingEdge, RisingEdge
+from cocotb.types import LogicArray
 
 from nhot_sim.benches.stream_ports import start
 from nhot_sim.runner import bench_parameters
@@ -43,7 +44,7 @@ async def a_word_is_read_as_it_was_written(dut: Any) -> None:
             continue
         dut.i_write.value = 0
         await FallingEdge(dut.clk)
-        want = int.from_bytes(held[address], "little")
-        got = int(dut.o_data.value)
-        assert got == want, f"Word {address} must be {want:#x}, not {got:#x}"
+        want = LogicArray.from_bytes(held[address], byteorder="little")
+        got = dut.o_data.value
+        assert got == want, f"Word {address} must be {want}, not {got}"
         await RisingEdge(dut.clk)
