@@ -15,6 +15,7 @@ from nhot.errors import MismatchError
 from nhot.network.file import save
 from nhot.report import read_report
 from nhot.testing.engine_networks import extreme_inputs, sample_network
+from nhot.testing.foreign import onnx_models
 from nhot_sim import chain
 from nhot_sim.chain import Link, verify
 from nhot_sim.runner import require
@@ -123,11 +124,16 @@ def test_other_damage_is_named(network, image):
         check_contents(network, replace(image, weights=image.weights + image.weights[:14]))
 
 
-def test_a_missing_network_is_an_error(image, tmp_path, capsys):
+@pytest.mark.parametrize("model", [None, 0], ids=["none", "another tool's"])
+def test_a_network_that_is_not_beside_the_image_is_named(model, image, tmp_path, capsys):
     path = tmp_path / "alone.img"
     path.write_bytes(image.to_bytes())
+    if model is not None:
+        path.with_suffix(".onnx").write_bytes(onnx_models()[model])
     assert main(["verify", str(path)]) == 2
-    assert "must exist; name the one compiled with --network" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert f"File {str(path.with_suffix('.onnx'))!r}" in error
+    assert "; name the network that was compiled with --network" in error
 
 
 def test_image_of_another_network_differs_in_the_reference(network, image):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nhot.cli.output import add_json_argument, print_json
 from nhot.cli.reporting import (
@@ -16,7 +17,11 @@ from nhot.cli.reporting import (
     made,
     network_entry,
 )
+from nhot.errors import NhotError
 from nhot.printable import say
+
+if TYPE_CHECKING:
+    from nhot.network import Network
 
 HELP = "prove an image equal to its network, down to the generated Verilog"
 
@@ -43,7 +48,6 @@ def run(args: Namespace) -> int:
     """Walk the chain; the first difference ends it with exit code 1."""
     from nhot.cli.run import read_inputs
     from nhot.compiler import Image
-    from nhot.errors import NhotError
     from nhot.network.file import load
     from nhot.report.schema import Link, Verified
     from nhot.testing.engine_networks import extreme_inputs
@@ -54,9 +58,7 @@ def run(args: Namespace) -> int:
     check_report(args)
     image = Image.read(args.image)
     path = args.network or args.image.with_suffix(".onnx")
-    if not path.exists():
-        raise NhotError(f"Network {path} must exist; name the one compiled with --network")
-    network = load(path)
+    network = load(path) if args.network else _beside(path)
     if args.input is None:
         inputs = extreme_inputs(network)
     else:
@@ -81,3 +83,15 @@ def run(args: Namespace) -> int:
     if args.json:
         print_json(links)
     return 0
+
+
+def _beside(path: Path) -> Network:
+    """The network that lies where the image is, by the image's name."""
+    from nhot.network.file import load
+
+    try:
+        return load(path)
+    except NhotError as error:
+        if error.exit_code != NhotError.exit_code:
+            raise  # a missing package is not the file's fault
+        raise NhotError(f"{error}; name the network that was compiled with --network") from None
