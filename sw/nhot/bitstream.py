@@ -174,7 +174,8 @@ class Manifest:
         else:
             values["spread"] = self.sweep.spread
         return {
-            **values, "version": _VERSION, "target_id": f"{self.config.target_id:#010x}",
+            **values, "version": _VERSION, "config": self.config.sizes(),
+            "target_id": f"{self.config.target_id:#010x}",
             "macs_per_step": self.config.macs,
             "clock": {**asdict(engine), "margin": round(engine.margin, 3)},
         }
@@ -184,7 +185,7 @@ class Manifest:
         """The manifest in a file; what follows from other fields must be what it says."""
         file = read_json(_File, path, "Manifest", version=_VERSION)
         manifest = cls(**{one.name: getattr(file, one.name) for one in fields(cls)})
-        found = asdict(file)
+        found = {**asdict(file), "config": file.config.sizes()}
         for name, value in {"spread": None, **manifest.to_dict()}.items():
             if found[name] != value:
                 raise NhotError(f"Manifest {str(path)!r} {name} must be {value!r}, which follows "

@@ -46,6 +46,7 @@ def _data(path: Path) -> bytes:
 @pytest.mark.parametrize("path", MANIFESTS, ids=_name)
 def test_manifest_fits_file_and_target(path):
     manifest = Manifest.read(path)
+    assert path.read_text(encoding="utf-8") == manifest.to_json()
     data = _data(path.parent / manifest.file)
     assert len(data) == manifest.bytes
     assert hashlib.sha256(data).hexdigest() == manifest.sha256

@@ -304,7 +304,7 @@ class EngineConfig:
     @property
     def target_id(self) -> int:
         """32 bits that differ between engines whose images are not interchangeable."""
-        sizes = self._sizes()
+        sizes = self.sizes()
         if not self.depthwise:  # an engine without is the one that it was before there was any
             del sizes["depthwise"]
         digest = hashlib.sha256(_canonical(sizes).encode()).digest()
@@ -312,10 +312,11 @@ class EngineConfig:
 
     def to_json(self) -> str:
         """Canonical JSON, the same bytes for the same engine."""
-        return _canonical(self._sizes())
+        return _canonical(self.sizes())
 
-    def _sizes(self) -> dict[str, int | str]:
-        """All fields, but for those of what an engine may do without, where it does."""
+    def sizes(self) -> dict[str, int | str]:
+        """All fields as files have them: without those of what an engine may do without, if it
+        does."""
         sizes = asdict(self)
         for name in ("single_port", "activation_terms"):
             if not sizes[name]:
