@@ -123,7 +123,7 @@ def test_onnx_of_other_tools(tmp_path, monkeypatch, capsys):
     from nhot.testing.foreign import onnx_models
 
     monkeypatch.chdir(tmp_path)
-    for name, data in zip(("float", "qdq", "qonnx"), onnx_models(), strict=True):
+    for name, data in zip(("float", "qdq", "qonnx", "turned"), onnx_models(), strict=True):
         (tmp_path / f"{name}.onnx").write_bytes(data)
     assert main(["info", "qdq.onnx", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)

@@ -124,6 +124,7 @@ REFUSED = {
     "linear": (model("Resize", np.zeros(0, np.float32), np.float32([1, 1, 2, 2]), mode="linear"),
                "not 'linear'"),
     "mean of channels": (model("ReduceMean", axes=[1]), r"not over the axes \[1\]"),
+    "reshaped to a number": (model("Reshape", np.int64(7), shape=(1, 6, 5, 1)), "it must"),
     "limits": (model("Min", np.arange(4, dtype=np.float32).reshape(4, 1, 1)),
                "of a tensor and one number, the same for all elements"),
     "turned": (model("Transpose", perm=[0, 2, 1, 3]), r"not order axes as \[0, 2, 1, 3\]"),

@@ -31,8 +31,9 @@ def tflite_models() -> list[bytes]:
 
 
 def onnx_models() -> list[bytes]:
-    """The same network of ONNX, in float and quantised, and a chain of QONNX."""
-    return [_onnx(quantised=quantised) for quantised in (False, True)] + [_qonnx()]
+    """The same network of ONNX, in float and quantised, a chain of QONNX, and what TensorFlow's
+    converters make of maps that lie channels last."""
+    return [_onnx(quantised=quantised) for quantised in (False, True)] + [_qonnx(), _turned()]
 
 
 def _onnx(*, quantised: bool) -> bytes:
@@ -59,6 +60,18 @@ def _onnx(*, quantised: bool) -> bytes:
     flat = writer.node("Reshape", [pooled, writer.constant(np.array([0, -1]))])
     scores = rounded(writer.node("Gemm", [flat, *filters(3, 8)], transB=1), zero=5)
     return writer.finish((1, 1, 4, 4), writer.node("Softmax", [scores]))
+
+
+def _turned() -> bytes:
+    writer, random = onnx_writer.Writer(), np.random.default_rng(0)
+    shape = writer.constant(np.array([1, 1, 4, 4]))  # turned, as there is one channel
+    x = writer.node("Conv", [writer.node("Reshape", [writer.quantize("x", 0.03125, 3), shape]),
+                             writer.constant(random.normal(size=(2, 1, 3, 3)).astype(np.float32))])
+    y = writer.node("Transpose", [x], perm=[0, 2, 3, 1])
+    y = writer.node("Add", [y, writer.constant(random.normal(size=2).astype(np.float32))])
+    y = writer.node("Flatten", [writer.node("Concat", [y, y], axis=3)])
+    weights = writer.constant(random.normal(size=(16, 3)).astype(np.float32))
+    return writer.finish((1, 4, 4, 1), writer.node("MatMul", [y, weights]))
 
 
 def _qonnx() -> bytes:

@@ -40,7 +40,7 @@ def turned_at_once(file: File) -> bool:
             continue
         if node.kind == "Reshape" and sizes[-1:] == [1] and len(node.inputs) > 1:
             made = file.constants.get(node.inputs[1])
-            return made is not None and made.tolist()[1:] == [1, *sizes[:-1]]
+            return made is not None and made.reshape(-1).tolist()[1:] == [1, *sizes[:-1]]
         if node.kind not in _EACH or not node.outputs:
             return node.attributes.get("perm") in TO_FIRST
         name = node.outputs[0]
