@@ -227,6 +227,12 @@ class Deaf(LinkedMemory):
         super().__init__(**options | {"endless": False})
 
 
+def test_a_host_dies_at_any_byte():
+    source, wire = random.Random(1), bytes(200)
+    ends = {len(lines.Killed().damaged(wire, source)) for _ in range(5000)}
+    assert ends == set(range(len(wire)))
+
+
 @pytest.mark.parametrize(("kind", "change"), [
     (lines.Flipped, {"_component": lambda self: Unchecked()}),
     (lines.Resets, {"_component": lambda self: Deaf()}),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
 from typing import Any
 
 from nhot.contract.program import Region
@@ -76,7 +75,8 @@ class Line(Kind):
         with VirtualBoard.of(component, divisor=settings["divisor"]) as board:
             line = board.transport()
             try:
-                for wire in self._wires(source):
+                for _ in range(self.size):
+                    wire = self.damaged(_requests(source), source)
                     _compare(line, model, wire + _SOUND + _good_commands(source), wire)
                 for region in Region:
                     read = Request(opcode=Opcode.READ, region=region, length=MAX_PAYLOAD)
@@ -89,11 +89,6 @@ class Line(Kind):
         from nhot_sim.benches.linked_memory import LinkedMemory
 
         return LinkedMemory(divisor=self.divisor, endless=self.endless)
-
-    def _wires(self, source: random.Random) -> Iterator[bytes]:
-        """What arrives, try by try."""
-        for _ in range(self.size):
-            yield self.damaged(_requests(source), source)
 
     def damaged(self, wire: bytes, source: random.Random) -> bytes:
         """What the line makes of ``wire``."""
@@ -149,15 +144,10 @@ class Noise(Line):
 
 
 class Killed(Line):
-    """A host that dies: the frames end anywhere, at one byte after the other."""
+    """A host that dies: the frames end anywhere."""
 
-    def _wires(self, source: random.Random) -> Iterator[bytes]:
-        wire, place = b"", 0
-        for _ in range(self.size):
-            if place == len(wire):
-                wire, place = _requests(source), 0
-            yield wire[:place]
-            place += 1
+    def damaged(self, wire: bytes, source: random.Random) -> bytes:
+        return wire[: source.randrange(len(wire))]
 
 
 class Baud(Line):
