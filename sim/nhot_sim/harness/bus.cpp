@@ -2,9 +2,8 @@
 //
 //   R offset          read; error and word on stdout
 //   W offset word     write; error on stdout
-//   T                 cycles since the start, and whether the interrupt is high, on stdout
 //
-// An error is a byte, all other numbers have 32 bits, little endian. It ends with stdin.
+// An error is a byte, offsets and words have 32 bits, little endian. It ends with stdin.
 
 #include <cstdint>
 #include <cstdio>
@@ -61,9 +60,6 @@ class Bus {
         return true;
     }
 
-    uint32_t cycles() const { return cycles_; }
-    uint32_t interrupt() const { return model_->irq; }
-
  private:
     template <class Done>
     bool wait(Done done) {
@@ -80,12 +76,10 @@ class Bus {
             model_->clk = level;
             model_->eval();
         }
-        ++cycles_;
     }
 
     VerilatedContext context_;
     std::unique_ptr<Model> model_;
-    uint32_t cycles_ = 0;
 };
 
 template <class Number>
@@ -102,16 +96,10 @@ bool serve(Bus<Vtop>& bus) {
     char what;
     uint32_t offset, word = 0;
     uint8_t error;
-    if (!get(what)) return false;
-    if (what == 'T') {
-        put(bus.cycles());
-        put(bus.interrupt());
-    } else {
-        if (!get(offset) || (what == 'W' && !get(word))) return false;
-        if (!bus.access(what == 'W', offset, word, error)) return false;
-        put(error);
-        if (what == 'R') put(word);
-    }
+    if (!get(what) || !get(offset) || (what == 'W' && !get(word))) return false;
+    if (!bus.access(what == 'W', offset, word, error)) return false;
+    put(error);
+    if (what == 'R') put(word);
     fflush(stdout);
     return true;
 }
