@@ -43,6 +43,7 @@ from nhot.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 WIDTHS = (390, 800, 1280)
+PIXELS = np.random.default_rng(4).integers(0, 256, (32, 32, 3), dtype=np.uint8)
 
 OUTSIDE = """
 [...document.body.querySelectorAll("*")].filter(one => one.getClientRects().length
@@ -81,15 +82,21 @@ def folder(tmp_path_factory):
     for name, network in NETWORKS.items():
         save(network, folder / f"{name}.onnx")
         (folder / f"{name}.img").write_bytes(compile_network(network, CONFIG).to_bytes())
+    Pillow.fromarray(PIXELS).save(folder / "a.png")
     return folder
 
 
 @pytest.fixture(scope="module")
-def browser(folder):
+def tools():
+    """What a page needs that is drawn on and answers."""
     for tool in ("verilator", "g++"):
         require(tool)
     if find_browser() is None:
         pytest.skip("chromium is missing; run: sudo apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def browser(tools, folder):
     with page(folder) as address, Browser(folder) as browser:
         browser.open(address, width=1280)
         browser.until(f"document.title === '{NETWORKS['drawn'].name}'")
@@ -138,8 +145,9 @@ def check_shown(browser, network, integers):
         assert value in figures
 
 
-def test_what_is_drawn_is_what_the_network_sees(browser):
+def test_what_is_drawn_is_what_the_network_sees(browser, folder):
     network = NETWORKS["drawn"]
+    load(browser, folder, "drawn")
     left, top, side = browser.evaluate(
         "(() => { const box = document.getElementById('drawing').getBoundingClientRect(); "
         "return [box.left, box.top, box.width]; })()")
@@ -165,15 +173,13 @@ def test_what_is_drawn_is_what_the_network_sees(browser):
 def test_a_picture_that_is_chosen_and_one_that_is_dropped(browser, folder):
     network = NETWORKS["colour"]
     load(browser, folder, "colour")
-    pixels = np.random.default_rng(4).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-    Pillow.fromarray(pixels).save(folder / "a.png")
     browser.choose("#picture", folder / "a.png")
     wait_for_answer(browser)
-    check_shown(browser, network, pixels.astype(np.int64))
+    check_shown(browser, network, PIXELS.astype(np.int64))
     seen = np.array(browser.evaluate(SEEN)).reshape(32, 32, 4)
-    np.testing.assert_array_equal(seen[..., :3], pixels)
+    np.testing.assert_array_equal(seen[..., :3], PIXELS)
     buffer = io.BytesIO()
-    Pillow.fromarray(255 - pixels).save(buffer, "PNG")
+    Pillow.fromarray(255 - PIXELS).save(buffer, "PNG")
     browser.evaluate("document.getElementById('tiles').replaceChildren()")
     browser.evaluate(f"""
       const files = new DataTransfer();
@@ -181,7 +187,7 @@ def test_a_picture_that_is_chosen_and_one_that_is_dropped(browser, folder):
       document.body.dispatchEvent(new DragEvent("drop", {{dataTransfer: files}}));
     """)
     wait_for_answer(browser)
-    check_shown(browser, network, 255 - pixels.astype(np.int64))
+    check_shown(browser, network, 255 - PIXELS.astype(np.int64))
 
 
 def test_a_sound_that_is_chosen_and_one_of_the_microphone(browser, folder):
@@ -232,6 +238,7 @@ def test_what_goes_wrong_is_said(browser, folder):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_runs_over_the_edge(browser, folder, width, scheme):
     if browser.evaluate("document.querySelectorAll('.tile').length") == 0:
+        load(browser, folder, "colour")
         browser.choose("#picture", folder / "a.png")
         wait_for_answer(browser)
     browser.scheme(scheme)
@@ -245,9 +252,8 @@ def test_nothing_runs_over_the_edge(browser, folder, width, scheme):
     assert clipped == []
 
 
-def test_the_picture_of_the_docs(folder):
+def test_the_picture_of_the_docs(tools):
     """It is drawn by a board that answers, and small enough for a repository."""
-    require("verilator")
     network = NETWORKS["drawn"]
     data = screenshot(compile_network(network, CONFIG), network, MHZ * 1_000_000)
     kept = (ROOT / "docs/serve.png").read_bytes()

@@ -57,18 +57,22 @@ def main() -> int:
 def screenshot(image: Image, network: Network, clock_hz: int) -> bytes:
     """A PNG file of the page after a digit was drawn for ``network``, which runs on a virtual
     board."""
-    with TemporaryDirectory() as folder, _page(image, network, clock_hz) as address:
-        with Browser(Path(folder)) as browser:
-            browser.scheme("light")
-            browser.open(address, width=WIDTH)
-            browser.until("document.title !== 'nhot'")
-            left, top, side = browser.evaluate(
-                "(() => { const box = document.getElementById('drawing').getBoundingClientRect(); "
-                "return [box.left, box.top, box.width]; })()")
-            browser.draw([(left + side * x, top + side * y) for x, y in _stroke()])
-            browser.until("document.getElementById('message').hidden "
-                          "&& document.querySelectorAll('.tile').length > 0")
-            return _small(browser.picture())
+    # A browser's own children may still write when it has ended.
+    with (
+        TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        _page(image, network, clock_hz) as address,
+        Browser(Path(folder)) as browser,
+    ):
+        browser.scheme("light")
+        browser.open(address, width=WIDTH)
+        browser.until("document.title !== 'nhot'")
+        left, top, side = browser.evaluate(
+            "(() => { const box = document.getElementById('drawing').getBoundingClientRect(); "
+            "return [box.left, box.top, box.width]; })()")
+        browser.draw([(left + side * x, top + side * y) for x, y in _stroke()])
+        browser.until("document.getElementById('message').hidden "
+                      "&& document.querySelectorAll('.tile').length > 0")
+        return _small(browser.picture())
 
 
 @contextmanager
