@@ -7,12 +7,9 @@ is run: arrays of Python objects, texts, dates and records are refused.
 from __future__ import annotations
 
 import io
-import lzma
 import math
 import os
-import struct
 import zipfile
-import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +21,7 @@ from numpy.typing import NDArray
 
 from nhot.errors import NhotError
 from nhot.printable import printable, shortened
+from nhot.zips import BROKEN_ZIP
 
 __all__ = ["Numbers", "read_npy", "read_npz"]
 
@@ -36,13 +34,6 @@ _PIECE = 1 << 20
 
 _FREE, _DENSEST = 1 << 28, 256
 """An array of an archive may take 256 MiB, and beyond that so many times its bytes in the file."""
-
-_DAMAGE = (
-    ValueError, EOFError, OverflowError, RuntimeError, zipfile.BadZipFile, zlib.error,
-    lzma.LZMAError, struct.error, KeyError, OSError,
-)
-"""What reading damaged archives and headers raises. Unknown compression is a RuntimeError, a member
-that lies before the file an OSError."""
 
 
 def read_npy(path: str | os.PathLike[str], what: str) -> Numbers:
@@ -92,7 +83,7 @@ def _damage_named(what: str, expected: str) -> Iterator[None]:
         yield
     except NhotError:
         raise
-    except _DAMAGE as error:
+    except BROKEN_ZIP as error:
         text = printable(" ".join(str(error).split()))[:200]
         raise NhotError(f"{what} must be {expected}: {text or type(error).__name__}") from None
 

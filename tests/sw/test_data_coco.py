@@ -89,6 +89,20 @@ def test_damaged_zip_file(tmp_path):
         Coco(annotations, path, size=8)
 
 
+def test_zip_files_of_another_version(tmp_path):
+    """Which zipfile knows nothing of, and says by an error of its own kind."""
+    annotations, images = write(tmp_path)
+    path = tmp_path / "images.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for image in images.iterdir():
+            archive.write(image, image.name)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\1\2") + 6] = 99  # the version that is needed to extract it
+    path.write_bytes(content)
+    with pytest.raises(NhotError, match=r"images\.zip' must be a folder or a zip file of images"):
+        Coco(annotations, path, size=8)
+
+
 def test_images_are_decoded_once(tmp_path, monkeypatch):
     annotations, images = write(tmp_path)
     cached = Coco(annotations, images, size=8)

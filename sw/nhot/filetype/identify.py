@@ -125,9 +125,11 @@ def _identify(file: BinaryIO, size: int) -> Found | None:
 def _archive(file: BinaryIO) -> Found | None:
     import zipfile
 
+    from nhot.zips import BROKEN_ZIP
+
     try:
         names = zipfile.ZipFile(file).namelist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError):
+    except BROKEN_ZIP:
         return None
     for ending, found in _MEMBERS:
         if any(f"/{name}".endswith(ending) for name in names):

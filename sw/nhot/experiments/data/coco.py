@@ -6,7 +6,6 @@ The annotation file is described at https://cocodataset.org/#format-data.
 from __future__ import annotations
 
 import zipfile
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ from nhot.experiments.data.dataset import Floats
 from nhot.experiments.data.images import Pixels, Size, as_size, decode, to_floats
 from nhot.experiments.data.layout import read_file, refuse
 from nhot.formats.format import Ints
+from nhot.zips import BROKEN_ZIP
 
 __all__ = ["Coco", "Objects", "Scene"]
 
@@ -148,7 +148,7 @@ class _Files:
         try:
             with zipfile.ZipFile(path) as archive:
                 names = archive.namelist()
-        except (OSError, zipfile.BadZipFile):
+        except BROKEN_ZIP:
             refuse(path, "a folder or a zip file of images")
         self.members = {Path(name).name: name for name in names} | {name: name for name in names}
 
@@ -165,7 +165,7 @@ class _Files:
         try:
             with zipfile.ZipFile(self.path) as archive:
                 return archive.read(self.members[name])
-        except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        except BROKEN_ZIP as error:
             raise NhotError(f"Image {name!r} of {str(self.path)!r} could not be read: {error}"
                             ) from None
 

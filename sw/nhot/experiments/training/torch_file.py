@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from nhot.errors import NhotError
+from nhot.zips import BROKEN_ZIP
 
 __all__ = ["load"]
 
@@ -65,7 +66,7 @@ def _check_archive(content: bytes, damaged: NhotError) -> None:
     """Refuse an archive that unpacks to more than itself; torch compresses nothing."""
     try:
         sizes = [member.file_size for member in zipfile.ZipFile(io.BytesIO(content)).infolist()]
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, UnicodeDecodeError):
+    except BROKEN_ZIP:
         raise damaged from None
     if sum(sizes) > len(content):
         raise damaged

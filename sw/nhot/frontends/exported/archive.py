@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from nhot.errors import NhotError
 from nhot.printable import shortened
 from nhot.schema import parse_json
+from nhot.zips import BROKEN_ZIP
 
 __all__ = ["TYPES", "Archive", "Argument", "Call", "Program", "TensorMeta", "open_archive"]
 
@@ -34,9 +35,6 @@ SCHEMA = 8
 
 _GRAPH, _CONFIGS = "models/model.json", ("data/weights/model_weights_config.json",
                                          "data/constants/model_constants_config.json")
-
-_BROKEN = (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, RuntimeError, OSError)
-"""What damage to an archive raises."""
 
 Entry = dict[str, Any]
 
@@ -155,7 +153,7 @@ def _unpack(data: bytes) -> dict[str, bytes]:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         members = archive.infolist()
-    except _BROKEN:
+    except BROKEN_ZIP:
         raise damaged from None
     unpacked = sum(member.file_size for member in members)
     if unpacked > len(data):  # torch compresses nothing
@@ -164,7 +162,7 @@ def _unpack(data: bytes) -> dict[str, bytes]:
     try:
         return {one.filename.partition("/")[2]: archive.read(one) for one in members
                 if one.filename.endswith(".json") or "/data/" in one.filename}
-    except _BROKEN:
+    except BROKEN_ZIP:
         raise damaged from None
 
 
