@@ -54,6 +54,7 @@ def environment(folder: Path, home: Path) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(roots), "OMP_NUM_THREADS": "1", "HOME": str(home),
         "TMPDIR": str(home), "NHOT_CACHE_DIR": str(BUILD / "cache"),
         "YOWASP_CACHE_DIR": str(BUILD / "cache" / "tools"),
+        "XDG_CACHE_HOME": str(BUILD / "cache" / "home"),
     }
 
 

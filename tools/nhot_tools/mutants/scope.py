@@ -9,15 +9,15 @@ from nhot_tools.tree import ROOT
 __all__ = ["SCOPE", "mutants_in", "sources"]
 
 SCOPE = (
-    "hw/nhot_hw/lanes", "hw/nhot_hw/engine", "hw/nhot_hw/io",
+    "hw/nhot_hw/lanes", "hw/nhot_hw/engine", "hw/nhot_hw/io", "hw/nhot_hw/buses",
     "sw/nhot/formats", "sw/nhot/network", "sw/nhot/contract", "sw/nhot/compiler",
     "sw/nhot/device",
     "sw/nhot/quant/activations.py", "sw/nhot/quant/exact.py", "sw/nhot/quant/layers",
     "sw/nhot/quant/loading.py", "sw/nhot/quant/model.py", "sw/nhot/quant/quantize.py",
     "sw/nhot/quant/state_dicts.py", "sw/nhot/quant/tracing", "sw/nhot/quant/weights",
     "sw/nhot/quant/weights_file.py",
-    "sim/nhot_sim/board_model.py", "sim/nhot_sim/chain.py", "sim/nhot_sim/engine.py",
-    "sim/nhot_sim/streams.py", "sim/nhot_sim/benches",
+    "sim/nhot_sim/board_model.py", "sim/nhot_sim/bus_engine.py", "sim/nhot_sim/chain.py",
+    "sim/nhot_sim/engine.py", "sim/nhot_sim/streams.py", "sim/nhot_sim/benches",
 )
 
 
