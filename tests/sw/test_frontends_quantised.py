@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from nhot.errors import NhotError
 from nhot.export.tflite.writer import Writer
@@ -109,6 +110,34 @@ def test_a_quantised_file_keeps_its_integers(quantised):
     assert max(one.largest for one in found.layers) <= 1
     assert found.classes >= 0.98
     assert found.largest <= 3
+
+
+FILTERS = {
+    "conv": lambda: nn.Conv2d(4, 6, 3),
+    "dense": lambda: nn.Sequential(nn.Flatten(), nn.Linear(4 * 5 * 5, 6)),
+    "depthwise": lambda: nn.Conv2d(4, 8, 3, groups=4),
+    "grouped transposed": lambda: nn.ConvTranspose2d(4, 6, 2, 2, groups=2),
+    "transposed": lambda: nn.ConvTranspose2d(4, 6, 3, 2),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(FILTERS))
+def test_scales_that_are_known_are_kept(kind):
+    """By each layer with weights, although the largest level does not occur."""
+    module = FILTERS[kind]()
+    (layer,) = [one for one in module.modules() if hasattr(one, "weight")]
+    filters = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
+    groups = layer.groups if filters else 1
+    generator = torch.Generator().manual_seed(1)
+    codes = torch.randint(-100, 101, layer.weight.shape, generator=generator)
+    scale = torch.rand(layer.weight.shape[filters] * groups, generator=generator) + 0.5
+    grouped = codes.unflatten(0, (groups, -1)).movedim(1 + filters, 1)
+    real = grouped * scale.reshape(groups, -1, *[1] * (codes.ndim - 1))
+    layer.weight = nn.Parameter(real.movedim(1, 1 + filters).flatten(0, 1))
+    layer.register_buffer("weight_scale", scale)
+    network = to_network(quantize(module, "int8", torch.randn(8, 4, 5, 5)), "net")
+    (node,) = [one for one in network.nodes if isinstance(one, Filters)]
+    assert sorted(node.weights.ravel()) == sorted(codes.ravel().tolist())
 
 
 def test_a_quantised_file_gets_other_weights(quantised):

@@ -67,6 +67,8 @@ def _as_convolution(module: nn.ConvTranspose2d) -> nn.Conv2d:
     )
     convolution.weight = nn.Parameter(_turned(module.weight.detach(), module.groups))
     convolution.bias = module.bias
+    known = getattr(module, "weight_scale", None)  # one a filter, whatever their order is
+    convolution.register_buffer("weight_scale", known, persistent=False)
     return convolution
 
 
