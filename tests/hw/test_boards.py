@@ -51,6 +51,14 @@ def test_every_target_is_whole(name, configuration):
     assert configuration in (config.format, f"{config.format}-{other}")
 
 
+@pytest.mark.parametrize(("name", "configuration"), EVERY)
+def test_memories_of_every_engine_fill_those_of_luts(name, configuration):
+    """Of 16 words each, the smallest that there are."""
+    config = target(name, configuration).config
+    sizes = {name: size for name, size in config.sizes().items() if name.endswith("_words")}
+    assert [name for name, size in sizes.items() if size % 16] == []
+
+
 def test_first_configuration_is_the_default():
     assert target("icebreaker") == target("icebreaker", "2hot")
     assert board("ulx3s-85f").default == "2hot"

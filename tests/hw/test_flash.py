@@ -10,9 +10,10 @@ from amaranth.hdl import ResetInserter, Signal
 
 from nhot.compiler import EngineConfig, compile_network
 from nhot.contract.program import Region
+from nhot.device import cobs
 from nhot.device import flash_record as flash_records
 from nhot.device.areas import image_areas
-from nhot.device.flash_record import HEADER, MAGIC, flash_record, length_bits
+from nhot.device.flash_record import HEADER, MAGIC, flash_record, length_bits, longest_frames
 from nhot.device.protocol import Opcode, Request
 from nhot.errors import NhotError
 from nhot.testing.engine_networks import sample_network
@@ -172,7 +173,7 @@ def test_a_full_engine_has_a_length_that_is_read(config, monkeypatch):
     """The longest that there can be: every word of every memory, in as many frames."""
     image = compile_network(sample_network(config.format), config)
     full = [
-        replace(area, data=b"\0\1" * (depth * area.word // 2))
+        replace(area, data=b"\1" * (depth * area.word))
         for area, depth in zip(
             image_areas(image), (config.program_words, config.requant_words, config.weight_words),
             strict=True,
@@ -180,8 +181,10 @@ def test_a_full_engine_has_a_length_that_is_read(config, monkeypatch):
     ]
     monkeypatch.setattr(flash_records, "image_areas", lambda image: full)
     length = len(flash_record(image)) - HEADER.size - 4
-    assert length > sum(len(area.data) for area in full)
-    assert length < 1 << length_bits(config) < 3 * length
+    sent = [cobs.decode(request.to_bytes()[:-1]) for area in full for request in area.requests()]
+    longest = sum(len(cobs.encode(b"\1" * len(frame))) + 1 for frame in sent)
+    assert length <= longest == longest_frames(config)
+    assert longest < 1 << length_bits(config) <= 2 * longest
 
 
 def test_a_record_must_lie_in_the_flash():

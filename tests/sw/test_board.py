@@ -310,9 +310,12 @@ def test_answers_come_in_the_order_of_the_requests():
     ]
 
 
-def test_a_run_never_repeats_the_number_of_the_last():
+@pytest.mark.parametrize("before", [0, 253])  # runs are the numbers 1, 2, 3, or 254, 255, 0
+def test_a_run_never_repeats_the_number_of_the_last(before):
     model = BoardModel(target_id=1, memory=PlainMemory())
     link = Link(loopback(model))
+    for _ in link.pipeline([Request(opcode=Opcode.STATUS)] * before):
+        pass
     for count in range(1, 4):
         link.request(Request(opcode=Opcode.RUN))
         assert model.runs == count

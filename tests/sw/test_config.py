@@ -7,6 +7,7 @@ import pytest
 
 from nhot.cli.target import read_config
 from nhot.contract.config import EngineConfig
+from nhot.contract.memories import parts
 from nhot.device.protocol import MAX_PAYLOAD
 from nhot.errors import NhotError
 from nhot.formats import NHot
@@ -184,3 +185,14 @@ def test_a_step_is_within_a_region(inputs):
 def test_formats_without_a_lane_are_refused(name):
     with pytest.raises(NhotError, match=f"Engine format must be .*, not '{name}', for which"):
         EngineConfig(format=name)
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 5])
+def test_a_few_words_are_a_memory_of_their_own(blocks):
+    """Up to 64 of them, where there are blocks of 1,024 beside them."""
+    whole = 1024 * blocks
+    assert parts(whole) == [whole]
+    assert parts(whole + 1) == [whole, 1]
+    assert parts(whole + 64) == [whole, 64]
+    assert parts(whole + 65) == [whole + 65]
+    assert [parts(few) for few in (1, 64, 1023)] == [[1], [64], [1023]]

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrizations, parametrize, prune
 
 from nhot.errors import NhotError
-from nhot.quant import quantize
+from nhot.quant import quantize, to_network
 from nhot.quant.tracing.prepare import prepare
 from nhot_sim.quantised import assert_exact
 
@@ -37,6 +37,10 @@ def integers(model: nn.Module) -> torch.Tensor:
     quantized = quantize(model, "int8", samples())
     assert_exact(quantized, samples())
     return quantized.integers(samples())[quantized.output]
+
+
+def layer_names(model: nn.Module) -> list[str]:
+    return [node.name for node in to_network(quantize(model, "int8", samples()), "net").nodes]
 
 
 def described(model: nn.Module) -> dict[str, object]:
@@ -133,6 +137,7 @@ def test_wrappers_are_taken_off(name):
     wrapped = wrappers(model)[name]
     before = described(wrapped)
     assert torch.equal(integers(wrapped), integers(model))
+    assert layer_names(wrapped) == layer_names(model)
     assert described(wrapped) == before
 
 

@@ -53,6 +53,20 @@ def test_ranges_of_nothing(low, high, text):
         quant.tensor("x", (1, 1, 1))
 
 
+def test_a_range_is_known_once_it_was_seen():
+    quant = ActivationQuant()
+    assert not quant.known
+    quant.calibrating = True
+    quant(torch.zeros(1))
+    quant.calibrating = False
+    assert not quant.known  # nothing but zero
+    quant.calibrating = True
+    quant(torch.ones(1))
+    assert not quant.known  # it may still change
+    quant.calibrating = False
+    assert quant.known
+
+
 def ranges(model):
     return {
         layer.name: (float(layer.rounding.minimum), float(layer.rounding.maximum))

@@ -363,6 +363,16 @@ def test_limited_filters_cannot_overflow(name, bits):
         quant.integers(weight)[1]).reshape(-1, 1, 1, 1), rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize("name", ["2hot", "signed-binary", "signed-binary/4"])
+@pytest.mark.parametrize(("bits", "input_bits"), [(10, 8), (16, 8), (17, 3), (32, 1)])
+def test_the_limit_is_the_largest_that_is_promised(name, bits, input_bits):
+    """Where all inputs are beyond their greatest by one, sums are still within the bits."""
+    quant = weight_quant(spec(name), torch.ones(4, 4))
+    quant.limit_accumulator(bits, input_bits, torch.ones(4, 4))
+    most = 2**bits - 1 if name == "signed-binary" else 2 ** (bits - 1) - 1
+    assert quant.limit << input_bits <= most < (quant.limit + 1) << input_bits
+
+
 def test_filters_that_fit_are_not_touched():
     torch.manual_seed(8)
     weight = torch.randn(4, 16)

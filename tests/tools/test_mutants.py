@@ -174,6 +174,7 @@ def test_tests_are_tried_quick_and_different_ones_first():
     ({2: ["t/test_other.py::a"], 9: ["t/test_engine.py::c", "t/test_other.py::b"]}, "acb"),
     ({2: ["t/test_engine.py::c"], 9: ["t/test_other.py::a", "t/test_other.py::b"]}, "cab"),
     ({9: ["t/test_engine.py::c"]}, ""),
+    ({2: [""]}, "c"),  # as it is imported
 ])
 def test_those_that_run_the_line_and_those_of_its_name_are_tried_in_turn(lines, chosen):
     selection = Selection.__new__(Selection)

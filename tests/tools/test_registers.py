@@ -5,11 +5,13 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+from amaranth.hdl import Signal
 
 from nhot.compiler.image import VERSION
 from nhot.contract.program import LIMIT_CYCLES, Fault, Region
 from nhot.errors import NhotError
 from nhot_hw.buses import registers
+from nhot_hw.buses.words import part
 from nhot_tools.registers.files import SOURCE, generated
 from nhot_tools.registers.model import read_map
 from nhot_tools.tree import ROOT
@@ -43,6 +45,12 @@ def test_registers_lie_apart_and_fields_within_them():
     assert not any(offset % 4 for offset in offsets)
     for one in MAP.registers:
         assert sum(field.width for field in one.fields) <= 32
+
+
+def test_gateware_takes_a_field_and_no_more():
+    for register, fields in registers.FIELDS.items():
+        for name, (_, width) in fields.items():
+            assert len(part(register, name, Signal(32))) == width
 
 
 def test_svd_has_every_register_and_field():

@@ -1,12 +1,15 @@
 """A golden session with an engine on a bus: jobs, and what must come of them."""
 
+import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
+from nhot.contract.breakdown import breakdown
 from nhot.contract.config import EngineConfig
 from nhot.contract.cycles import program_cycles, run_limit
-from nhot.contract.program import Region, unpack_program
+from nhot.contract.program import Descriptor, Region, unpack_program
 from nhot_hw.buses.mover import depths, word_sizes
 from nhot_hw.buses.registers import FIELDS, Register
 from nhot_hw.core.exchange import golden
@@ -34,10 +37,10 @@ class Job:
 
 
 def bus_session(config: EngineConfig) -> list[Job]:
-    """A small network loaded, its program read back, and two inputs run through it.
+    """A small network loaded, its program read back, two inputs run through it, times in between.
 
-    The outputs are those of the reference. Raises :class:`nhot.errors.NhotError` if the memories of
-    the engine hold no network.
+    The outputs are those of the reference, the times of the layers those that are predicted. Raises
+    :class:`nhot.errors.NhotError` if the memories of the engine hold no network.
     """
     image, inputs, outputs = golden(config)
     sizes = word_sizes(config, write=True)
@@ -63,7 +66,20 @@ def bus_session(config: EngineConfig) -> list[Job]:
             output_region=Region.ACTIVATIONS, output_address=target.address,
             output_words=target.words, output=target.pack(wanted).hex(),
         ))
+    times = _times(program, config)
+    jobs.insert(-1, Job(
+        what="read times", output_region=Region.TIMING, output=times.hex(),
+        output_words=len(times) // sizes[Region.TIMING],
+    ))
     return jobs
+
+
+def _times(program: list[Descriptor], config: EngineConfig) -> bytes:
+    """What the timing memory has after a run: the end of each layer, and the stalls until then."""
+    layers = program[:-1]  # and END
+    ends = accumulate(program_cycles(program, config)[:-1])
+    stalls = accumulate(breakdown(step, config).stalls for step in layers)
+    return b"".join(struct.pack("<II", *pair) for pair in zip(ends, stalls, strict=True))
 
 
 def engine_facts(config: EngineConfig, buffer: int) -> dict[str, Any]:

@@ -11,10 +11,11 @@ import zlib
 from nhot.compiler.image import Image
 from nhot.contract.config import EngineConfig
 from nhot.contract.program import Region
+from nhot.device import cobs
 from nhot.device.areas import image_areas
 from nhot.device.protocol import HEADER_BYTES, MAX_PAYLOAD
 
-__all__ = ["HEADER", "MAGIC", "flash_record", "length_bits"]
+__all__ = ["HEADER", "MAGIC", "flash_record", "length_bits", "longest_frames"]
 
 MAGIC = b"NHFL"
 
@@ -45,12 +46,22 @@ def length_bits(config: EngineConfig) -> int:
 
     More than that is no record, however sound: a board reads for a bounded time.
     """
+    return longest_frames(config).bit_length()
+
+
+def longest_frames(config: EngineConfig) -> int:
+    """The most bytes that the frames of an image for an engine take: no byte of it is zero."""
     sizes = (
         (config.program_words, 4), (config.requant_words, 4 * config.requantisers),
         (config.weight_words, config.code_bytes),
     )
-    frame = HEADER_BYTES + _CRC_BYTES + 3  # two codes of the stuffing at most, and the delimiter
     total = 0
     for depth, word in sizes:
-        total += depth * word + -(-depth // (MAX_PAYLOAD // word)) * frame
-    return total.bit_length()
+        whole, rest = divmod(depth * word, MAX_PAYLOAD // word * word)
+        total += whole * _longest(MAX_PAYLOAD // word * word) + (_longest(rest) if rest else 0)
+    return total
+
+
+def _longest(payload: int) -> int:
+    """The most bytes of a frame: stuffed, with its delimiter."""
+    return len(cobs.encode(b"\1" * (HEADER_BYTES + payload + _CRC_BYTES))) + 1
