@@ -1,8 +1,11 @@
-"""The ports of the buses are those of their specifications."""
+"""The ports of the buses are those of their specifications, the words behind them the engine's."""
 
 import pytest
 
+from nhot.contract.config import EngineConfig
+from nhot.contract.program import Region
 from nhot_hw.buses import axi, wishbone
+from nhot_hw.buses.mover import word_sizes
 from nhot_hw.buses.words import ADDRESS_BITS
 
 # Of buses of 32 bits: AMBA AXI protocol, chapter B1; Wishbone B4, section 2.2; others are bits.
@@ -21,3 +24,12 @@ def test_widths(bus, ports):
 
 def test_a_page_of_registers():
     assert 1 << ADDRESS_BITS == 4096
+
+
+@pytest.mark.parametrize(("write", "weights"), [(True, 28), (False, 32)])
+def test_bytes_of_a_word(write, weights):
+    config = EngineConfig(filters=4, inputs=8, requantisers=2, format="2hot")
+    assert word_sizes(config, write=write) == {
+        Region.PROGRAM: 4, Region.REQUANT: 8, Region.WEIGHTS: weights, Region.ACTIVATIONS: 8,
+        Region.TIMING: 4,
+    }

@@ -59,8 +59,8 @@ class Selection:
     def pick(self, mutant: Mutant, patience: float) -> list[str]:
         """Two orders in turn, each with half of the time: tests that run the fault's line before
         others that run anything of its file; and tests in files of its name before all others. As
-        many as fit in ``patience`` seconds, which a fault that lives costs. A line that only runs as
-        its module is imported, before the first test, is for tests in files of the module's name.
+        many as fit in ``patience`` seconds, which a fault that lives costs. A line that only runs
+        as its module is imported, before the first test, is for tests in files of its name.
         """
         lines = self._lines(mutant.path)
         everywhere = self._tests(context for contexts in lines.values() for context in contexts)
