@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from nhot.errors import NhotError
 from nhot.frontends import read_graph
 from nhot.frontends.module import GraphModule, import_model
 from nhot.frontends.onnx.read import read_onnx
@@ -100,8 +101,9 @@ OPERATORS = {
     "add": ("Add", {}, floats(4, 1, 1)), "subtract": ("Sub", {}, floats(1)),
     "multiply": ("Mul", {}, floats(1, 4, 1, 1)), "divide": ("Div", {}, floats(4, 6, 5) + 9),
     "pad": ("Pad", {}, np.array([0, 0, 1, 2, 0, 0, 0, 1])),
+    "pad, with a number": ("Pad", {}, np.array([0, 0, 1, 2, 0, 0, 0, 1]), np.float32(0)),
     "flatten": ("Flatten", {}), "reshape": ("Reshape", {}, np.array([0, -1])),
-    "squeeze": ("Unsqueeze", {}, np.array([2])), "identity": ("Identity", {}),
+    "identity": ("Identity", {}),
     "normalisation": ("BatchNormalization", {"epsilon": 1e-3}, floats(4), floats(4),
                       floats(4), floats(4) ** 2),
     "upsample": ("Resize", {"mode": "nearest", "nearest_mode": "floor",
@@ -112,7 +114,7 @@ OPERATORS = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name in OPERATORS if name != "squeeze"])
+@pytest.mark.parametrize("name", OPERATORS)
 def test_operators(name):
     kind, attributes, *values = OPERATORS[name]
     writer = Writer()
@@ -133,6 +135,63 @@ def test_the_older_spelling(opset):
     y = writer.node("Squeeze", [y], axes=[2, 3])
     y = writer.node("Gemm", [y, writer.constant(floats(4, 3)), writer.constant(floats(3))],
                     alpha=0.5, beta=2.0)
+    same(writer.finish(MAP, y))
+
+
+@pytest.mark.parametrize("axes", [[2, 3], [-1, 2], [3]])
+def test_padding_of_some_axes(axes):
+    writer = Writer(18)
+    sides = writer.constant(np.arange(1, 2 * len(axes) + 1))
+    y = writer.node("Pad", [start(writer), sides, "", writer.constant(np.array(axes))])
+    same(writer.finish(MAP, y))
+
+
+PLACES = ["half_pixel", "pytorch_half_pixel", "asymmetric"]
+ROUNDINGS = ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]
+
+
+@pytest.mark.parametrize("factors", [(2, 2), (3, 3), (1, 4), (1, 1)])
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_nearest_neighbours(place, rounding, factors):
+    """All that repeats each element as often is read, and nothing else."""
+    writer = Writer()
+    y = writer.node("Resize", [start(writer), "", writer.constant(np.float32([1, 1, *factors]))],
+                    mode="nearest", nearest_mode=rounding, coordinate_transformation_mode=place)
+    data = writer.finish(MAP, y)
+    x = floats(1, 4, 6, 5)
+    alone = Writer()
+    repeats = interpreted(alone.finish(MAP, start(alone)), x)
+    for axis, factor in zip((2, 3), factors, strict=True):
+        repeats = repeats.repeat(factor, axis)
+    if np.allclose(interpreted(data, x), repeats, atol=1e-5):
+        same(data)
+    else:
+        with pytest.raises(NhotError, match="it must be nearest by whole factors"):
+            read_onnx(data)
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_resize_as_it_was(factor):
+    """In version 10 it has no roi, and takes the neighbour before."""
+    writer = Writer(10)
+    y = writer.node("Resize", [start(writer), writer.constant(np.float32([1, 1, factor, factor]))])
+    same(writer.finish(MAP, y))
+
+
+def test_numbers_for_all_of_a_flat_map():
+    writer = Writer()
+    y = writer.node("Flatten", [start(writer)])
+    y = writer.node("Mul", [y, writer.constant(np.float32(0.3))])
+    same(writer.finish(MAP, writer.node("Add", [y, writer.constant(floats(120))])))
+
+
+def test_vectors_may_have_axes_of_one():
+    writer = Writer()
+    y = writer.node("ReduceMean", [start(writer)], axes=[2, 3], keepdims=0)
+    y = writer.node("Unsqueeze", [y, writer.constant(np.array([-1]))])
+    y = writer.node("Conv", [y, writer.constant(floats(3, 4, 1))])
+    y = writer.node("Unsqueeze", [writer.node("Squeeze", [y]), writer.constant(np.array([0]))])
     same(writer.finish(MAP, y))
 
 

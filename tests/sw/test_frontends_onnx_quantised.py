@@ -14,6 +14,7 @@ from nhot.frontends import read_graph
 from nhot.frontends.agreement import agreement
 from nhot.frontends.module import GraphModule, import_model
 from nhot.frontends.onnx.interpreter import run_onnx
+from nhot.frontends.onnx.read import read_onnx
 from nhot.network import Filters
 from nhot.quant import quantize, quantize_post_training, to_network
 from nhot.stages.compare import compare
@@ -21,6 +22,8 @@ from nhot.stages.foreign import OnnxStage, open_foreign
 from nhot.stages.stages import FloatStage, NetworkStage
 from nhot.testing.foreign import onnx_models
 from nhot.testing.onnx_writer import Writer
+
+MAP = (1, 4, 6, 5)
 
 
 def floats(*shape, seed=0):
@@ -202,8 +205,6 @@ def test_weights_in_float_that_the_file_rounds():
         writer.constant((codes + 128).astype(np.uint8)), writer.constant(np.float32(0.5)),
         writer.constant(np.uint8(128))])
     y = writer.node("MatMul", [writer.quantize(y, 0.25, 4), unsigned])
-    from nhot.frontends.onnx.read import read_onnx
-
     graph = read_onnx(writer.finish((1, 2), writer.quantize(y, 1.0, 0)))
     first, second = graph.filters
     assert first.scale.tolist() == [0.5, 0.25]
@@ -211,6 +212,56 @@ def test_weights_in_float_that_the_file_rounds():
     assert (second.weights.reshape(2, 2) * 2).tolist() == codes.T.tolist()
     network = to_network(quantize(GraphModule(graph), "int8", None), "two")
     assert network.nodes[0].weights.reshape(2, 2).tolist() == [[4, -3], [2, 4]]
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_zero_points_may_be_left_out(signed):
+    """Then the type of the integers is what the operator says, or unsigned."""
+    writer = Writer(21)
+    scale = writer.constant(np.float32(0.5))
+    kind = {"output_dtype": 3} if signed else {}
+    q = writer.node("QuantizeLinear", [pointwise(writer), scale], **kind)
+    same_on_grid(writer.finish(MAP, writer.node("DequantizeLinear", [q, scale])), signed)
+
+
+def test_integers_may_be_limited():
+    """To fewer bits, or to a range that no number of bits has."""
+    for low, high in ((-8, 7), (-7, 3)):
+        writer = Writer()
+        grid = [writer.constant(np.float32(0.5)), writer.constant(np.int8(-2))]
+        q = writer.node("QuantizeLinear", [pointwise(writer), *grid])
+        q = writer.node("Clip", [q, *(writer.constant(np.int8(end)) for end in (low, high))])
+        same_on_grid(writer.finish(MAP, writer.node("DequantizeLinear", [q, *grid])), True)
+
+
+def pointwise(writer):
+    return writer.node("Conv", ["x", writer.constant(floats(4, 4, 1, 1))])
+
+
+def same_on_grid(data, signed):
+    """Compare what is left on the last grid with onnxruntime."""
+    import onnxruntime
+
+    graph, x = read_onnx(data), 9 * floats(*MAP, seed=1)
+    grid = graph.operators[-1].grid
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    (wanted,) = session.run(None, {"x": x})
+    made = GraphModule(graph)(torch.tensor(x)).detach().numpy()
+    units = np.clip(np.rint(made / grid.scale) + grid.zero_point, grid.low, grid.high)
+    assert grid.signed == signed
+    np.testing.assert_allclose((units - grid.zero_point) * grid.scale, wanted)
+
+
+@pytest.mark.parametrize(("more", "scale", "bits"), [([], 2.0, 6), ([0.25], 0.25, 6), ([], 0.5, 8)])
+def test_low_bits_that_are_cut_off(more, scale, bits):
+    """``Trunc`` of QONNX: the scale grows by the bits, or is said."""
+    writer = Writer()
+    numbers = [0.5, 0, 8, bits, *more]
+    given = [writer.constant(np.float32(one)) for one in numbers]
+    y = writer.node("Trunc", [pointwise(writer), *given], rounding_mode="ROUND",
+                    domain="qonnx.custom_op.general")
+    grid = read_onnx(writer.finish(MAP, y, domains=["qonnx.custom_op.general"])).operators[-1].grid
+    assert (grid.scale, grid.bits, grid.signed) == (scale, bits, True)
 
 
 def test_samples_are_needed_where_the_file_has_no_ranges(tmp_path):

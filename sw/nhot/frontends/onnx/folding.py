@@ -18,7 +18,8 @@ from nhot.frontends.onnx.file import NodeInfo
 from nhot.frontends.operators import Floats
 from nhot.printable import shortened
 
-__all__ = ["FOLDED", "Constant", "check_scales", "fold", "scales_of"]
+__all__ = ["FOLDED", "Constant", "check_scales", "fold", "integers", "limits", "quant_limits",
+           "reshaped", "rounded_type", "scales_of"]
 
 Array = NDArray[Any]
 
@@ -32,13 +33,13 @@ class Constant:
     values : array
     scale : array of the same shape, optional
         What the values are whole multiples of, where they were rounded.
-    offset : int, optional
+    offset : float, optional
         A zero point that is not the middle of its type.
     """
 
     values: Array
     scale: Array | None = None
-    offset: int | None = None
+    offset: float | None = None
 
     def reals(self) -> Floats:
         """The values in single precision."""
@@ -61,7 +62,7 @@ def scales_of(weights: Constant, what: str = "weights") -> Floats | None:
     """The scale of each filter, which come first; None of what was not rounded."""
     if weights.offset is not None:
         raise NhotError(f"{what} must have the zero point 0 (128 of unsigned ones), "
-                        f"not {weights.offset}")
+                        f"not {weights.offset:g}")
     if weights.scale is None:
         return None
     rows = weights.scale.reshape(len(weights.scale), -1)
@@ -177,11 +178,21 @@ def _concat(node: NodeInfo, inputs: list[Constant | None]) -> Constant:
 def _arithmetic(node: NodeInfo, inputs: list[Constant | None]) -> Constant:
     one, other = _given(inputs, 0).values, _given(inputs, 1).values
     _fits(np.broadcast_shapes(one.shape, other.shape), one, other)
-    act = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide}[node.kind]
+    acts: dict[str, Callable[[Array, Array], Array]] = {
+        "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide}
+    act = acts[node.kind]
     if node.kind == "Div" and not np.issubdtype(one.dtype, np.floating):
-        act = np.floor_divide
+        act = _whole_quotient
     with np.errstate(all="ignore"):
         return Constant(values=act(one, other))
+
+
+def _whole_quotient(one: Array, other: Array) -> Array:
+    """A quotient of integers, which the standard rounds towards zero."""
+    if not other.all():
+        raise NhotError("it must not divide by zero")
+    quotient: Array = (one - np.fmod(one, other)) // other
+    return quotient
 
 
 def _clip(node: NodeInfo, inputs: list[Constant | None]) -> Constant:
@@ -213,7 +224,7 @@ def _dequantize(node: NodeInfo, inputs: list[Constant | None]) -> Constant:
     return Constant(
         values=((values.astype(np.int64) - zero) * scale).astype(np.float32),
         scale=np.broadcast_to(scale, values.shape),
-        offset=int(wrong[0]) if wrong.size else None,
+        offset=float(wrong[0]) if wrong.size else None,
     )
 
 
@@ -221,7 +232,7 @@ def _grid(node: NodeInfo, inputs: list[Constant | None]) -> tuple[Array, Array]:
     """Scale and zero point of Quantize- and DequantizeLinear, along their axis."""
     values, scale = _given(inputs, 0).values, _given(inputs, 1).values
     zero = inputs[2].values if len(inputs) > 2 and inputs[2] is not None else np.zeros(
-        scale.shape, np.uint8 if node.kind == "QuantizeLinear" else values.dtype)
+        scale.shape, rounded_type(node) if node.kind == "QuantizeLinear" else values.dtype)
     if node.attributes.get("block_size"):
         raise NhotError("it must have one scale, or one for each filter, not blocks of them")
     if scale.size != zero.size or not np.issubdtype(zero.dtype, np.integer):
@@ -236,6 +247,15 @@ def _grid(node: NodeInfo, inputs: list[Constant | None]) -> tuple[Array, Array]:
     return scale, zero
 
 
+def rounded_type(node: NodeInfo) -> type[np.integer[Any]]:
+    """What a QuantizeLinear without a zero point rounds to."""
+    number = node.attributes.get("output_dtype", 0)
+    types: dict[int, type[np.integer[Any]]] = {0: np.uint8, 2: np.uint8, 3: np.int8}
+    if number not in types:
+        raise NhotError(f"it must round to INT8 or UINT8, not to type {shortened(number)}")
+    return types[number]
+
+
 def _quant(node: NodeInfo, inputs: list[Constant | None]) -> Constant:
     """``Quant`` of QONNX, on weights and biases."""
     values, scale, zero, bits = (_given(inputs, place).values for place in range(4))
@@ -248,7 +268,8 @@ def _quant(node: NodeInfo, inputs: list[Constant | None]) -> Constant:
     offset = zero[zero != 0]
     return Constant(
         values=((rounded - zero) * scale).astype(np.float32),
-        scale=np.broadcast_to(scale, values.shape), offset=int(offset[0]) if offset.size else None,
+        scale=np.broadcast_to(scale, values.shape),
+        offset=float(offset[0]) if offset.size else None,
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nhot.errors import NhotError
 from nhot.frontends.onnx.file import NodeInfo
-from nhot.frontends.onnx.folding import Constant, check_scales, limits, quant_limits
+from nhot.frontends.onnx.folding import Constant, check_scales, limits, quant_limits, rounded_type
 from nhot.frontends.onnx.read import Reader
 from nhot.frontends.operators import Clamp
 from nhot.network.tensor import Tensor
@@ -66,8 +66,6 @@ def _width(bits: int) -> int:
 def _quantize(reader: Reader, node: NodeInfo) -> None:
     scale, zero = _scale(reader, node)
     low, high, signed = _type(zero.dtype)
-    if node.attributes.get("output_dtype", 0) not in {0, 2, 3}:
-        raise NhotError("activation must be of INT8 or UINT8")
     reader.finish(
         node, reader.operand(node), reader.dims[node.inputs[0]], rounded=Rounded(
             signed=signed, low=low, high=high, scale=scale, zero_point=int(zero)))
@@ -109,6 +107,8 @@ def _scale(reader: Reader, node: NodeInfo) -> tuple[float, NDArray[Any]]:
                         f"not {found} of them")
     check_scales(scale.values)
     value = float(scale.values.reshape(()))
+    if zero is None and node.kind == "QuantizeLinear":
+        return value, np.zeros((), rounded_type(node))
     if zero is None:
         rounded = reader.rounded.get(node.inputs[0])
         return value, np.zeros((), np.int8 if rounded and rounded.signed else np.uint8)

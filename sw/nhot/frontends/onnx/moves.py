@@ -25,7 +25,8 @@ def _pad(reader: Reader, node: NodeInfo) -> None:
     sides = attributes.get("pads") or integers(reader.constant(node, 1))
     value = attributes.get("value", 0.0)
     if len(node.inputs) > 2 and node.inputs[2]:
-        value = float(reader.constant(node, 2).reals().max(initial=0))
+        given = reader.constant(node, 2).reals().reshape(-1)
+        value = next((float(one) for one in given if one), 0.0)
     axes = list(range(len(dims) + 1))
     if len(node.inputs) > 3 and node.inputs[3]:
         axes = [axis % len(axes) for axis in integers(reader.constant(node, 3))]
@@ -63,6 +64,9 @@ def _upsample(reader: Reader, node: NodeInfo) -> None:
     scales = node.attributes.get("scales") or (given[-1] if given else None)
     if scales is None or len(scales) != len(before) or not np.isfinite(scales).all():
         raise NhotError("it must have a constant size or factor for each axis")
+    policy = node.attributes.get("keep_aspect_ratio_policy", "stretch")
+    if policy != "stretch":
+        raise NhotError(f"its sizes must be taken as they are, not by {shortened(policy)}")
     sizes = node.kind == "Resize" and len(node.inputs) > 3 and bool(node.inputs[3])
     steps = [one / size if sizes else one for one, size in zip(scales, before, strict=True)]
     up = [1, *(int(step) for step in steps[2:])][-2:]
@@ -80,9 +84,9 @@ def _upsample(reader: Reader, node: NodeInfo) -> None:
 def _nearest(node: NodeInfo, size: int, factor: int) -> bool:
     """Whether each element comes ``factor`` times; the standard defines which one is taken."""
     way = node.attributes.get("coordinate_transformation_mode", "half_pixel")
+    plain = "round_prefer_floor"
     if node.kind == "Upsample" or len(node.inputs) < 3:  # before version 11
-        way = "asymmetric"
-    plain = "floor" if node.kind == "Upsample" else "round_prefer_floor"
+        way, plain = "asymmetric", "floor"
     outputs = np.arange(min(size * factor, 4 * factor), dtype=np.float64)
     if way == "asymmetric":
         places = outputs / factor

@@ -61,8 +61,8 @@ class TensorReader:
             data = self._outside(tensor, what, wanted * kind.itemsize)
         elif field and not tensor.HasField("raw_data") and len(getattr(tensor, field)) == wanted:
             try:
-                return np.array(getattr(tensor, field)).astype(code).reshape(shape)
-            except (ValueError, OverflowError):
+                return np.array(list(getattr(tensor, field)), code).reshape(shape)
+            except OverflowError:
                 raise NhotError(f"{what} must have elements of {name}") from None
         else:
             data = tensor.raw_data
