@@ -80,5 +80,5 @@ def test_the_table(capsys):
 @pytest.mark.parametrize("name", BOARDS)
 def test_boards_are_of_the_family_that_they_say(name):
     """By the maker's name of the part, which place and route is given."""
-    begin = {"ecp5": "LFE5U", "gowin": "GW", "ice40": "iCE40"}[BOARDS[name].family]
-    assert make_platform(name).part.startswith(begin)
+    begin = {"ecp5": "LFE5U", "gowin": "GW", "ice40": "iCE40", "series7": "xc7"}
+    assert make_platform(name).part.startswith(begin[BOARDS[name].family])

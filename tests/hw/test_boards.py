@@ -15,13 +15,15 @@ from amaranth.lib.wiring import In, Out
 import nhot.boards
 import nhot_hw.boards
 from nhot.boards import MODULES
+from nhot.cli.clock import known_clock
 from nhot.compiler.targets import BOARDS, Target, board, target
 from nhot.contract.config import EngineConfig
 from nhot.errors import NhotError
 from nhot_hw.boards import make_platform
 from nhot_hw.boards.flash import connect_flash
-from nhot_hw.build.plan import plan_build
+from nhot_hw.build.plan import elaborate, plan_build
 from nhot_hw.build.sources import register_map, write_sources
+from nhot_hw.families import FAMILIES
 from nhot_hw.io import FlashPins
 
 EVERY = [(name, configuration) for name in BOARDS for configuration in BOARDS[name].configurations]
@@ -38,6 +40,12 @@ class StandIn(wiring.Component):
         count = Signal(12)
         m.d.sync += [count.eq(count + 1), self.tx.eq(self.rx ^ count[-1])]
         return m
+
+
+def files(chosen, engine):
+    """Netlist and constraints of a top with a stand-in."""
+    made = elaborate(chosen, make_platform(chosen.board), engine)
+    return made["top.il"], made[f"top.{FAMILIES[board(chosen.board).family].constraints}"]
 
 
 @pytest.mark.parametrize(("name", "configuration"), EVERY)
@@ -70,8 +78,19 @@ def test_targets_of_all_engines_differ():
     assert len({config.target_id for config in configs}) == len(configs)
 
 
+def test_of_boards_with_the_same_engine_one_that_nhot_builds_for_is_first():
+    """Which images and hints name, and at whose clock times are told."""
+    vendors = [bool(one.vendor_tool) for one in BOARDS.values()]
+    assert vendors == sorted(vendors)
+    assert {False, True} == set(vendors)
+    shared = target("arty-a7-35t").config
+    first = next(one for one in EVERY if target(*one).config == shared)
+    assert not BOARDS[first[0]].vendor_tool
+    assert known_clock(None, shared) == target(*first).clock_hz
+
+
 def test_unknown_names_are_answered_with_the_known_ones():
-    names = r"icebreaker, .*, ulx3s-85f, not 'ulx3s' \(did you mean ulx3s"
+    names = r"icebreaker, .*, ulx3s-85f, arty-a7-35t, not 'ulx3s' \(did you mean ulx3s"
     with pytest.raises(NhotError, match=names):
         target("ulx3s")
     known = "2hot, signed-binary, signed-binary-large"
@@ -109,6 +128,7 @@ def test_target_without_a_config_is_refused():
 @pytest.mark.parametrize(
     ("name", "pins", "clock_cell"),
     [
+        ("arty-a7-35t", {"E3", "A9", "D10"}, "PLLE2_BASE"),
         ("colorlight-i5", {"P3", "H18", "J17"}, "EHXPLLL"),
         ("colorlight-i9", {"P3", "H18", "J17"}, "EHXPLLL"),
         ("ecpix-5", {"K23", "R26", "R24"}, "EHXPLLL"),
@@ -125,17 +145,16 @@ def test_target_without_a_config_is_refused():
 )
 def test_top_has_the_serial_port_and_the_clock(name, pins, clock_cell):
     fast = replace(target(name), clock_hz=2 * BOARDS[name].input_hz)
-    plan = plan_build(fast, engine=StandIn())
-    constraints = plan.files[plan.constraints]
-    sites = re.findall(r'(?:SITE "|set_io \S+ |IO_LOC "\S+" )(\w+)', constraints)
+    netlist, constraints = files(fast, StandIn())
+    sites = re.findall(r'(?:SITE "|set_io \S+ |IO_LOC "\S+" |y LOC )(\w+)', constraints)
     assert set(sites) == pins
-    assert f"\\{clock_cell} " in plan.files["top.il"]
+    assert f"\\{clock_cell} " in netlist
 
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_no_pll_at_the_frequency_of_the_oscillator(name):
     plain = replace(target(name), clock_hz=BOARDS[name].input_hz)
-    netlist = plan_build(plain, engine=StandIn()).files["top.il"]
+    netlist, _ = files(plain, StandIn())
     assert "PLL" not in netlist
 
 
@@ -219,14 +238,12 @@ class BootingStandIn(StandIn):
 def test_flash_pins_of_every_board(name):
     """All there are, and on an ECP5 the primitive in place of the clock's."""
     chosen = replace(target(name), boot=True)
-    platform = make_platform(name)
-    plan = plan_build(chosen, engine=BootingStandIn())
-    constraints = plan.files[plan.constraints]
+    netlist, constraints = files(chosen, BootingStandIn())
     for pin in ("cs", "copi", "cipo"):
         assert re.search(rf"spi_flash(_1x)?_0__{pin}__io", constraints), pin
     has_clock = re.search(r"spi_flash(_1x)?_0__clk__io", constraints) is not None
-    assert has_clock != ("USRMCLK" in plan.files["top.il"])
-    assert has_clock == (platform.family != "ecp5")
+    assert has_clock != ("USRMCLK" in netlist)
+    assert has_clock == (BOARDS[name].family != "ecp5")
 
 
 def test_a_target_that_boots_has_an_address_and_a_build_of_its_own():

@@ -1,6 +1,7 @@
 """``nhot boards``: what it says is what compiler, manifests and platforms have."""
 
 import json
+import re
 
 import pytest
 
@@ -28,7 +29,8 @@ def test_the_list_has_every_board_with_its_default_engine(capsys):
         (engine,) = one["engines"]
         assert engine["configuration"] == board.default
         assert one["luts"] == board.fpga.luts
-        assert engine["block_memories"] <= board.fpga.block_memories
+        if not board.vendor_tool:
+            assert engine["block_memories"] <= board.fpga.block_memories
     assert main(["boards"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1 : len(BOARDS) + 1]] == list(BOARDS)
@@ -45,6 +47,8 @@ def test_cells_are_those_of_the_manifests_or_estimates(capsys):
             assert engine["figures"] == "manifest"
             assert engine["luts"] == manifest.resources["lut4"].used
             assert engine["fmax_mhz"] == manifest.engine_clock.fmax_mhz
+        elif BOARDS[name].vendor_tool:
+            assert (engine["luts"], engine["figures"]) == (None, "untested")
         elif BOARDS[name].family == "gowin":
             assert (engine["luts"], engine["figures"]) == (None, "none")
         else:
@@ -68,6 +72,7 @@ def test_rates_are_clocks_over_cycles(capsys):
 
 
 @pytest.mark.parametrize(("name", "pins"), [
+    ("arty-a7-35t", {"clock": "E3", "uart.rx": "A9", "uart.tx": "D10", "flash.clk": "L16"}),
     ("orangecrab", {"clock": "A9", "uart.rx": "N17", "uart.tx": "M18", "flash.cs": "U17"}),
     ("tangnano20k", {"clock": "4", "uart.rx": "70", "flash.clk": "59"}),
 ])
@@ -79,6 +84,20 @@ def test_one_board(name, pins, capsys):
         assert f"{pin} {site}" in text
     assert f"openFPGALoader -b {BOARDS[name].loader}" in text
     assert BOARDS[name].remark in text
+
+
+def test_of_a_board_that_nothing_was_built_for_nothing_is_claimed(capsys):
+    """Though other boards come with its engine, and have figures."""
+    (engine,) = facts(capsys, "arty-a7-35t")["engines"]
+    unknown = ("luts", "block_memories", "fmax_mhz")
+    assert [engine[name] for name in unknown] == [None] * len(unknown)
+    assert engine["inferences_per_s"] == dict.fromkeys(TINY)
+    assert engine["figures"] == "untested"
+    assert target("arty-a7-35t").config == target("ulx3s-25f").config
+    for names in ((), ("arty-a7-35t",)):
+        assert main(["boards", *names]) == 0
+        text = capsys.readouterr().out
+        assert re.search(r"2hot +60 +32 +65,?536 +untested *$", text, re.MULTILINE)
 
 
 def test_a_board_that_the_loader_does_not_know_says_what_does(capsys):

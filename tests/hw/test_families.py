@@ -16,6 +16,7 @@ from nhot_hw.build.plan import plan_build
 from nhot_hw.families.ecp5 import Ecp5Dividers
 from nhot_hw.families.gowin import GowinDividers
 from nhot_hw.families.ice40 import Ice40Dividers
+from nhot_hw.families.series7 import Series7Dividers
 
 
 class Wire(wiring.Component):
@@ -65,6 +66,24 @@ def test_gowin_dividers_make_the_clock_exactly(output):
     assert 27_000_000 * dividers.feedback == hz * dividers.reference
     assert 500_000_000 <= hz * dividers.post <= 1_200_000_000
     assert 27_000_000 / dividers.reference >= 3_000_000
+
+
+@pytest.mark.parametrize("output", [6.25, 25, 50, 54, 60, 62.5, 80, 200, 400])
+def test_7_series_dividers_make_the_clock_exactly(output):
+    hz = round(output * 1e6)
+    dividers = Series7Dividers.find(100_000_000, hz)
+    assert 100_000_000 * dividers.feedback == hz * dividers.post * dividers.reference
+    assert 800_000_000 <= hz * dividers.post <= 1_600_000_000
+    assert 100_000_000 / dividers.reference >= 19_000_000
+    assert 2 <= dividers.feedback <= 64
+    assert 1 <= dividers.post <= 128
+
+
+@pytest.mark.parametrize("hz", [6_249_999, 6_000_000, 33_333_333])
+def test_what_a_7_series_cannot_make(hz):
+    """Below 800 MHz over 128, or by no whole numbers."""
+    with pytest.raises(NhotError, match=r"A 7-series PLL must make .* from 100 MHz exactly"):
+        Series7Dividers.find(100_000_000, hz)
 
 
 @pytest.mark.parametrize("find", [Ecp5Dividers.find, GowinDividers.find, Ice40Dividers.find])

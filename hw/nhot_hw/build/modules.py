@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nhot.errors import BuildError
 from nhot_hw.build.reports import read_report
-from nhot_hw.families import Family
+from nhot_hw.families import OpenFamily
 
 __all__ = ["Share", "read_modules"]
 
@@ -32,7 +32,7 @@ class Share:
     cells: dict[str, int]
 
 
-def read_modules(netlist: Path, family: Family, top: str) -> list[Share]:
+def read_modules(netlist: Path, family: OpenFamily, top: str) -> list[Share]:
     """The modules of a netlist in Yosys' JSON, the largest first.
 
     Synthesis flattens a design, and names its cells by where they come from.

@@ -12,7 +12,7 @@ from nhot.compiler.targets import Target, board
 from nhot.errors import NhotError
 from nhot_hw.boards import BoardTop, make_platform
 from nhot_hw.build.tools import tool_versions
-from nhot_hw.families import FAMILIES, Family
+from nhot_hw.families import FAMILIES, OpenFamily
 
 __all__ = ["NAME", "BuildPlan", "elaborate", "make_engine", "plan_build"]
 
@@ -34,7 +34,7 @@ class BuildPlan:
         Start of the placer's random numbers.
     part : str
         The part as its maker writes it.
-    family : Family
+    family : OpenFamily
     files : dict
         Text of each input file by name.
     headroom : float
@@ -48,7 +48,7 @@ class BuildPlan:
     target: Target
     seed: int
     part: str
-    family: Family
+    family: OpenFamily
     files: dict[str, str]
     headroom: float
     commands: tuple[tuple[str, ...], ...]
@@ -96,10 +96,18 @@ def plan_build(
         0 to 2**31 - 1.
     engine : wiring.Component, optional
         Something else with the ports ``rx`` and ``tx`` in place of the engine.
+
+    Raises
+    ------
+    NhotError
+        Its maker's tool builds for the board (:mod:`nhot_hw.build.project`).
     """
     _check_seed(seed)
-    platform = make_platform(target.board)
     family = FAMILIES[board(target.board).family]
+    if not isinstance(family, OpenFamily):
+        raise NhotError(f"Board must be one that open tools build for, not {target.board!r}, for "
+                        f"which {board(target.board).vendor_tool} does")
+    platform = make_platform(target.board)
     headroom = family.headroom if _has_pll(target, platform) else 1
     files = elaborate(
         target, platform, engine, script_after_read=_AFTER_READ,
@@ -138,7 +146,7 @@ def _has_pll(target: Target, platform: Platform) -> bool:
     return target.clock_hz != int(platform.default_clk_frequency)
 
 
-def _frequency(family: Family, clock_hz: int) -> list[str]:
+def _frequency(family: OpenFamily, clock_hz: int) -> list[str]:
     """The options that tell nextpnr the clock of the engine, where no constraint does."""
     return [family.frequency_option, f"{clock_hz / 1e6:g}"] if family.frequency_option else []
 

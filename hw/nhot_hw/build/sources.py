@@ -16,7 +16,7 @@ from nhot_hw.build.plan import NAME, elaborate
 from nhot_hw.families import FAMILIES
 from nhot_hw.verilog import rtlil_to_verilog
 
-__all__ = ["register_map", "write_sources"]
+__all__ = ["register_map", "source_files", "write_files", "write_sources"]
 
 _REGIONS = {
     Region.PROGRAM: "descriptors of the layers, 32-bit words, little endian",
@@ -35,15 +35,23 @@ def write_sources(
     ``top.v`` has the pins of the board and instantiates cells of its FPGA. Equal targets give
     equal bytes. ``engine`` puts something else with the ports ``rx`` and ``tx`` there instead.
     """
-    platform = make_platform(target.board)
-    made = elaborate(target, platform, engine)
+    made = elaborate(target, make_platform(target.board), engine)
+    return write_files(folder, source_files(target, made))
+
+
+def source_files(target: Target, made: dict[str, str]) -> dict[str, str]:
+    """The files of :func:`write_sources` by name, of what :func:`elaborate` has made."""
     constraints = f"{NAME}.{FAMILIES[board(target.board).family].constraints}"
-    files = {
+    return {
         f"{NAME}.v": rtlil_to_verilog(made[f"{NAME}.il"], NAME),
         constraints: made[constraints],
         "engine.json": json.dumps(asdict(target.config), indent=2, sort_keys=True) + "\n",
         "registers.md": register_map(target),
     }
+
+
+def write_files(folder: Path, files: dict[str, str]) -> list[Path]:
+    """Write texts by name into ``folder``, each whole or not at all; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         write_atomically(folder / name, text.encode())

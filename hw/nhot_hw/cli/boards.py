@@ -21,8 +21,8 @@ examples:
       its pins, clock, flash and engines, and how an engine is built and loaded
 
 Inferences a second are the engine's clock over cycles, which are exact. LUTs with ~ are estimates;
-the others are those of a bitstream that comes with nhot. What an engine reaches here is no result
-of MLPerf Tiny.
+the others are those of a bitstream that comes with nhot. Of untested ones nothing is known but the
+clock that they are written for. What an engine reaches here is no result of MLPerf Tiny.
 """
 
 _NETWORKS = {"ic": "ResNet-8", "kws": "DS-CNN", "vww": "MobileNetV1-0.25", "ad": "autoencoder"}
@@ -86,7 +86,7 @@ def _print_list(boards: list[dict[str, Any]]) -> None:
     say()
     names = ", ".join(f"{short}: {name}" for short, name in _NETWORKS.items())
     say(f"{names}; inferences a second at the engine's clock, empty where it has no room. "
-        "~: an estimate.")
+        "~: an estimate; untested: written for a tool that was not run, and nothing is measured.")
 
 
 def _cells(engine: dict[str, Any]) -> list[Any]:
@@ -96,9 +96,15 @@ def _cells(engine: dict[str, Any]) -> list[Any]:
 
 
 def _luts(engine: dict[str, Any]) -> str:
+    if engine["figures"] == "untested":
+        return "untested"
     if engine["luts"] is None:
         return ""
     return f"{'~' if engine['figures'] == 'estimate' else ''}{engine['luts']:,}"
+
+
+def _or_empty(value: int | None) -> int | str:
+    return "" if value is None else value
 
 
 def _whole(rate: float | None) -> str:
@@ -127,7 +133,7 @@ def _print_one(board: dict[str, Any]) -> None:
     heads = ("engine", "MHz", "MAC/cycle", "weights", "LUTs",
              *(f"{short}/s" for short in _NETWORKS), "block memories", "Fmax")
     print_table(heads, [
-        [*_cells(engine), engine["block_memories"],
+        [*_cells(engine), _or_empty(engine["block_memories"]),
          "" if engine["fmax_mhz"] is None else f"{engine['fmax_mhz']:.1f}"]
         for engine in board["engines"]
     ], heads[1:])

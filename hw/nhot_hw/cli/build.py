@@ -17,7 +17,11 @@ from nhot_hw.cli.target import add_target_arguments, chosen_target, ignore_unuse
 if TYPE_CHECKING:
     from nhot_hw.build.modules import Share
 
-HELP = "build the bitstream of a board with open tools"
+HELP = "build the bitstream of a board with open tools, or write a project for its maker's"
+
+# What says how open tools build, by name, and what each is where it is not given.
+_OF_OPEN_TOOLS = {"seed": 1, "seeds": 1, "jobs": None, "allow_timing_failure": False,
+                  "modules": False, "report": None}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -41,7 +45,36 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Build, and print where the bitstream is."""
+    """Build, and print where the bitstream is; or write a project, and print what to run."""
+    from nhot.compiler.targets import board
+
+    return _write_project(args) if board(args.board).vendor_tool else _build(args)
+
+
+def _write_project(args: Namespace) -> int:
+    from nhot.compiler.targets import board
+    from nhot.files import check_folder
+    from nhot_hw.build.project import COMMAND, write_project
+
+    tool = board(args.board).vendor_tool
+    for option, default in _OF_OPEN_TOOLS.items():
+        if getattr(args, option) != default:
+            raise NhotError(f"--{option.replace('_', '-')} must be of a board that open tools "
+                            f"build for, not {args.board}, for which {tool} does")
+    check_folder(args.output)
+    ignore_unused()
+    files = write_project(chosen_target(args), args.output)
+    folder = files[0].parent
+    if args.json:
+        print_json({"files": [str(path) for path in files], "folder": str(folder), "tool": tool,
+                    "command": COMMAND, "tested": False})
+        return 0
+    say(f"{folder} has a project for {tool}, untested and not built: no vendor tool was run; to "
+        f"build it, run there: {COMMAND}")
+    return 0
+
+
+def _build(args: Namespace) -> int:
     from nhot.files import check_folder
     from nhot.report.collect import build_part
     from nhot.report.schema import Entry

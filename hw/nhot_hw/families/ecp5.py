@@ -7,7 +7,7 @@ from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Modul
 from amaranth.lib import io
 from amaranth.lib.cdc import ResetSynchronizer
 
-from nhot_hw.families.family import Family, out_of_reach
+from nhot_hw.families.family import OpenFamily, out_of_reach
 
 __all__ = ["ECP5", "Ecp5Board", "Ecp5Dividers", "Ecp5Pll"]
 
@@ -123,7 +123,7 @@ def _without_flash_clock(resource: Resource) -> Resource:
     return Resource(resource.name, resource.number, *pins, resource.attrs)
 
 
-ECP5 = Family(
+ECP5 = OpenFamily(
     constraints="lpf", bitstream="bit",
     # The default router does not finish on large designs.
     place_options=("--router", "router2"),

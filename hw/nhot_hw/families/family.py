@@ -5,17 +5,34 @@ from dataclasses import dataclass
 
 from nhot.errors import NhotError
 
-__all__ = ["Family", "out_of_reach"]
+__all__ = ["Family", "OpenFamily", "out_of_reach"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """How designs for a family are built, and what its tools call things.
+    """What any tool has to know of a family.
 
     Parameters
     ----------
-    constraints, bitstream : str
-        Suffixes of the two files.
+    constraints : str
+        Suffix of the file that has them.
+    find_dividers : callable
+        Settings of the PLL, by the frequencies before and behind it in Hz; :class:`NhotError` where
+        it cannot make the second exactly.
+    """
+
+    constraints: str
+    find_dividers: Callable[[int, int], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenFamily(Family):
+    """How designs for a family are built by open tools, and what these call things.
+
+    Parameters
+    ----------
+    bitstream : str
+        Suffix of its file.
     synthesis_options, place_options : tuple of str
         Of Yosys' ``synth_*``, and of nextpnr.
     frequency_option : str
@@ -33,12 +50,8 @@ class Family:
         Yosys' names of flip-flops begin so, where nextpnr counts none by themselves.
     headroom : float
         How many times as fast as the clock of a PLL nextpnr is to make the engine.
-    find_dividers : callable
-        Settings of the PLL, by the frequencies before and behind it in Hz; :class:`NhotError` where
-        it cannot make the second exactly.
     """
 
-    constraints: str
     bitstream: str
     synthesis_options: tuple[str, ...] = ()
     place_options: tuple[str, ...] = ()
@@ -49,7 +62,6 @@ class Family:
     cells: dict[str, dict[str, int]]
     flip_flops: str = ""
     headroom: float = 1
-    find_dividers: Callable[[int, int], object]
 
 
 def out_of_reach(what: str, input_hz: int, output_hz: int) -> NhotError:

@@ -7,7 +7,7 @@ from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Modul
 from amaranth.lib import io
 from amaranth.lib.cdc import ResetSynchronizer
 
-from nhot_hw.families.family import Family, out_of_reach
+from nhot_hw.families.family import OpenFamily, out_of_reach
 
 __all__ = ["GOWIN", "GowinBoard", "GowinDividers", "GowinPll"]
 
@@ -144,7 +144,7 @@ class GowinBoard:
             )
 
 
-GOWIN = Family(
+GOWIN = OpenFamily(
     constraints="cst", bitstream="fs",
     frequency_option="--freq",
     routed="--write", leftovers=("pnr.json",),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Module, Signal
 from amaranth.lib.cdc import ResetSynchronizer
 
-from nhot_hw.families.family import Family, out_of_reach
+from nhot_hw.families.family import OpenFamily, out_of_reach
 
 __all__ = ["ICE40", "Ice40Board", "Ice40Dividers", "Ice40Pll"]
 
@@ -115,7 +115,7 @@ class Ice40Board:
             m.submodules.clock = Ice40Pll(pad, input_hz=input_hz, output_hz=clock_hz)
 
 
-ICE40 = Family(
+ICE40 = OpenFamily(
     constraints="pcf", bitstream="bin",
     # Mapping to LUTs weighs paths with the delays of the UP5K: a sixth faster than with the
     # default's.

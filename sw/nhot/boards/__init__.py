@@ -4,6 +4,7 @@ The file of the same name in ``nhot_hw.boards`` has pins and clocks.
 """
 
 from importlib import import_module
+from itertools import chain
 from pkgutil import iter_modules
 
 from nhot.contract.board import Board
@@ -19,8 +20,12 @@ def find_boards() -> dict[str, tuple[Board, ...]]:
 
 _FOUND = find_boards()
 
-#: Every board, by the name that users type.
-BOARDS: dict[str, Board] = {board.name: board for found in _FOUND.values() for board in found}
+#: Every board, by the name that users type. Those that nhot builds for come first: of several with
+#: the same engine the first is named.
+BOARDS: dict[str, Board] = {
+    board.name: board
+    for board in sorted(chain(*_FOUND.values()), key=lambda board: bool(board.vendor_tool))
+}
 
 #: The name of its file, by the name of a board.
 MODULES: dict[str, str] = {board.name: file for file, found in _FOUND.items() for board in found}

@@ -92,9 +92,10 @@ def has_estimates(board_name: str) -> bool:
 def check_estimates(board_name: str) -> None:
     """Refuse a board of whose family there are no estimates, or that there is not."""
     if not has_estimates(board_name):
+        known = board(board_name)
         raise NhotError(
             f"Estimates must be of an FPGA of {' or '.join(sorted(coefficients()))}, not of "
-            f"{board(board_name).family} ({board_name}); nhot build says what it takes"
+            f"{known.family} ({board_name}); {known.vendor_tool or 'nhot build'} says what it takes"
         )
 
 

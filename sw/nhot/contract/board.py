@@ -7,10 +7,13 @@ from typing import Literal
 
 from nhot.contract.config import EngineConfig
 
-__all__ = ["Board", "Family", "Flash", "Fpga"]
+__all__ = ["VENDOR_TOOLS", "Board", "Family", "Flash", "Fpga"]
 
-Family = Literal["ecp5", "gowin", "ice40"]
-"""Families of FPGAs that there is a build flow for."""
+Family = Literal["ecp5", "gowin", "ice40", "series7"]
+"""Families of FPGAs that there is a build flow for, or a project for their maker's tool."""
+
+VENDOR_TOOLS: dict[Family, str] = {"series7": "Vivado"}
+"""Their maker's tool, of the families that nhot writes a project for and builds nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,11 +24,11 @@ class Fpga:
     ----------
     name : str
         Its proper name.
-    family : {"ecp5", "gowin", "ice40"}
+    family : {"ecp5", "gowin", "ice40", "series7"}
     luts : int
-        LUTs with four inputs (ECP5, Gowin) or logic cells (iCE40).
+        LUTs with four inputs (ECP5, Gowin) or six (7 series), or logic cells (iCE40).
     block_memories, dsps : int
-        Block memories, and multipliers.
+        Block memories, and multipliers. Of a 7 series, memories of 36 Kbit.
     """
 
     name: str
@@ -89,6 +92,12 @@ class Board:
     def family(self) -> Family:
         """Of the FPGA."""
         return self.fpga.family
+
+    @property
+    def vendor_tool(self) -> str:
+        """The tool that builds for the board, where it is its maker's, and so nothing of its
+        engines is measured; else empty."""
+        return VENDOR_TOOLS.get(self.family, "")
 
     @property
     def default(self) -> str:

@@ -27,21 +27,23 @@ class EngineFacts:
     ----------
     board, configuration, format : str
     clock_mhz : float
-        That it runs at, which place and route has reached.
+        That it runs at, which place and route has reached; or is asked to, where it is untested.
     macs : int
         Multiply-accumulates a cycle.
     weights : int
         That its memory has room for, filled up to whole words.
     luts : int, optional
         LUTs or logic cells; None where there is neither a bitstream nor an estimate.
-    block_memories : int
-        Exact.
+    block_memories : int, optional
+        Exact; None where it is untested.
     fmax_mhz : float, optional
         What its clock could be.
-    figures : {"manifest", "estimate", "none"}
-        Where ``luts`` and ``fmax_mhz`` are from.
+    figures : {"manifest", "estimate", "none", "untested"}
+        Where ``luts`` and ``fmax_mhz`` are from. Untested are engines that a tool is to build which
+        was never run.
     inferences_per_s : dict
-        By name of a network: at the clock, exactly; None where the engine does not hold it.
+        By name of a network: at the clock, exactly; None where the engine does not hold it, or is
+        untested.
     """
 
     board: str
@@ -51,7 +53,7 @@ class EngineFacts:
     macs: int
     weights: int
     luts: int | None
-    block_memories: int
+    block_memories: int | None
     fmax_mhz: float | None
     figures: str
     inferences_per_s: dict[str, float | None]
@@ -65,13 +67,14 @@ def engine_facts(engine: Target) -> EngineFacts:
     """What is known of an engine that a board comes with."""
     config = engine.config
     luts, fmax_mhz, figures = _cells(engine)
-    cycles = _cycles(config)
+    untested = figures == "untested"
+    cycles = dict.fromkeys(TINY) if untested else _cycles(config)
     return EngineFacts(
         board=engine.board, configuration=engine.configuration, format=config.format,
         clock_mhz=engine.clock_hz / 1e6, macs=config.macs,
         weights=config.weight_words * config.filters * config.inputs, luts=luts,
-        block_memories=blocks(config, board(engine.board).family), fmax_mhz=fmax_mhz,
-        figures=figures,
+        block_memories=None if untested else blocks(config, board(engine.board).family),
+        fmax_mhz=fmax_mhz, figures=figures,
         inferences_per_s={
             name: None if count is None else round(engine.clock_hz / count, 1)
             for name, count in cycles.items()
@@ -81,6 +84,8 @@ def engine_facts(engine: Target) -> EngineFacts:
 
 def _cells(engine: Target) -> tuple[int | None, float | None, str]:
     """LUTs, clock in MHz, and where these figures are from."""
+    if board(engine.board).vendor_tool:
+        return None, None, "untested"
     build = known_build(engine.config, engine.board)
     if build is not None:
         return build.resources["lut4"][0], build.fmax_mhz, "manifest"
