@@ -131,6 +131,21 @@ def test_the_script_is_for_the_part_and_reads_what_is_there(tmp_path):
     assert "amaranth.vivado.false_path_pre" in script
 
 
+@pytest.mark.parametrize("mhz", [50, 60, 87.5])
+def test_the_pll_is_told_what_makes_the_clock(mhz, tmp_path):
+    """By what the cell is given: the clock behind it, and its feedback to itself alone."""
+    text = (write(tmp_path, clock_hz=round(mhz * 1e6)) / "top.v").read_text(encoding="utf-8")
+    (cell,) = re.findall(r"PLLE2_BASE #\((.*?)\);", text, re.DOTALL)
+    given = dict(re.findall(r"\.(\w+)\((.*?) ?\)", cell))
+    reference, feedback, post = (
+        int(given[name].removeprefix("32'd"))
+        for name in ("DIVCLK_DIVIDE", "CLKFBOUT_MULT", "CLKOUT0_DIVIDE")
+    )
+    assert 1e3 / float(given["CLKIN1_PERIOD"]) / reference * feedback / post == pytest.approx(mhz)
+    assert given["CLKFBIN"] == given["CLKFBOUT"]
+    assert re.search(rf"flops_pre = ~ ?{given['LOCKED']};", text)
+
+
 def test_what_it_is_not_is_said(tmp_path):
     text = (write(tmp_path) / "README.md").read_text(encoding="utf-8")
     assert "**Untested: no vendor tool was run.**" in text
