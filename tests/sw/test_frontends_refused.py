@@ -11,6 +11,7 @@ from nhot.errors import MissingToolError, NhotError
 from nhot.export.tflite.writer import Writer
 from nhot.frontends import read_graph
 from nhot.frontends.tflite.interpreter import run_tflite
+from nhot.frontends.tflite.read import read_tflite
 from nhot.testing.foreign import damaged, tflite_models
 
 CONV = {"DilationHFactor": 1, "DilationWFactor": 1, "StrideH": 1, "StrideW": 1}
@@ -116,6 +117,33 @@ REFUSED = {
                            "the sum of two tensors, or of a tensor and a constant"),
     "division by zero": ({"kind": "DIV", "options": "DivOptions",
                           "weights": given_weights(np.zeros(1, np.float32))}, "other than zero"),
+    "joined maps along rows": (
+        {"kind": "CONCATENATION", "options": "ConcatenationOptions", "Axis": 1},
+        r"must join channels \(axis 3\), not along axis 1$"),
+    "weights of five axes": ({**PLAIN, "weights": given_weights(floats(1, 4, 1, 1, 4))},
+                             r"must have 4 axes, not the shape \(1, 4, 1, 1, 4\)$"),
+    "depthwise weights of others": (
+        {**PLAIN, "kind": "DEPTHWISE_CONV_2D", "options": "DepthwiseConv2DOptions",
+         "weights": given_weights(floats(2, 1, 1, 4))}, r"\(1, y, x, filters\), not 2 of these$"),
+    "weights in another order": (
+        {"kind": "FULLY_CONNECTED", "options": "FullyConnectedOptions", "WeightsFormat": 1,
+         "weights": given_weights(floats(5, 96))}, "weights must be in the default order$"),
+    "dense over others": (
+        {"kind": "FULLY_CONNECTED", "options": "FullyConnectedOptions",
+         "weights": given_weights(floats(5, 7))}, "weights must be over 96 elements, not 7$"),
+    "half a factor": (
+        {"kind": "RESIZE_NEAREST_NEIGHBOR", "options": "ResizeNearestNeighborOptions",
+         "AlignCorners": True, "weights": given_weights(np.array([6, 4], np.int32))},
+        r"without aligned corners, not from \(6, 4\) to \(6, 4\)$"),
+    "whole biases of a float model": (
+        {**PLAIN, "weights": given_weights(), "more": [given_weights(np.ones(4, np.int32))]},
+        "bias must be float where weights or inputs are$"),
+    "constant of samples": ({"kind": "ADD", "options": "AddOptions",
+                             "weights": given_weights(floats(2, 1, 1, 4))},
+                            r"must be of one sample, not of shape \(2, 1, 1, 4\)$"),
+    "axes of floats": ({"kind": "MEAN", "weights": given_weights(np.ones(2, np.float32))},
+                       "input 1 must be a constant of integers$"),
+    "custom operator": ({"kind": "CUSTOM"}, r"\(CUSTOM ''\): it must be one of .* not CUSTOM ''$"),
     "sparse weights": ({**PLAIN, "weights": given_weights(IsVariable=True)},
                        "must be neither sparse nor variable"),
     "too few bytes": ({**PLAIN, "weights": lambda w: w.tensor((4, 1, 1, 5), floats(4, 1, 1, 4))},
@@ -134,6 +162,71 @@ def test_what_is_refused(name, tmp_path):
         read_graph(path)
     assert str(caught.value).startswith(f"File {str(path)!r}: ")
     assert "\n" not in str(caught.value)
+
+
+def refused(writer, source, result, text):
+    with pytest.raises(NhotError, match=text):
+        read_tflite(writer.finish(source, result))
+
+
+def turned(writer, source):
+    """The same map, channels first."""
+    order = writer.constant(np.array([0, 3, 1, 2], np.int32))
+    return writer.operator("TRANSPOSE", [source, order], writer.tensor((1, 4, 6, 4)))
+
+
+def test_maps_that_lie_otherwise():
+    writer = Writer()
+    x = writer.tensor(MAP)
+    first, y = turned(writer, x), writer.tensor(MAP, name="sum")
+    writer.operator("ADD", [x, first], y, "AddOptions")
+    refused(writer, x, y, r"'sum' \(ADD\): both inputs must lie channels first, or both last$")
+    writer = Writer()
+    x, weights = writer.tensor(MAP), writer.constant(floats(4, 1, 1, 4))
+    y = writer.tensor((1, 4, 6, 4), name="conv")
+    writer.operator("CONV_2D", [turned(writer, x), weights], y, "Conv2DOptions", **CONV)
+    refused(writer, x, y, r"'conv' \(CONV_2D\): input '\w+' must be a map \(6, 4, 4\), "
+                          "not channels first$")
+
+
+def test_what_is_flattened_is_no_map():
+    writer = Writer()
+    x, flat, y = writer.tensor(MAP), writer.tensor((1, 96), name="flat"), writer.tensor(MAP)
+    writer.operator("RESHAPE", [x, writer.constant(np.array([1, 96], np.int32))], flat)
+    writer.operator("CONV_2D", [flat, writer.constant(floats(4, 1, 1, 4))], y, "Conv2DOptions",
+                    **CONV)
+    refused(writer, x, y, r"input 'flat' must be a map \(6, 4, 4\), not flattened$")
+
+
+def test_tensors_are_made_once():
+    writer = Writer()
+    x, y = writer.tensor(MAP), writer.tensor(MAP, name="twice")
+    for _ in range(2):
+        writer.operator("RELU", [x], y)
+    refused(writer, x, y, r"'twice' \(RELU\): output 'twice' must be made once$")
+
+
+def test_max_pools_that_pad_twice():
+    writer = Writer()
+    x, padded, y = writer.tensor(MAP), writer.tensor((1, 9, 5, 4)), writer.tensor((1, 9, 5, 4))
+    least = writer.constant(np.full(1, np.finfo(np.float32).min, np.float32))
+    writer.operator("PADV2", [x, writer.constant(AROUND), least], padded)
+    writer.operator("MAX_POOL_2D", [padded], y, "Pool2DOptions", FilterHeight=3, FilterWidth=3,
+                    StrideH=1, StrideW=1, Padding=SAME)
+    refused(writer, x, y, r"\(MAX_POOL_2D\): it must not pad what is padded already$")
+
+
+def test_files_without_a_graph():
+    """A model of nothing but its version and its name."""
+    import flatbuffers
+    import tflite
+
+    builder = flatbuffers.Builder(0)
+    tflite.ModelStart(builder)
+    tflite.ModelAddVersion(builder, 3)
+    builder.Finish(tflite.ModelEnd(builder), file_identifier=b"TFL3")
+    with pytest.raises(NhotError, match=r"^Model must have a graph$"):
+        read_tflite(bytes(builder.Output()))
 
 
 def test_other_files_are_refused_by_what_they_are(tmp_path):

@@ -25,8 +25,9 @@ from nhot.zips import BROKEN_ZIP
 
 __all__ = ["TYPES", "Archive", "Argument", "Call", "Program", "TensorMeta", "open_archive"]
 
-TYPES = {1: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 6: "<f2", 7: "<f4", 8: "<f8", 12: "?"}
-"""numpy's names of the types of elements."""
+TYPES: dict[int, np.dtype[Any]] = {number: np.dtype(code) for number, code in {
+    1: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 6: "<f2", 7: "<f4", 8: "<f8", 12: "?"}.items()}
+"""Types of elements, by their numbers in torch."""
 
 _MOST_AXES = 8
 
@@ -186,7 +187,7 @@ def _tensor(payload: _Payload, read: Callable[[str], bytes], name: str) -> NDArr
         raise NhotError(f"{what} must be stored as its elements, not pickled: "
                         "that would need code to be run")
     if meta.dtype not in TYPES:
-        raise NhotError(f"{what} must have a type of {', '.join(TYPES.values())}, "
+        raise NhotError(f"{what} must have a type of {', '.join(map(str, TYPES.values()))}, "
                         f"not number {meta.dtype}")
     elements: NDArray[Any] = np.frombuffer(_whole_elements(read(payload.path_name), meta, what),
                                            TYPES[meta.dtype])
@@ -206,7 +207,7 @@ def _tensor(payload: _Payload, read: Callable[[str], bytes], name: str) -> NDArr
 
 
 def _whole_elements(data: bytes, meta: TensorMeta, what: str) -> bytes:
-    size = np.dtype(TYPES[meta.dtype]).itemsize
+    size = TYPES[meta.dtype].itemsize
     if len(data) % size:
         raise NhotError(f"{what} must have whole elements of {size} bytes, not {len(data)} bytes")
     return data

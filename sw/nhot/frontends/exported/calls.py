@@ -109,7 +109,7 @@ def _arithmetic(kind: str, *, swapped: bool = False) -> Callable[[Translator], N
     def convert(t: Translator) -> None:
         this, other = (
             one if isinstance(one, str) else t.constant(float(one))
-            for one in (t.get("self"), t.get("other"))
+            for one in map(t.get, ("other", "self") if swapped else ("self", "other"))
         )
         if t.get("alpha", 1) != 1:
             other = t.emit("Mul", other, t.constant(float(t.get("alpha"))),
@@ -117,7 +117,7 @@ def _arithmetic(kind: str, *, swapped: bool = False) -> Callable[[Translator], N
         if t.get("rounding_mode") is not None:
             raise NhotError(f"it must not round, as it does with "
                             f"{shortened(t.get('rounding_mode'))}")
-        t.emit(kind, *((other, this) if swapped else (this, other)))
+        t.emit(kind, this, other)
     return convert
 
 

@@ -194,8 +194,8 @@ class Translator:
         meta = self.graph.tensor_values.get(name)
         if meta is None:
             raise NhotError(f"Tensor {shortened(name)} must have its sizes in the file")
-        return ValueInfo(name=made or name, shape=meta.shape,
-                         type=_ONNX_TYPES.get(meta.dtype, TYPES.get(meta.dtype, "another type")))
+        kind = _ONNX_TYPES.get(meta.dtype, str(TYPES.get(meta.dtype, "another type")))
+        return ValueInfo(name=made or name, shape=meta.shape, type=kind)
 
     def _ends(self, archive: Archive) -> tuple[str, str]:
         """The input and the output, of which there must be one each; constants are gathered."""
