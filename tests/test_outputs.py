@@ -16,7 +16,7 @@ from nhot.files import check_files, check_folder, write_atomically, write_folder
 INPUTS = {
     "--weights", "--engine", "--config", "--input", "--network", "--table", "--data", "--labels",
     "--models",
-    "image", "network", "report", "file",
+    "image", "network", "report", "file", "bitstream",
 }
 """What names a file or folder that is read; all else that is a path is an output."""
 
@@ -90,7 +90,7 @@ def test_every_path_is_an_input_or_an_output(name):
 def test_every_command_that_writes_is_here():
     assert {name for name, _, _ in OUTPUTS} >= {
         "train", "quantize", "compile", "simulate", "run", "bench", "study", "report", "build",
-        "verilog", "demo", "core",
+        "verilog", "demo", "core", "patch",
     }
 
 

@@ -106,6 +106,10 @@ class Manifest:
     clock_hz, baud : int
     boot : bool
         Whether it loads itself from the board's flash.
+    patchable : bool
+        Whether its memories hold placeholders, in the place of which a network can be put.
+    image : str, optional
+        Content hash of the image that its memories hold at power-up.
     seed : int
         Of the placer; the bitstream follows from it, however it was chosen.
     tools : dict
@@ -138,6 +142,8 @@ class Manifest:
     clocks: dict[str, Clock]
     sweep: Sweep | None = None
     boot: bool = False
+    patchable: bool = False
+    image: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("clock_hz", "baud", "bytes"):
@@ -167,8 +173,9 @@ class Manifest:
         """Plain values, with what follows from others spelled out for readers."""
         engine = self.engine_clock
         values = asdict(self)
-        if not self.boot:  # a bitstream without is what it was before there was any
-            del values["boot"]
+        for name in ("boot", "patchable", "image"):
+            if not values[name]:  # a bitstream without is what it was before there was any
+                del values[name]
         if self.sweep is None:
             del values["sweep"]
         else:

@@ -104,6 +104,7 @@ def test_every_command_refuses_such_paths_in_one_line(name, capsys, tmp_path, mo
         "simulate": ["--input", NASTY], "quantize": ["--data", NASTY, "-o", NASTY],
         "train": ["--data", NASTY, "-o", NASTY], "verilog": ["--board", NASTY, "-o", NASTY],
         "build": ["--board", NASTY], "compile": ["--board", "icebreaker"],
+        "patch": [NASTY, "-o", "new"],
         "core": ["--format", NASTY, "-o", "new"], "evaluate": ["--data", NASTY],
         "compare": [NASTY, "--data", NASTY], "export": ["-o", "new.onnx"],
         "explore": ["--model", NASTY, "--data", NASTY, "-o", "new"],

@@ -168,7 +168,7 @@ def _manifest(plan: BuildPlan, synthesis: Path, entry: Path) -> Manifest:
     return Manifest(
         board=target.board, configuration=target.configuration, part=plan.part,
         config=target.config, clock_hz=target.clock_hz, baud=target.baud, boot=target.boot,
-        seed=plan.seed,
+        patchable=target.patchable, seed=plan.seed,
         tools=plan.tools, inputs_sha256=plan.digest, file=plan.product, bytes=len(bitstream),
         sha256=hashlib.sha256(bitstream).hexdigest(),
         resources=_resources(plan, report, synthesis),

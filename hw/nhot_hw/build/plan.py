@@ -11,6 +11,7 @@ from amaranth.lib import wiring
 from nhot.compiler.targets import Target, board
 from nhot.errors import NhotError
 from nhot_hw.boards import BoardTop, make_platform
+from nhot_hw.build.placeholders import placeholders
 from nhot_hw.build.tools import tool_versions
 from nhot_hw.families import FAMILIES, OpenFamily
 
@@ -160,10 +161,22 @@ def make_engine(target: Target) -> wiring.Component:
     """The engine of ``target`` with its host link."""
     from nhot_hw.io.top import Top
 
+    if target.patchable:
+        _check_patchable(target)
     return Top(
         target.config, clock_hz=target.clock_hz, baud=target.baud,
         flash_address=target.flash_address,
+        contents=placeholders(target.config) if target.patchable else None,
     )
+
+
+def _check_patchable(target: Target) -> None:
+    known = board(target.board)
+    family = FAMILIES[known.family]
+    if not isinstance(family, OpenFamily) or family.blocks is None:
+        raise NhotError(
+            f"Patchable bitstream must be one of an ECP5 or an iCE40, not of a {known.fpga.name}"
+        )
 
 
 def _check_seed(seed: int) -> None:

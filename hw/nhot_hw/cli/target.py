@@ -11,7 +11,7 @@ __all__ = ["add_target_arguments", "chosen_target", "ignore_unused"]
 
 
 def add_target_arguments(parser: ArgumentParser) -> None:
-    """Declare ``--board``, ``--configuration``, ``--config``, ``--clock`` and ``--boot``."""
+    """Declare the options of a :class:`Target`, from ``--board`` to ``--patchable``."""
     parser.add_argument("--board", required=True, metavar="BOARD",
                         help="a board that nhot knows, e.g. ulx3s-85f")
     engine = parser.add_mutually_exclusive_group()
@@ -24,6 +24,9 @@ def add_target_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--boot", action="store_true",
                         help="the engine loads itself from the board's flash when it is switched "
                         "on; nhot load --flash writes that")
+    parser.add_argument("--patchable", action="store_true",
+                        help="the engine's memories hold placeholders at power-up, in the place of "
+                        "which nhot patch puts a network, without place and route")
 
 
 def chosen_target(args: Namespace) -> "Target":
@@ -40,7 +43,7 @@ def chosen_target(args: Namespace) -> "Target":
     if args.clock is not None:
         hertz = args.clock * 1e6
         chosen = replace(chosen, clock_hz=round(hertz) if isfinite(hertz) else hertz)
-    return replace(chosen, boot=args.boot)
+    return replace(chosen, boot=args.boot, patchable=args.patchable)
 
 
 def ignore_unused() -> None:

@@ -18,8 +18,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from nhot.contract.config import EngineConfig
+from nhot.contract.contents import Contents
 from nhot.contract.memories import timing_words
 from nhot.contract.program import Region
+from nhot.errors import NhotError
 from nhot_hw.delay import delayed
 from nhot_hw.engine.activations import ActivationMemory
 from nhot_hw.engine.argmax import ArgMax
@@ -63,15 +65,21 @@ class Engine(wiring.Component):
     Parameters
     ----------
     config : EngineConfig
+    contents : Contents, optional
+        What its memories hold at power-up. Not for engines with ``single_port``.
 
     Members
     -------
     host : In(HostSignature)
     """
 
-    def __init__(self, config: EngineConfig):
+    def __init__(self, config: EngineConfig, contents: Contents | None = None):
         if not isinstance(config, EngineConfig):
             raise TypeError(f"Config must be an EngineConfig, not {config!r}")
+        if config.single_port and contents is not None:
+            raise NhotError(
+                "Engine with contents at power-up must not have memories with a single port"
+            )
         self.config = config
         self.loader = Loader(config)
         # Between the host's side and the loader, whose logic in one cycle would set the clock.
@@ -89,14 +97,19 @@ class Engine(wiring.Component):
         self.rounders = [Rounder(config) for _ in self.requantisers if config.activation_terms]
         self.argmax = ArgMax(config)
         self.write_back = Collector(config) if config.single_port else WriteBack(config)
-        self.program = WordMemory(width=32, depth=config.program_words)
-        self.records = RecordMemory(config)
+        program, weights = (
+            (None, None) if contents is None else (contents.program, contents.weights)
+        )
+        self.program = WordMemory(width=32, depth=config.program_words, init=program)
+        self.records = RecordMemory(config, contents)
         self.timing = WordMemory(width=32, depth=timing_words(config))
         if config.single_port:
             self.weights = SinglePortWeights(config)
             self.activations = SinglePortActivations(config)
         else:
-            self.weights = WordMemory(width=config.weight_word_bits, depth=config.weight_words)
+            self.weights = WordMemory(
+                width=config.weight_word_bits, depth=config.weight_words, init=weights
+            )
             self.activations = ActivationMemory(config)
         super().__init__({"host": In(HostSignature)})
 

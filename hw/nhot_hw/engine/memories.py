@@ -1,11 +1,15 @@
 """The engine's memories of words: program, requantisation records, weights, timing."""
 
+from collections.abc import Sequence
+from itertools import islice
+
 from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory, MemoryData
 from amaranth.lib.wiring import In, Out
 
 from nhot.contract.memories import parts
+from nhot.errors import NhotError
 from nhot_hw.delay import delayed
 from nhot_hw.engine.host import WordAddress
 
@@ -27,6 +31,13 @@ class WordMemory(wiring.Component):
     A few words more than whole blocks have are a memory apart, which synthesis makes of LUTs: a
     wide memory of 1,040 words takes the blocks of 1,024.
 
+    Parameters
+    ----------
+    width, depth : int
+    init : sequence of int, optional
+        Its first words at power-up. It then lies in blocks, whatever its size: LUTs and flip-flops
+        have no contents that a bitstream could be given later.
+
     Members
     -------
     i_write, i_write_address, i_write_data : a write; beyond the depth it does nothing. A wide
@@ -39,10 +50,15 @@ class WordMemory(wiring.Component):
     contents : list of MemoryData, one part behind the other
     """
 
-    def __init__(self, *, width: int, depth: int):
+    def __init__(self, *, width: int, depth: int, init: Sequence[int] | None = None):
+        self._attributes = {} if init is None else {"ram_style": "block"}
+        words = iter(init or ())
         self.contents = [
-            MemoryData(shape=unsigned(width), depth=part, init=[]) for part in parts(depth)
+            MemoryData(shape=unsigned(width), depth=part, init=list(islice(words, part)))
+            for part in parts(depth)
         ]
+        if next(words, None) is not None:
+            raise NhotError(f"Contents of a memory must be at most {depth} words, not {len(init)}")
         super().__init__({
             "i_write": In(1),
             "i_write_address": In(WordAddress),
@@ -64,7 +80,7 @@ class WordMemory(wiring.Component):
         first = 0
         words = []
         for i, contents in enumerate(self.contents):
-            memory = m.submodules[f"part_{i}"] = Memory(contents)
+            memory = m.submodules[f"part_{i}"] = Memory(contents, attrs=self._attributes)
             write, read = memory.write_port(), memory.read_port()
             end = first + contents.depth
             mine, asked = (

@@ -5,6 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot.contract.config import EngineConfig
+from nhot.contract.contents import Contents
 from nhot.network.requant import MAX_TERMS
 from nhot_hw.engine.descriptor import DescriptorLayout
 from nhot_hw.engine.host import WordAddress
@@ -70,6 +71,7 @@ class RecordMemory(wiring.Component):
     """Requantisation records, read whole and written by halves: biases, then terms.
 
     The host knows words of R biases or R terms, in turns; a record is the two of them.
+    ``contents``, if given, is what they are at power-up.
 
     Members
     -------
@@ -79,8 +81,9 @@ class RecordMemory(wiring.Component):
     o_word : its half of ``i_address``, which must have been held
     """
 
-    def __init__(self, config: EngineConfig):
+    def __init__(self, config: EngineConfig, contents: Contents | None = None):
         self.config = config
+        self._init = (None, None) if contents is None else (contents.biases, contents.terms)
         word = 32 * config.requantisers
         super().__init__({
             "i_write": In(1),
@@ -99,7 +102,9 @@ class RecordMemory(wiring.Component):
         depths = (config.requant_words - config.records, config.records)
         for half, (output, depth) in enumerate(zip(outputs, depths, strict=True)):
             name = ("biases", "terms")[half]
-            memory = m.submodules[name] = WordMemory(width=len(output), depth=depth)
+            memory = m.submodules[name] = WordMemory(
+                width=len(output), depth=depth, init=self._init[half]
+            )
             m.d.comb += [
                 memory.i_write.eq(self.i_write & (self.i_write_address[0] == half)),
                 memory.i_write_address.eq(self.i_write_address >> 1),

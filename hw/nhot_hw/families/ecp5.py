@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 from amaranth.build import Resource
 from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Module, Signal
 from amaranth.lib import io
 from amaranth.lib.cdc import ResetSynchronizer
 
-from nhot_hw.families.family import OpenFamily, out_of_reach
+from nhot_hw.families.family import Blocks, OpenFamily, out_of_reach
 
 __all__ = ["ECP5", "Ecp5Board", "Ecp5Dividers", "Ecp5Pll"]
 
@@ -123,6 +124,16 @@ def _without_flash_clock(resource: Resource) -> Resource:
     return Resource(resource.name, resource.number, *pins, resource.attrs)
 
 
+def _columns(width: int) -> np.ndarray:
+    """Bits of a block of 2,048 numbers of 9 bits that are one bit of 512 words. (columns, 512)
+
+    The ninth bit is of use from a width of 9 on.
+    """
+    number = 9 if width >= 9 else 8
+    bits = np.arange(2048 * number).reshape(-1, 512, width).swapaxes(1, 2).reshape(-1, 512)
+    return bits // number * 9 + bits % number
+
+
 ECP5 = OpenFamily(
     constraints="lpf", bitstream="bit",
     # The default router does not finish on large designs.
@@ -138,5 +149,9 @@ ECP5 = OpenFamily(
     },
     # nextpnr takes all the time that a clock leaves, and in a full part a bit more.
     headroom=1.1,
+    blocks=Blocks(
+        unpack="ecpunpack", begin=".bram_init ", number_bits=9,
+        columns=tuple(map(_columns, (36, 18, 9, 4, 2, 1))),
+    ),
     find_dividers=Ecp5Dividers.find,
 )

@@ -3,9 +3,41 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from nhot.errors import NhotError
 
-__all__ = ["Family", "OpenFamily", "out_of_reach"]
+__all__ = ["Blocks", "Family", "OpenFamily", "out_of_reach"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blocks:
+    """How the text that a bitstream is unpacked to has the contents of block memories.
+
+    Parameters
+    ----------
+    unpack : str
+        The program.
+    begin : str
+        How the line before the contents of a block begins; behind it come hexadecimal numbers.
+    number_bits : int
+        Bits of each; bit 0 of the first is bit 0 of the block.
+    columns : tuple of (columns, rows) int
+        For each width that a block can have, the bits that are one bit of words in a row.
+    strides : tuple of int
+        Of which words these may be: all, every second, ...
+    """
+
+    unpack: str
+    begin: str
+    number_bits: int
+    columns: tuple[np.ndarray, ...]
+    strides: tuple[int, ...] = (1,)
+
+    @property
+    def rows(self) -> int:
+        """Words of a column."""
+        return self.columns[0].shape[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +82,8 @@ class OpenFamily(Family):
         Yosys' names of flip-flops begin so, where nextpnr counts none by themselves.
     headroom : float
         How many times as fast as the clock of a PLL nextpnr is to make the engine.
+    blocks : Blocks, optional
+        Where the contents of block memories lie, if they can be given to a bitstream later.
     """
 
     bitstream: str
@@ -62,6 +96,7 @@ class OpenFamily(Family):
     cells: dict[str, dict[str, int]]
     flip_flops: str = ""
     headroom: float = 1
+    blocks: Blocks | None = None
 
 
 def out_of_reach(what: str, input_hz: int, output_hz: int) -> NhotError:

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Module, Signal
 from amaranth.lib.cdc import ResetSynchronizer
 
-from nhot_hw.families.family import OpenFamily, out_of_reach
+from nhot_hw.families.family import Blocks, OpenFamily, out_of_reach
 
 __all__ = ["ICE40", "Ice40Board", "Ice40Dividers", "Ice40Pll"]
 
@@ -128,5 +129,10 @@ ICE40 = OpenFamily(
     cells={"lut4": {"SB_LUT4": 1}, "ff": {"SB_DFF": 1}, "bram": {"SB_RAM40_4K": 1}},
     # A logic cell holds a LUT and a flip-flop, and nextpnr counts the cells.
     flip_flops="SB_DFF",
+    # 256 numbers of 16 bits. A word is one of them, or each of them is 2, 4 or 8 words.
+    blocks=Blocks(
+        unpack="iceunpack", begin=".ram_data ", number_bits=256,
+        columns=(np.arange(256 * 16).reshape(256, 16).T,), strides=(1, 2, 4, 8),
+    ),
     find_dividers=Ice40Dividers.find,
 )

@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from nhot.contract.config import EngineConfig
+from nhot.contract.contents import Contents
 from nhot.device.flash_record import length_bits
 from nhot_hw.engine.engine import Engine
 from nhot_hw.io.boot import FlashBoot
@@ -24,6 +25,8 @@ class Top(wiring.Component):
         Of the clock domain ``sync`` and of the serial port.
     flash_address : int, optional
         Of a record in a SPI flash, which the engine is loaded from when it is switched on.
+    contents : Contents, optional
+        What the engine's memories hold when it is switched on.
 
     Members
     -------
@@ -33,10 +36,11 @@ class Top(wiring.Component):
     """
 
     def __init__(
-        self, config: EngineConfig, *, clock_hz: int, baud: int, flash_address: int | None = None
+        self, config: EngineConfig, *, clock_hz: int, baud: int, flash_address: int | None = None,
+        contents: Contents | None = None,
     ):
         self.config = config
-        self._engine = Engine(config)
+        self._engine = Engine(config, contents)
         self._boot = None
         if flash_address is not None:
             self._boot = FlashBoot(

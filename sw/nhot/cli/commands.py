@@ -30,8 +30,9 @@ def find() -> dict[str, EntryPoint]:
     """Entry point of each command by name, in the order in which a user needs them."""
     found = {point.name: point for point in entry_points(group=GROUP)}
     order = ["demo", "train", "quantize", "compile", "info", "export", "core", "verilog",
-             "simulate", "verify", "prove", "boards", "build", "load", "run", "serve", "mlperf",
-             "compare", "evaluate", "bench", "fuzz", "study", "explore", "report", "doctor"]
+             "simulate", "verify", "prove", "boards", "build", "patch", "load", "run", "serve",
+             "mlperf", "compare", "evaluate", "bench", "fuzz", "study", "explore", "report",
+             "doctor"]
     known = [name for name in order if name in found]
     return {name: found[name] for name in known + sorted(set(found) - set(known))}
 

@@ -34,6 +34,8 @@ class Target:
         Of the serial port.
     boot : bool
         Whether the engine loads itself from the board's flash when it is switched on.
+    patchable : bool
+        Whether its memories hold placeholders at power-up, which ``nhot patch`` replaces.
     """
 
     board: str
@@ -42,6 +44,7 @@ class Target:
     config: EngineConfig
     baud: int = _BAUD
     boot: bool = False
+    patchable: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.config, EngineConfig):
