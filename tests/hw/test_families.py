@@ -92,6 +92,14 @@ def test_clock_out_of_reach_is_refused(find):
         find(12_000_000, 33_333_333)
 
 
+def test_logic_of_an_ice40_is_mapped_for_wires_of_its_length():
+    """Set before synthesis, which reads it; elsewhere Yosys' own delays are taken."""
+    script = plan_build(target("icebreaker", "2hot"), engine=Wire()).files["top.ys"]
+    assert script.index("scratchpad -set synth_ice40.abc9.W 3000") < script.index("synth_ice40 -")
+    other = plan_build(target("ulx3s-85f", "2hot"), engine=Wire()).files["top.ys"]
+    assert "scratchpad" not in other
+
+
 def test_a_gowin_is_placed_for_the_clock_of_its_engine():
     """As options: there are no constraints of clocks, and the PLL's is not derived."""
     made = plan_build(target("tangnano20k"), engine=Wire())

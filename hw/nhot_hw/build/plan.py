@@ -111,7 +111,8 @@ def plan_build(
     platform = make_platform(target.board)
     headroom = family.headroom if _has_pll(target, platform) else 1
     files = elaborate(
-        target, platform, engine, script_after_read=_AFTER_READ,
+        target, platform, engine,
+        script_after_read="\n".join([_AFTER_READ, *family.synthesis_settings]),
         synth_opts=list(family.synthesis_options),
         script_after_synth="tee -q -o cells.json stat -json",
         nextpnr_opts=[

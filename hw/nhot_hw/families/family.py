@@ -67,6 +67,8 @@ class OpenFamily(Family):
         Suffix of its file.
     synthesis_options, place_options : tuple of str
         Of Yosys' ``synth_*``, and of nextpnr.
+    synthesis_settings : tuple of str
+        Commands of Yosys before it.
     frequency_option : str
         nextpnr's option for the clock of the engine in MHz, where that cannot be a constraint.
     routed : str
@@ -89,6 +91,7 @@ class OpenFamily(Family):
     bitstream: str
     synthesis_options: tuple[str, ...] = ()
     place_options: tuple[str, ...] = ()
+    synthesis_settings: tuple[str, ...] = ()
     frequency_option: str = ""
     routed: str
     leftovers: tuple[str, ...]
