@@ -8,6 +8,7 @@ from contextlib import nullcontext
 import numpy as np
 from amaranth.sim import Simulator
 
+from nhot.compiler.contents import image_contents
 from nhot.compiler.image import Image
 from nhot.compiler.meta import LayerMeta
 from nhot.contract.config import EngineConfig
@@ -69,7 +70,7 @@ class EngineSimulation:
             ):
                 await self._write(ctx, engine, region, 0, data)
             if self.direct:
-                for address, word in enumerate(self._weight_words()):
+                for address, word in enumerate(image_contents(self.image).weights):
                     ctx.set(engine.weights.row(address), word)
             else:
                 await self._write(ctx, engine, Region.WEIGHTS, 0, self.image.weights)
@@ -100,13 +101,6 @@ class EngineSimulation:
             LayerTime(name=layer.name, end=end, stalls=stalls)
             for layer, end, stalls in zip(
                 self.image.meta.layers, self.layer_ends, self.layer_stalls, strict=True)
-        ]
-
-    def _weight_words(self) -> list[int]:
-        bits = self.image.config.weight_format.field_bits
-        return [
-            sum(int(field) << (i * bits) for i, field in enumerate(word))
-            for word in self.image.weight_fields().reshape(-1, self.image.config.word_codes)
         ]
 
     def _place(self, ctx, engine, place, packed):  # type: ignore[no-untyped-def]

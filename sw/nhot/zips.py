@@ -15,6 +15,6 @@ BROKEN_ZIP = (
 )
 """What the standard library raises of an archive that is damaged, or of a kind unknown to it.
 
-Encryption is a RuntimeError, and so are unknown versions and compressions (NotImplementedError); a
-name that is no text is a ValueError, a member that lies before the file an OSError.
+Encryption, unknown versions and unknown compressions are a RuntimeError or of a kind of it; a name
+that is no text is a ValueError, a member that lies before the file an OSError.
 """

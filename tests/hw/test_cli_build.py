@@ -7,9 +7,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from amaranth.hdl import Module
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from nhot.bitstream import Manifest
 from nhot.cli import main
@@ -17,20 +14,9 @@ from nhot.compiler.targets import target
 from nhot.report import read_report
 from nhot_hw.build import flow, sources, tools
 from nhot_hw.build.plan import plan_build
+from nhot_hw.build.wire import Wire
 
 CELLS = {"modules": {"\\top": {"num_cells_by_type": {"\\SB_LUT4": 30, "\\SB_DFF": 20}}}}
-
-
-class Wire(wiring.Component):
-    """Something small with the ports of an engine."""
-
-    rx: In(1, init=1)
-    tx: Out(1, init=1)
-
-    def elaborate(self, platform):
-        m = Module()
-        m.d.sync += self.tx.eq(self.rx)
-        return m
 
 
 def report(achieved, constraint):

@@ -4,9 +4,6 @@
 from dataclasses import asdict, replace
 
 import pytest
-from amaranth.hdl import Module
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from nhot.bitstream import Manifest, Resource
 from nhot.compiler.targets import BOARDS, target
@@ -16,22 +13,11 @@ from nhot_hw.build.entries import MANIFEST
 from nhot_hw.build.jobs import clock, placement, reachable_clock, synthesis
 from nhot_hw.build.plan import plan_build
 from nhot_hw.build.tools import MisfitError
+from nhot_hw.build.wire import Wire
 from nhot_hw.families import FAMILIES
 
 SMALL = replace(target("icebreaker").config, filters=1, inputs=1, weight_words=64,
                 activation_words=64)
-
-
-class Wire(wiring.Component):
-    """What has the ports of an engine, and is quickly elaborated."""
-
-    rx: In(1, init=1)
-    tx: Out(1, init=1)
-
-    def elaborate(self, platform):
-        m = Module()
-        m.d.sync += self.tx.eq(self.rx)
-        return m
 
 
 @pytest.fixture

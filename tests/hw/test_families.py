@@ -4,31 +4,21 @@
 import json
 
 import pytest
-from amaranth.hdl import Module
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from nhot.compiler.targets import target
 from nhot.errors import NhotError
 from nhot_hw.build import entries
 from nhot_hw.build.entries import pack
 from nhot_hw.build.plan import plan_build
+from nhot_hw.build.reports import read_cells, read_report
+from nhot_hw.build.tools import run_tool
+from nhot_hw.build.wire import Wire
+from nhot_hw.engine.walker import Walker
 from nhot_hw.families.ecp5 import Ecp5Dividers
 from nhot_hw.families.gowin import GowinDividers
-from nhot_hw.families.ice40 import Ice40Dividers
+from nhot_hw.families.ice40 import ICE40, Ice40Dividers
 from nhot_hw.families.series7 import Series7Dividers
-
-
-class Wire(wiring.Component):
-    """What has the ports of an engine, and is quickly elaborated."""
-
-    rx: In(1, init=1)
-    tx: Out(1, init=1)
-
-    def elaborate(self, platform):
-        m = Module()
-        m.d.sync += self.tx.eq(self.rx)
-        return m
+from nhot_hw.verilog import to_verilog
 
 
 @pytest.mark.parametrize("output", [25, 50, 75, 80, 100, 62.5])
@@ -98,6 +88,22 @@ def test_logic_of_an_ice40_is_mapped_for_wires_of_its_length():
     assert script.index("scratchpad -set synth_ice40.abc9.W 3000") < script.index("synth_ice40 -")
     other = plan_build(target("ulx3s-85f", "2hot"), engine=Wire()).files["top.ys"]
     assert "scratchpad" not in other
+
+
+def test_yosys_does_what_it_is_told_of_wires(tmp_path):
+    """It says nothing of a name that it does not know, and maps as it would without."""
+    (setting,) = ICE40.synthesis_settings
+    config = target("icebreaker", "signed-binary").config
+    (tmp_path / "top.v").write_text(to_verilog(Walker(config), name="top"), encoding="utf-8")
+    counts = []
+    for before in ("", setting):
+        (tmp_path / "top.ys").write_text("\n".join([
+            "read_verilog top.v", before, "synth_ice40 -device u -top top",
+            "tee -q -o cells.json stat -json"]), encoding="utf-8")
+        run_tool("yosys", ["-q", "top.ys"], folder=tmp_path, log=tmp_path / "log", what="Mapping",
+                 show=False)
+        counts.append(read_cells(read_report(tmp_path / "cells.json"), "top")["SB_LUT4"])
+    assert len(set(counts)) == 2
 
 
 def test_a_gowin_is_placed_for_the_clock_of_its_engine():

@@ -21,8 +21,8 @@ from nhot.cli import main
 from nhot.compiler import EngineConfig, compile_network
 from nhot.compiler.contents import image_contents
 from nhot.compiler.targets import Target, target
-from nhot.contract.contents import Contents, filled_memories
-from nhot.contract.memories import parts
+from nhot.contract.contents import Contents
+from nhot.contract.memories import filled_memories, parts
 from nhot.errors import NhotError
 from nhot.testing.networks import random_network
 from nhot_hw.build.blocks import replace_bits
@@ -30,7 +30,6 @@ from nhot_hw.build.flow import build_plan
 from nhot_hw.build.patch import patch
 from nhot_hw.build.placeholders import columns, memory_bits, placeholders
 from nhot_hw.build.plan import plan_build
-from nhot_hw.cli import patch as patch_command
 from nhot_hw.engine.memories import WordMemory
 from nhot_hw.families import FAMILIES
 from nhot_hw.io import Top
@@ -325,6 +324,15 @@ def test_what_is_no_bitstream_for_the_image(folder, tmp_path):
     assert not output.exists()
 
 
+def test_a_manifest_that_says_patchable_of_what_cannot_be(folder, tmp_path):
+    config = target("tangnano9k").config
+    _change(folder, board="tangnano9k", config=config.sizes(), macs_per_step=config.macs,
+            target_id=f"0x{config.target_id:08x}")
+    with pytest.raises(NhotError, match="one of an ECP5 or an iCE40, not of a Gowin GW1NR-9"):
+        patch(_image(config), folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_bitstream_without_its_placeholders(folder, tmp_path):
     data = MANIFEST.with_name("top.bin").read_bytes()
     (folder / "top.bin").write_bytes(data)
@@ -332,7 +340,3 @@ def test_a_bitstream_without_its_placeholders(folder, tmp_path):
     with pytest.raises(NhotError, match=r"must hold the placeholders of all [\d,]+ .*, not of 0"):
         patch(_image(target("icebreaker").config), folder, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-def test_the_command_is_described():
-    assert "power-up" in patch_command.HELP

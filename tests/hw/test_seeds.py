@@ -16,9 +16,6 @@ from threading import Event
 from types import SimpleNamespace
 
 import pytest
-from amaranth.hdl import Module
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from nhot.bitstream import Clock, Manifest, Sweep
 from nhot.cli import main
@@ -28,6 +25,7 @@ from nhot.progress import Progress
 from nhot_hw.build import flow, seeds, tools
 from nhot_hw.build.flow import build_plan
 from nhot_hw.build.plan import plan_build
+from nhot_hw.build.wire import Wire
 
 ROOT = Path(__file__).parents[2]
 PYTHON = sys.executable
@@ -50,38 +48,16 @@ import signal
 import sys
 from functools import partial
 from pathlib import Path
-from amaranth.hdl import Module
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 from nhot.cli import main
 from nhot_hw.build import flow
 from nhot_hw.build.plan import plan_build
-
-class Wire(wiring.Component):
-    rx: In(1, init=1)
-    tx: Out(1, init=1)
-    def elaborate(self, platform):
-        m = Module()
-        m.d.sync += self.tx.eq(self.rx)
-        return m
+from nhot_hw.build.wire import Wire
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the parent ignores
 sys.executable = str(Path.cwd() / "bin" / "python")
 flow.plan_build = partial(plan_build, engine=Wire())
 sys.exit(main(sys.argv[1:]))
 """
-
-
-class Wire(wiring.Component):
-    """Something small with the ports of an engine."""
-
-    rx: In(1, init=1)
-    tx: Out(1, init=1)
-
-    def elaborate(self, platform):
-        m = Module()
-        m.d.sync += self.tx.eq(self.rx)
-        return m
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from amaranth.lib.wiring import In, Out
 from nhot.contract.config import EngineConfig
 from nhot.device.protocol import Hello, Opcode, Request, Response
 from nhot.errors import DeviceError, MissingToolError, NhotError
+from nhot_hw.build.wire import Wire
 from nhot_sim import virtual_board
 from nhot_sim.runner import require
 from nhot_sim.virtual_board import VirtualBoard, build_board
@@ -26,18 +27,6 @@ from nhot_sim.virtual_board import VirtualBoard, build_board
 SECONDS = 60  # a machine under load is slow; nothing waits this long unless it is stuck
 
 SILENCE = 5_000_000  # cycles; far more than a board without a busy output goes on for by itself
-
-
-class Wire(wiring.Component):
-    """Sends back what it hears, bit by bit."""
-
-    rx: In(1, init=1)
-    tx: Out(1, init=1)
-
-    def elaborate(self, platform):
-        m = Module()
-        m.d.sync += self.tx.eq(self.rx)
-        return m
 
 
 class Worker(wiring.Component):

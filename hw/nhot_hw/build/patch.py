@@ -5,10 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from amaranth.hdl import Module
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
-
 from nhot.bitstream import Manifest
 from nhot.compiler.contents import image_contents
 from nhot.compiler.image import Image
@@ -18,8 +14,9 @@ from nhot.files import read_file, write_folder
 from nhot_hw.build.blocks import replace_bits
 from nhot_hw.build.entries import MANIFEST
 from nhot_hw.build.placeholders import columns, memory_bits, placeholders
-from nhot_hw.build.plan import NAME, plan_build
+from nhot_hw.build.plan import NAME, patchable_blocks, plan_build
 from nhot_hw.build.tools import run_tool
+from nhot_hw.build.wire import Wire
 from nhot_hw.families.family import Blocks
 
 __all__ = ["Patched", "patch"]
@@ -83,9 +80,9 @@ def _check(manifest: Manifest, image: Image) -> None:
 
 
 def _repack(before: bytes, manifest: Manifest, image: Image) -> bytes:
-    plan = plan_build(_target(manifest), engine=_Wire())  # of which only the last command is used
-    blocks = plan.family.blocks
-    assert blocks is not None
+    target = _target(manifest)
+    blocks = patchable_blocks(target)
+    plan = plan_build(target, engine=Wire())  # of which only the last command is used
     program, *arguments = plan.commands[-1]
     (routed,) = (f"{NAME}.{suffix}" for suffix in plan.family.leftovers)
     with TemporaryDirectory(prefix="nhot-") as scratch:
@@ -117,15 +114,3 @@ def _target(manifest: Manifest) -> Target:
         board=manifest.board, configuration=manifest.configuration, clock_hz=manifest.clock_hz,
         config=manifest.config, baud=manifest.baud, patchable=True,
     )
-
-
-class _Wire(wiring.Component):
-    """The least that a board takes for an engine."""
-
-    rx: In(1, init=1)
-    tx: Out(1, init=1)
-
-    def elaborate(self, platform):
-        m = Module()
-        m.d.sync += self.tx.eq(self.rx)
-        return m

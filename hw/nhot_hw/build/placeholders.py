@@ -5,8 +5,8 @@ from hashlib import shake_128
 import numpy as np
 
 from nhot.contract.config import EngineConfig
-from nhot.contract.contents import Contents, filled_memories
-from nhot.contract.memories import parts
+from nhot.contract.contents import Contents
+from nhot.contract.memories import filled_memories, parts
 from nhot.errors import NhotError
 
 __all__ = ["columns", "memory_bits", "placeholders"]

@@ -14,8 +14,9 @@ from nhot_hw.boards import BoardTop, make_platform
 from nhot_hw.build.placeholders import placeholders
 from nhot_hw.build.tools import tool_versions
 from nhot_hw.families import FAMILIES, OpenFamily
+from nhot_hw.families.family import Blocks
 
-__all__ = ["NAME", "BuildPlan", "elaborate", "make_engine", "plan_build"]
+__all__ = ["NAME", "BuildPlan", "elaborate", "make_engine", "patchable_blocks", "plan_build"]
 
 NAME = "top"
 # No word of a design is read in the cycle in which it is written, other than to be thrown away: the
@@ -163,7 +164,7 @@ def make_engine(target: Target) -> wiring.Component:
     from nhot_hw.io.top import Top
 
     if target.patchable:
-        _check_patchable(target)
+        patchable_blocks(target)
     return Top(
         target.config, clock_hz=target.clock_hz, baud=target.baud,
         flash_address=target.flash_address,
@@ -171,13 +172,15 @@ def make_engine(target: Target) -> wiring.Component:
     )
 
 
-def _check_patchable(target: Target) -> None:
+def patchable_blocks(target: Target) -> Blocks:
+    """Where a bitstream has the contents of its block memories; :class:`NhotError` if unknown."""
     known = board(target.board)
     family = FAMILIES[known.family]
     if not isinstance(family, OpenFamily) or family.blocks is None:
         raise NhotError(
             f"Patchable bitstream must be one of an ECP5 or an iCE40, not of a {known.fpga.name}"
         )
+    return family.blocks
 
 
 def _check_seed(seed: int) -> None:

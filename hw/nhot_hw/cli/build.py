@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 HELP = "build the bitstream of a board with open tools, or write a project for its maker's"
 
-# What says how open tools build, by name, and what each is where it is not given.
-_OF_OPEN_TOOLS = {"seed": 1, "seeds": 1, "jobs": None, "allow_timing_failure": False,
-                  "modules": False, "report": None}
+_OF_OPEN_TOOLS = ("seed", "seeds", "jobs", "allow_timing_failure", "modules", "report")
+"""Arguments that say how open tools build."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -41,6 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--modules", action="store_true",
                         help="also print which module of the design takes how much")
     add_report_argument(parser)
+    parser.set_defaults(of_open_tools={name: parser.get_default(name) for name in _OF_OPEN_TOOLS})
     add_json_argument(parser)
 
 
@@ -57,7 +57,7 @@ def _write_project(args: Namespace) -> int:
     from nhot_hw.build.project import COMMAND, write_project
 
     tool = board(args.board).vendor_tool
-    for option, default in _OF_OPEN_TOOLS.items():
+    for option, default in args.of_open_tools.items():
         if getattr(args, option) != default:
             raise NhotError(f"--{option.replace('_', '-')} must be of a board that open tools "
                             f"build for, not {args.board}, for which {tool} does")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from nhot.contract.config import EngineConfig
 from nhot.contract.program import DESCRIPTOR_WORDS
 
-__all__ = ["MemoryShape", "memory_shapes", "parts", "timing_words"]
+__all__ = ["MemoryShape", "filled_memories", "memory_shapes", "parts", "timing_words"]
 
 _BLOCK_WORDS = 1024
 """Words of a block memory of an ECP5 or a Gowin at its usual width."""
@@ -55,21 +55,25 @@ def parts(depth: int) -> list[int]:
     return [depth]
 
 
+def filled_memories(config: EngineConfig) -> dict[str, tuple[int, int]]:
+    """Bits of a word, and words, of each memory that an image fills, by name."""
+    record_bits = 32 * config.requantisers
+    return {
+        "program": (32, config.program_words),
+        "biases": (record_bits, config.requant_words - config.records),
+        "terms": (record_bits, config.records),
+        "weights": (config.weight_word_bits, config.weight_words),
+    }
+
+
 def memory_shapes(config: EngineConfig) -> list[MemoryShape]:
     """All memories of an engine with its host link."""
-    record_bits = 32 * config.requantisers
-    words = [
-        ("program", 32, config.program_words),
-        ("biases", record_bits, config.requant_words - config.records),
-        ("terms", record_bits, config.records),
-        ("timing", 32, timing_words(config)),
-    ]
-    weights = [config.weight_words] if config.single_port else parts(config.weight_words)
+    words = filled_memories(config) | {"timing": (32, timing_words(config))}
+    single = {"weights"} if config.single_port else set()
     return [
-        *(MemoryShape(name=name, width=width, depth=part)
-          for name, width, depth in words for part in parts(depth)),
-        *(MemoryShape(name="weights", width=config.weight_word_bits, depth=part,
-                      single_port=config.single_port) for part in weights),
+        *(MemoryShape(name=name, width=width, depth=part, single_port=name in single)
+          for name, (width, depth) in words.items()
+          for part in ([depth] if name in single else parts(depth))),
         *(MemoryShape(name=f"bank {i}", width=8 * config.inputs, depth=config.bank_words,
                       lanes=config.inputs, single_port=config.single_port)
           for i in range(config.banks)),
