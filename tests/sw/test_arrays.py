@@ -158,3 +158,17 @@ def test_files_that_are_not_there(path):
 def test_an_endless_file(tmp_path):
     with pytest.raises(NhotError, match=r"Input '/dev/zero' must be a .npy file of numbers"):
         read_npy("/dev/zero", "Input")
+
+
+def test_samples_alone_may_be_in_a_file_of_their_own(tmp_path):
+    samples = np.random.default_rng(1).normal(size=(5, 2, 3, 4)).astype(np.float32)
+    np.save(tmp_path / "x.npy", samples)
+    x, y = load_npz(tmp_path / "x.npy")
+    assert (x == samples).all()
+    assert y is None
+    np.save(tmp_path / "x.npy", samples[0, 0, 0])
+    with pytest.raises(NhotError, match=r"Array x of .*x\.npy must be numbers .*, not float32 of"):
+        load_npz(tmp_path / "x.npy")
+    (tmp_path / "x.npy").write_bytes(b"no array")
+    with pytest.raises(NhotError, match=r"Data '.*x\.npy' must be a \.npy file of numbers"):
+        load_npz(tmp_path / "x.npy")

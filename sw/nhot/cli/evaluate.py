@@ -55,7 +55,7 @@ def add_samples_arguments(group: Any, default: str) -> None:
     """Declare ``--data``, ``--split``, ``--size`` and ``--samples``."""
     group.add_argument("--data", required=True, metavar="DATA",
                        help="folder of a data set as its publisher has it, an .npz file with "
-                       "arrays x and y, or digits, those of scikit-learn")
+                       "arrays x and y, an .npy file with x, or digits, those of scikit-learn")
     group.add_argument("--split", choices=["train", "validation", "test"],
                        help="(default: test, or else validation, or else the only one)")
     group.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"),

@@ -74,7 +74,7 @@ def add_data_arguments(parser: ArgumentParser) -> _ArgumentGroup:
     group.add_argument("--data", metavar="DATA",
                        help="folder of a data set, as its publisher has it (CIFAR-10, a folder a "
                        "class, COCO, Speech Commands, ToyADMOS); an .npz file with arrays x and y "
-                       "(with mean-squares, y are the outputs wanted); "
+                       "(with mean-squares, y are the outputs wanted), or an .npy file with x; "
                        "or digits, those of scikit-learn")
     group.add_argument("--test", metavar="DATA",
                        help="what to measure with (default: the test split of --data, or else its "

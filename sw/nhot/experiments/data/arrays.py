@@ -1,4 +1,4 @@
-"""Samples of one's own as arrays in an npz file of numpy."""
+"""Samples of one's own as arrays in a file of numpy: npz, or npy for samples alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nhot.arrays import read_npz
+from nhot.arrays import Numbers, read_npy, read_npz
 from nhot.errors import NhotError
 from nhot.experiments.data.dataset import Floats
 from nhot.formats.format import Ints
@@ -15,7 +15,7 @@ from nhot.network.names import listed
 
 __all__ = ["EXPECTED", "load_npz", "load_targets"]
 
-EXPECTED = "an npz file with the arrays x and y"
+EXPECTED = "an npz file with the arrays x and y, or an npy file with x"
 
 
 def load_npz(path: str | Path) -> tuple[Floats, Ints | None]:
@@ -55,9 +55,7 @@ def load_targets(path: str | Path) -> tuple[Floats, Floats | None]:
 
 def _read(path: str | Path) -> tuple[Floats, Any]:
     """Samples as float32, and ``y`` as it is."""
-    arrays, names = read_npz(path, "Data", ("x", "y"))
-    if "x" not in arrays:
-        raise NhotError(f"Data {path} must have an array x, not only {listed(names) or 'nothing'}")
+    arrays = _arrays(path)
     x = arrays["x"]
     if not _real(x) or x.ndim not in {2, 3, 4}:
         raise NhotError(
@@ -65,6 +63,16 @@ def _read(path: str | Path) -> tuple[Floats, Any]:
             f"channels, length) or (samples, features), not {x.dtype} of shape {x.shape}"
         )
     return x.astype(np.float32), arrays.get("y")
+
+
+def _arrays(path: str | Path) -> dict[str, Numbers]:
+    """``x``, and ``y`` if there is one."""
+    if Path(path).suffix == ".npy":
+        return {"x": read_npy(path, "Data")}
+    arrays, names = read_npz(path, "Data", ("x", "y"))
+    if "x" not in arrays:
+        raise NhotError(f"Data {path} must have an array x, not only {listed(names) or 'nothing'}")
+    return arrays
 
 
 def _real(array: Any) -> bool:
