@@ -171,3 +171,7 @@ def test_labels_are_needed():
     data.labelled = False
     with pytest.raises(NhotError, match="must have labels y"):
         evaluate(Given(maps(np.zeros((2, 2)))), data, split="train", task="classes")
+    # Without them the samples themselves are what is wanted, and the message says why.
+    text = "Model must give 1 numbers, as many as a sample of .*, which has no labels y, has, not 2"
+    with pytest.raises(NhotError, match=text):
+        evaluate(Given(maps(np.zeros((2, 2)))), data, split="train")

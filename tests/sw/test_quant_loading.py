@@ -129,10 +129,12 @@ def test_part_of_the_data(tmp_path):
         load_data(path, split="test")
 
 
-def test_single_array_is_refused(tmp_path):
-    np.save(tmp_path / "data.npy", np.zeros((2, 3)))
-    with pytest.raises(NhotError, match="must be an npz file of numbers: File is not a zip"):
-        load_data(tmp_path / "data.npy")
+def test_samples_alone_have_no_labels(tmp_path):
+    samples = np.arange(6.0).reshape(2, 3)
+    np.save(tmp_path / "data.npy", samples)
+    x, y = load_data(tmp_path / "data.npy")
+    np.testing.assert_array_equal(x, samples)
+    assert y is None
     with pytest.raises(NhotError, match=r"absent.npz' must exist, and does not"):
         load_data(tmp_path / "absent.npz")
 

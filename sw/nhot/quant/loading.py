@@ -52,9 +52,9 @@ def load_data(
 ) -> tuple[Floats, Ints | None]:
     """Samples ``x`` (samples, channels, height, width), and labels ``y`` if there are any.
 
-    ``path`` is an npz file with the arrays ``x`` and, for training, ``y`` (samples,) integers, or
-    the folder of a data set in its published layout. The parameters are those of
-    :func:`nhot.experiments.data.load_arrays`.
+    ``path`` is an npz file with the arrays ``x`` and, for training, ``y`` (samples,) integers, an
+    npy file with ``x`` alone, or the folder of a data set in its published layout. The parameters
+    are those of :func:`nhot.experiments.data.load_arrays`.
     """
     return load_arrays(path, split=split, size=size, most=most)
 

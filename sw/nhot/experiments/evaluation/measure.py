@@ -217,7 +217,9 @@ def _anomalies(
     )
 
 
-def _errors(model: Model, x: Floats, wanted: Floats | None = None) -> NDArray[np.float64]:
+def _errors(
+    model: Model, x: Floats, wanted: Floats | None = None, whose: str = "a sample"
+) -> NDArray[np.float64]:
     """The mean squared difference of each output from what it should be, or the output alone."""
     outputs = model.outputs(x)
     made = outputs.transpose(0, 3, 1, 2).reshape(len(x), -1)
@@ -225,8 +227,7 @@ def _errors(model: Model, x: Floats, wanted: Floats | None = None) -> NDArray[np
         return made[:, 0]
     target = (x if wanted is None else wanted).reshape(len(x), -1)
     if made.shape != target.shape:
-        raise NhotError(f"Model must give {target.shape[1]} numbers, as many as "
-                        f"{'a sample has' if wanted is None else 'the data want'}, "
+        raise NhotError(f"Model must give {target.shape[1]} numbers, as many as {whose} has, "
                         f"not {made.shape[1]}")
     return np.asarray(((made - target) ** 2).mean(axis=1), np.float64)
 
@@ -238,9 +239,10 @@ def _numbers(
     if isinstance(samples, ToyAdmos):
         raise NhotError(f"Data {source.name} must be for the task anomalies, not numbers")
     for some, x, _ in _batches(samples, places):
-        wanted = None if targets is None else targets[some]
-        parts.append(_errors(model, x, x if wanted is None else wanted))
-        size += float((np.asarray(x if wanted is None else wanted, np.float64) ** 2).sum())
+        wanted = x if targets is None else targets[some]
+        whose = f"a sample of {source.name}, which has no labels y," if targets is None else "y"
+        parts.append(_errors(model, x, wanted, whose))
+        size += float((np.asarray(wanted, np.float64) ** 2).sum())
         progress.step(len(x))
     errors = np.concatenate(parts)
     wanted = samples[0][0] if targets is None else targets[0]
