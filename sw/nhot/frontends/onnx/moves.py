@@ -8,8 +8,8 @@ from math import prod
 import numpy as np
 
 from nhot.errors import NhotError
+from nhot.frontends.onnx.constants import integers, reshaped
 from nhot.frontends.onnx.file import NodeInfo
-from nhot.frontends.onnx.folding import integers, reshaped
 from nhot.frontends.onnx.layout import TO_FIRST, TO_LAST, lies_as, rows_of
 from nhot.frontends.onnx.read import Reader
 from nhot.frontends.operators import Concat, Pad, Upsample

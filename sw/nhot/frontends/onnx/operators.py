@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from nhot.errors import NhotError
 from nhot.frontends.conventions import as_map, factors, one_sided
+from nhot.frontends.onnx.constants import Constant, integers, scales_of
 from nhot.frontends.onnx.file import NodeInfo
-from nhot.frontends.onnx.folding import Constant, integers, limits, scales_of
 from nhot.frontends.onnx.layout import lies_as, rows_of
 from nhot.frontends.onnx.moves import MOVES
 from nhot.frontends.onnx.read import Reader
+from nhot.frontends.onnx.rounding import limits
 from nhot.frontends.onnx.windows import pool_window, whole, window_of
 from nhot.frontends.operators import (
     Add,
