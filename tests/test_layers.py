@@ -47,7 +47,7 @@ TORCH = (
     "sw/nhot/experiments/studies/", "sw/nhot/experiments/tasks/detection.py",
     "sw/nhot/experiments/trained_digits.py", "sw/nhot/testing/modules.py",
     "sw/nhot/testing/exported.py",
-    "hw/nhot_hw/bench/quantisation.py", "hw/nhot_hw/bench/networks/models.py",
+    "hw/nhot_hw/bench/quantisation.py", "hw/nhot_hw/bench/networks/mlperf_tiny.py",
     "hw/nhot_hw/bench/networks/accuracy.py", "sw/nhot/frontends/module.py",
 )
 # Elsewhere nothing of this comes with a module.
@@ -140,3 +140,12 @@ def test_core_needs_numpy_only():
         [sys.executable, "-c", CORE], capture_output=True, text=True, check=False, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_names_of_modules_say_which_one_is_meant():
+    """A name may be that of two modules, which folders tell apart, and of no more."""
+    where: dict[str, list[str]] = {}
+    for path in [*SOURCES, *(ROOT / "tools/nhot_tools").rglob("*.py")]:
+        if not path.stem.startswith("__"):
+            where.setdefault(path.stem, []).append(path.relative_to(ROOT).as_posix())
+    assert not [paths for paths in where.values() if len(paths) > 2]

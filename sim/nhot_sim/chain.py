@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from nhot.compiler import Image, Machine
-from nhot.compiler.compare import check_contents
+from nhot.compiler.differences import check_contents
 from nhot.errors import MismatchError, MissingToolError
 from nhot.formats.format import Ints
 from nhot.network import Network
@@ -20,7 +20,7 @@ from nhot.network.reference import run
 from nhot.progress import track
 from nhot_sim.benches.progress import watch
 from nhot_sim.effort import amaranth_seconds, faster_simulator, run_cycles
-from nhot_sim.engine import EngineSimulation
+from nhot_sim.engine_simulation import EngineSimulation
 
 __all__ = ["Link", "check_amaranth", "check_layers", "check_verilog", "verify"]
 

@@ -13,7 +13,7 @@ from nhot.contract.program import unpack_program
 from nhot.errors import MismatchError, NhotError
 from nhot.network.reference import run
 from nhot.testing.extremes import Case
-from nhot_sim.engine import EngineSimulation
+from nhot_sim.engine_simulation import EngineSimulation
 
 __all__ = ["check_case"]
 

@@ -18,7 +18,7 @@ from nhot.network import Network
 from nhot.network.reference import run
 from nhot.progress import track
 from nhot_sim.chain import check_layers
-from nhot_sim.engine import surviving_layers
+from nhot_sim.engine_simulation import surviving_layers
 from nhot_sim.verilated_engine import VerilatedEngine
 
 __all__ = ["check_tensors", "segments"]

@@ -16,7 +16,7 @@ from nhot.contract.config import EngineConfig
 from nhot.contract.program import Fault, Region
 from nhot.errors import DeviceError
 from nhot_hw.engine.host import AccessLayout
-from nhot_sim.engine import accesses
+from nhot_sim.engine_simulation import accesses
 
 __all__ = ["EngineRun", "VerilatedEngine"]
 

@@ -70,7 +70,7 @@ def _build_engine(config: EngineConfig, divisor: int, trace: Path | None) -> Pat
     if note.exists() and Path(note.read_text(encoding="utf-8")).exists():
         return Path(note.read_text(encoding="utf-8"))
     try:
-        from nhot_hw.io.top import Top
+        from nhot_hw.io.accelerator import Top
     except ModuleNotFoundError as error:
         raise MissingToolError(
             f"{error.name} must be installed for a virtual board: pip install 'nhot[hw,sim]'"

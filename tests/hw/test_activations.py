@@ -14,7 +14,7 @@ from nhot.contract.program import unpack_program
 from nhot.network import Conv2d, Network, Requant, Tensor, Window
 from nhot.network.reference import run
 from nhot_hw.engine.activations import ActivationMemory, residue
-from nhot_sim.engine import EngineSimulation
+from nhot_sim.engine_simulation import EngineSimulation
 
 
 def simulate(dut, bench):

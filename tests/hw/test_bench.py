@@ -13,9 +13,9 @@ from nhot.errors import MissingToolError, NhotError
 from nhot.formats import parse
 from nhot.network.counts import count
 from nhot_hw.bench import inference, lanes, reference, sweep
-from nhot_hw.bench.array import Harness
 from nhot_hw.bench.inference import Case, measure_onnxruntime
 from nhot_hw.bench.lanes import Measurement, measure
+from nhot_hw.bench.registered_array import Harness
 from nhot_hw.cli import bench
 from nhot_hw.lanes import LaneSpec
 

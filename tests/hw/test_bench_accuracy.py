@@ -13,7 +13,7 @@ from torch import nn
 
 from nhot.errors import NhotError
 from nhot.experiments.data.dataset import Dataset
-from nhot_hw.bench.networks import accuracy, engines, measure
+from nhot_hw.bench.networks import accuracy, measure, measured_on
 from nhot_hw.cli import bench
 
 
@@ -52,7 +52,7 @@ def command(*options):
 
 
 def test_command_adds_the_accuracy(model, monkeypatch, capsys):
-    monkeypatch.setattr(engines, "committed", list)
+    monkeypatch.setattr(measured_on, "committed", list)
     monkeypatch.setattr(measure, "measure", lambda *_, **more: [])
     assert command("--models", ".", "--data", ".", "--json") == 0
     facts = json.loads(capsys.readouterr().out)

@@ -12,7 +12,7 @@ from nhot.compiler.estimates import coefficients, has_estimates, parts, period_p
 from nhot.compiler.targets import BOARDS
 from nhot.report.collect import bitstreams
 from nhot_hw.bench import estimates
-from nhot_hw.bench.engines import drawn
+from nhot_hw.bench.random_engines import drawn
 from nhot_hw.boards import make_platform
 
 

@@ -21,9 +21,9 @@ from nhot.network.counts import count
 from nhot.network.reference import run
 from nhot.report.collect import bitstreams
 from nhot.testing.engine_networks import extreme_inputs, sample_network
-from nhot_hw.bench.networks import NAMES, measure, models, simulated
+from nhot_hw.bench.networks import NAMES, measure, mlperf_tiny, simulated
 from nhot_hw.bench.networks.aims import AIMS, aims
-from nhot_hw.bench.networks.engines import Engine, committed, own
+from nhot_hw.bench.networks.measured_on import Engine, committed, own
 from nhot_hw.cli import bench
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +39,7 @@ def small(monkeypatch):
         asked.append((name, format, folder, requant_terms))
         return sample_network("2hot", size=4), folder is not None
 
-    monkeypatch.setattr(models, "integer_network", integer_network)
+    monkeypatch.setattr(mlperf_tiny, "integer_network", integer_network)
     return asked
 
 
@@ -238,8 +238,8 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_architectures_are_those_of_the_benchmark(name):
-    model, reference = models.float_model(name)
-    again, _ = models.float_model(name)
+    model, reference = mlperf_tiny.float_model(name)
+    again, _ = mlperf_tiny.float_model(name)
     assert not reference
     parameters = list(zip(model.parameters(), again.parameters(), strict=True))
     assert parameters
@@ -251,7 +251,7 @@ def test_untrained_autoencoder_runs_on_an_engine_of_ones_own(tmp_path):
     config = EngineConfig(pixels=1, filters=16, inputs=16, requantisers=16, weight_words=2048)
     path.write_text(config.to_json(), encoding="utf-8")
     (row,) = measure.measure(["ad"], [own(path, fmax_mhz=50)])
-    network, _ = models.integer_network("ad", "2hot")
+    network, _ = mlperf_tiny.integer_network("ad", "2hot")
     assert row.cycles == profile(compile_network(network, config)).cycles
     assert count(network).macs == 264_192
     np.testing.assert_array_equal(

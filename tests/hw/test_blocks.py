@@ -13,7 +13,7 @@ from nhot.contract.config import EngineConfig
 from nhot.contract.memories import MemoryShape, memory_shapes
 from nhot.report.collect import bitstreams
 from nhot_hw.build.tools import run_tool
-from nhot_hw.io.top import Top
+from nhot_hw.io.accelerator import Top
 
 LIBRARIES = {
     "ecp5": ["+/lattice/lutrams_trellis.txt", "+/lattice/brams_16kd.txt"],

@@ -17,7 +17,7 @@ from amaranth.lib.wiring import In, Out
 from nhot.bitstream import Clock, Manifest, Resource
 from nhot.compiler.targets import BOARDS, Target, target
 from nhot.errors import BuildError, MissingToolError, NhotError
-from nhot_hw.bench.engines import drawn
+from nhot_hw.bench.random_engines import drawn
 from nhot_hw.build import entries, tools
 from nhot_hw.build.flow import build_plan
 from nhot_hw.build.plan import plan_build

@@ -11,7 +11,7 @@ from nhot.contract.cycles import program_cycles
 from nhot.contract.program import Operation, unpack_program
 from nhot.network.reference import run
 from nhot.testing.depthwise import depthwise_network
-from nhot_sim.engine import EngineSimulation
+from nhot_sim.engine_simulation import EngineSimulation
 
 CONFIG = EngineConfig(
     filters=9, inputs=9, requantisers=3, depthwise=True, activation_words=1024, weight_words=64,

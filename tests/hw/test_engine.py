@@ -14,7 +14,7 @@ from nhot.testing.engine_networks import extreme_inputs, sample_network
 from nhot.testing.networks import random_input, random_network
 from nhot_hw.engine import Engine
 from nhot_hw.io import Top
-from nhot_sim.engine import EngineSimulation
+from nhot_sim.engine_simulation import EngineSimulation
 from nhot_sim.requantise import requantise
 
 

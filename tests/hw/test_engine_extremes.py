@@ -12,7 +12,7 @@ from nhot.network import ArgMax, AvgPool, Conv2d, MaxPool, Network, Requant, Ten
 from nhot.network.reference import run
 from nhot_hw.engine.activations import ActivationMemory
 from nhot_hw.engine.memories import WordMemory
-from nhot_sim.engine import EngineSimulation, accesses
+from nhot_sim.engine_simulation import EngineSimulation, accesses
 from nhot_sim.requantise import requantise
 
 BYTE = {"zero_point": 0, "low": -128, "high": 127}

@@ -11,7 +11,7 @@ from nhot.network import Add, ArgMax, AvgPool, MaxPool, Network, Requant, Tensor
 from nhot.network.reference import run
 from nhot.testing.engine_networks import extreme_inputs
 from nhot.testing.networks import random_network
-from nhot_sim.engine import EngineSimulation
+from nhot_sim.engine_simulation import EngineSimulation
 
 PART = Requant.from_scale([0.5], zero_point=0, low=-128, high=127)
 BOTH = Requant.from_scale([0.5, 0.25], zero_point=0, low=-128, high=127)

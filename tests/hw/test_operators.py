@@ -9,7 +9,7 @@ from nhot.contract.program import unpack_program
 from nhot.formats import parse
 from nhot.network.reference import run
 from nhot.testing.networks import random_input, random_network
-from nhot_sim.engine import EngineSimulation
+from nhot_sim.engine_simulation import EngineSimulation
 
 ROOM = {"activation_words": 1024, "weight_words": 4096, "requant_words": 512, "program_words": 2048}
 

@@ -25,7 +25,7 @@ from nhot.contract.contents import Contents
 from nhot.contract.memories import filled_memories, parts
 from nhot.errors import NhotError
 from nhot.testing.networks import random_network
-from nhot_hw.build.blocks import replace_bits
+from nhot_hw.build.block_contents import replace_bits
 from nhot_hw.build.flow import build_plan
 from nhot_hw.build.patch import patch
 from nhot_hw.build.placeholders import columns, memory_bits, placeholders

@@ -10,7 +10,7 @@ from nhot.contract.cycles import program_cycles
 from nhot.contract.program import FIELDS, unpack_program
 from nhot.errors import NhotError
 from nhot.testing.networks import random_network
-from nhot_sim.engine import EngineSimulation
+from nhot_sim.engine_simulation import EngineSimulation
 
 CONFIG = EngineConfig(
     pixels=2, filters=2, inputs=2, activation_words=100, weight_words=200, requant_words=60,

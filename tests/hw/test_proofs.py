@@ -20,16 +20,16 @@ from nhot_hw.engine.write_back import WriteBack
 from nhot_hw.formal import (
     Outcome,
     buses,
-    cobs,
     drain,
-    engine,
+    engine_parts,
+    framing,
+    loaded_weights,
     pacer,
     prove,
     register,
     replay,
-    server,
+    requests,
     uart,
-    weights,
     write_back,
 )
 from nhot_hw.formal.proofs import all_proofs, chosen_proofs, lane_proofs
@@ -51,7 +51,8 @@ QUICK = {
     "uart-transmitter", "loader-write-weights", "loader-read-weights", "axi-lite",
 }
 SPECIFICATIONS = (
-    buses, replay, cobs, drain, engine, pacer, register, server, uart, weights, write_back,
+    buses, replay, framing, drain, engine_parts, pacer, register, requests, uart, loaded_weights,
+    write_back,
 )
 PROOFS = [
     pytest.param(proof, id=proof.name, marks=[] if proof.name in QUICK else [pytest.mark.slow])

@@ -12,7 +12,7 @@ from nhot.network.reference import run
 from nhot.network.terms import rounded_bytes
 from nhot.testing.networks import random_input, random_network
 from nhot_hw.engine.rounder import Rounder
-from nhot_sim.engine import EngineSimulation
+from nhot_sim.engine_simulation import EngineSimulation
 
 
 @pytest.mark.parametrize("most", range(1, 5))

@@ -11,7 +11,7 @@ from nhot.network.reference import run
 from nhot.testing.networks import random_input, random_network
 from nhot_hw.engine.collector import Collector
 from nhot_hw.engine.single_port import SinglePortActivations, SinglePortWeights
-from nhot_sim.engine import EngineSimulation
+from nhot_sim.engine_simulation import EngineSimulation
 
 ROOM = {
     "activation_words": 1024, "weight_words": 2048, "requant_words": 1024, "program_words": 1024,

@@ -314,7 +314,7 @@ def _other_requantiser(monkeypatch, image):
 
 
 def _other_cycles(monkeypatch, image):
-    monkeypatch.setattr("nhot_sim.engine.program_cycles", lambda *_: [5000])
+    monkeypatch.setattr("nhot_sim.engine_simulation.program_cycles", lambda *_: [5000])
 
 
 def _other_verilog(*path, **change):

@@ -8,7 +8,7 @@ import pytest
 
 from nhot.cli import main
 from nhot.compiler import EngineConfig, compile_network
-from nhot.compiler.compare import check_contents
+from nhot.compiler.differences import check_contents
 from nhot.contract.codes import pack_codes, unpack_codes
 from nhot.contract.program import unpack_program
 from nhot.errors import MismatchError

@@ -14,7 +14,7 @@ from nhot.compiler import EngineConfig, compile_network
 from nhot.contract.program import unpack_program
 from nhot.errors import MismatchError
 from nhot.network import Conv2d, MaxPool, Network, Requant, Tensor, Window
-from nhot_sim.engine import EngineSimulation
+from nhot_sim.engine_simulation import EngineSimulation
 
 WIDTH = 16
 WINDOW = Window(kernel=(1, 9))

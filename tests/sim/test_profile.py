@@ -13,7 +13,7 @@ from nhot.contract.breakdown import Breakdown
 from nhot.network.counts import count_layer
 from nhot.testing.engine_networks import extreme_inputs, sample_network
 from nhot.testing.networks import random_input, random_network
-from nhot_sim.engine import EngineSimulation
+from nhot_sim.engine_simulation import EngineSimulation
 
 
 def measured(network, config):

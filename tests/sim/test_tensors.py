@@ -14,7 +14,7 @@ from nhot.errors import DeviceError, MismatchError, NhotError
 from nhot.testing.engine_networks import extreme_inputs, sample_network
 from nhot.testing.networks import random_input, random_network
 from nhot_hw.bench.networks import NAMES
-from nhot_sim.engine import surviving_layers
+from nhot_sim.engine_simulation import surviving_layers
 from nhot_sim.runner import require
 from nhot_sim.tensors import check_tensors, segments
 from nhot_sim.verilated_engine import VerilatedEngine
@@ -142,7 +142,7 @@ def check_exact(networks, array):
 @pytest.mark.slow
 def test_networks_of_mlperf_tiny_are_exact_in_every_tensor():
     """At 2-hot, rounded after training, on one engine of 256 lanes that holds all four."""
-    from nhot_hw.bench.networks.models import integer_network
+    from nhot_hw.bench.networks.mlperf_tiny import integer_network
 
     networks = [integer_network(name, "2hot")[0] for name in NAMES]
     check_exact(networks, EngineConfig(filters=16, inputs=16, requantisers=16))

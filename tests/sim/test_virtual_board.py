@@ -220,7 +220,7 @@ def test_engine_board_is_made_once_for_the_same_sources(monkeypatch, tmp_path):
         made.append(clock_hz / baud)
         return Wire()
 
-    monkeypatch.setattr("nhot_hw.io.top.Top", stand_in)
+    monkeypatch.setattr("nhot_hw.io.accelerator.Top", stand_in)
     monkeypatch.setattr(virtual_board, "cache_folder", lambda kind: tmp_path)
     for divisor in (4, 5, 4):
         with VirtualBoard(EngineConfig(), divisor=divisor) as board, Port(board) as port:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nhot.compiler import EngineConfig, Machine, compile_network
-from nhot.compiler.compare import check_contents
+from nhot.compiler.differences import check_contents
 from nhot.contract.cycles import layer_cycles
 from nhot.contract.program import Operation, unpack_program
 from nhot.errors import MismatchError, NhotError

@@ -16,7 +16,7 @@ from nhot.export import to_onnx, to_tflite
 from nhot.export.tflite.grid import limits
 from nhot.filetype import identify
 from nhot.formats import parse
-from nhot.frontends.tflite.file import parse as parse_tflite
+from nhot.frontends.tflite.flatbuffer import parse as parse_tflite
 from nhot.frontends.tflite.interpreter import run_tflite
 from nhot.frontends.tflite.read import read_tflite
 from nhot.network import (

@@ -17,7 +17,7 @@ import nhot
 from nhot.errors import NhotError
 from nhot.experiments.models import build
 from nhot.frontends import read_graph
-from nhot.frontends.exported.read import read_exported
+from nhot.frontends.exported.program import read_exported
 from nhot.frontends.module import GraphModule
 from nhot.testing.exported import exported_models, repacked, saved
 from nhot.testing.foreign import damaged

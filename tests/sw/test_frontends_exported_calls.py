@@ -11,7 +11,7 @@ import torch.ao.quantization.fx._decomposed  # noqa: F401 (its operators)
 from torch import nn
 
 from nhot.errors import NhotError
-from nhot.frontends.exported.read import read_exported
+from nhot.frontends.exported.program import read_exported
 from nhot.frontends.module import GraphModule
 from nhot.testing.exported import exported_models, repacked, saved
 

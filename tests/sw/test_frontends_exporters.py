@@ -14,7 +14,7 @@ from nhot.experiments.data.dataset import to_integers
 from nhot.formats import parse
 from nhot.frontends import read_graph
 from nhot.frontends.agreement import agreement
-from nhot.frontends.exported.read import read_exported
+from nhot.frontends.exported.program import read_exported
 from nhot.frontends.module import GraphModule
 from nhot.frontends.onnx.interpreter import run_onnx
 from nhot.network import Filters

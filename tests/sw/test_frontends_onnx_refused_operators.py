@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from nhot.errors import NhotError
-from nhot.frontends.onnx import file as files
-from nhot.frontends.onnx import tensors
+from nhot.frontends.onnx import protobuf, tensors
 from nhot.frontends.onnx.read import read_onnx
 from nhot.testing.onnx_writer import Writer
 
@@ -220,7 +219,7 @@ def test_a_circle_at_the_end():
 
 
 def test_bounds(monkeypatch, tmp_path):
-    monkeypatch.setattr(files, "MOST_NODES", 0)
+    monkeypatch.setattr(protobuf, "MOST_NODES", 0)
     with pytest.raises(NhotError, match=r"must have at most 0 operators, not 1$"):
         read_onnx(model("Conv", ONES))
     monkeypatch.undo()

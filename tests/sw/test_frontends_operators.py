@@ -7,8 +7,8 @@ import pytest
 
 from nhot.errors import NhotError
 from nhot.frontends.graph import INPUT, Builder
+from nhot.frontends.graph_steps import BatchNorm, Clamp, Conv, Dense, Operator, Upsample
 from nhot.frontends.module import GraphModule
-from nhot.frontends.operators import BatchNorm, Clamp, Conv, Dense, Operator, Upsample
 from nhot.network.window import Window
 
 ONES = np.ones((4, 4, 1, 1), np.float32)

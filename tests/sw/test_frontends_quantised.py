@@ -87,7 +87,7 @@ def quantised(tmp_path_factory):
 
 def test_a_quantised_file_keeps_its_integers(quantised):
     from nhot.frontends.tflite.constants import array_of
-    from nhot.frontends.tflite.file import parse as parse_file
+    from nhot.frontends.tflite.flatbuffer import parse as parse_file
 
     file, data = parse_file(quantised.read_bytes()), quantised.read_bytes()
     model = import_model(quantised)

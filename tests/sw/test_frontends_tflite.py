@@ -27,7 +27,7 @@ def floats(*shape, seed=0):
 
 def interpreted(data, x):
     """What the interpreter makes of the output. (samples, elements)"""
-    from nhot.frontends.tflite.file import parse
+    from nhot.frontends.tflite.flatbuffer import parse
 
     return run_tflite(data, x)[parse(data).outputs[0]]
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nhot.compiler import EngineConfig, Image, Machine, compile_network
-from nhot.compiler.compare import check_contents
+from nhot.compiler.differences import check_contents
 from nhot.compiler.fit import fit
 from nhot.compiler.image import ImageError
 from nhot.compiler.steps import reach

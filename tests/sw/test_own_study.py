@@ -18,9 +18,9 @@ from nhot.compiler.estimates import estimate
 from nhot.compiler.fit import fit
 from nhot.compiler.holders import engines
 from nhot.compiler.targets import target
-from nhot.experiments.studies.own import Engine, format_names, place, runner
+from nhot.experiments.studies.own import Engine, format_names, place, running
 from nhot.experiments.studies.own.estimated import made_to_measure
-from nhot.experiments.studies.own.lines import Line, with_fronts
+from nhot.experiments.studies.own.figures import Line, with_fronts
 from nhot.formats import parse
 from nhot.network.counts import count
 from nhot.network.file import load
@@ -57,8 +57,8 @@ def here(tmp_path, monkeypatch, halves_data):
 def tried(monkeypatch):
     """The formats that are tried, in their order; "" is the original."""
     names = []
-    real = runner._Runner.run
-    monkeypatch.setattr(runner._Runner, "run",
+    real = running._Runner.run
+    monkeypatch.setattr(running._Runner, "run",
                         lambda self, name: names.append(name) or real(self, name))
     return names
 
@@ -159,14 +159,14 @@ def test_nothing_is_done_twice(here, capsys, tried):
 KILLED = """
 import os, signal, sys
 from nhot.cli import main
-from nhot.experiments.studies.own import runner
+from nhot.experiments.studies.own import running
 
-real = runner.score_network
+real = running.score_network
 def score(network, data):
     if network.name.endswith("int8"):  # its network is written, what it is worth is not
         os.kill(os.getpid(), signal.SIGKILL)
     return real(network, data)
-runner.score_network = score
+running.score_network = score
 main(sys.argv[1:])
 """
 

@@ -18,8 +18,8 @@ import pytest
 
 from nhot.compiler import EngineConfig
 from nhot.compiler.estimates import Estimate
-from nhot.experiments.studies.own.engines import Engine, Place
-from nhot.experiments.studies.own.lines import Line, with_fronts
+from nhot.experiments.studies.own.candidates import Engine, Place
+from nhot.experiments.studies.own.figures import Line, with_fronts
 from nhot.experiments.studies.own.page import page
 from nhot.machine import BROWSERS
 from nhot.report import Entry, Report, render

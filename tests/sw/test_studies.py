@@ -10,8 +10,8 @@ from nhot.cli import main
 from nhot.errors import NhotError
 from nhot.experiments.studies import STUDIES, Record, load_records, study, table
 from nhot.experiments.studies.aims import aims
-from nhot.experiments.studies.page import refresh
-from nhot.experiments.studies.plot import plot
+from nhot.experiments.studies.doc_tables import refresh
+from nhot.experiments.studies.record_plot import plot
 from nhot.experiments.studies.runner import Runner, open_study
 from nhot.formats import parse
 

@@ -23,7 +23,7 @@ def test_they_are_as_large_as_the_reference_models(name):
 ])
 def test_they_take_as_much_of_an_engine_as_quantised_ones(name):
     pytest.importorskip("torch")
-    from nhot_hw.bench.networks.models import integer_network
+    from nhot_hw.bench.networks.mlperf_tiny import integer_network
 
     config = target("ulx3s-85f", "2hot-256").config
     quantised, _ = integer_network(name, config.format, requant_terms=2)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nhot.compiler import EngineConfig, Image, Machine, compile_network
-from nhot.compiler.compare import check_contents
+from nhot.compiler.differences import check_contents
 from nhot.compiler.parts import lower
 from nhot.compiler.phases import phases
 from nhot.contract.program import unpack_program

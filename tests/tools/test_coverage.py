@@ -12,7 +12,7 @@ from coverage import CoverageData
 from nhot.compiler import EngineConfig
 from nhot_tools import suite
 from nhot_tools.coverage.constant import constant_bits
-from nhot_tools.coverage.lines import Part, print_lines
+from nhot_tools.coverage.sources import Part, print_lines
 from nhot_tools.coverage.toggles import print_toggles, read_toggles
 from nhot_tools.coverage.workload import CONFIG, exercise
 from nhot_tools.suite import measure

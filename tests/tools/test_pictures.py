@@ -41,10 +41,10 @@ from nhot_hw.engine import (
 from nhot_hw.io import boot, cobs, crc, flash, replay, server, uart
 from nhot_hw.stream_register import StreamRegister
 from nhot_tools.pictures import __main__ as command
-from nhot_tools.pictures.catalogue import PICTURES, picture
 from nhot_tools.pictures.drive import asked, pulse, signed_bytes
 from nhot_tools.pictures.record import Trace, record
 from nhot_tools.pictures.svg import render
+from nhot_tools.pictures.titles import PICTURES, picture
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs/engine"

@@ -12,8 +12,8 @@ from nhot.contract.program import LIMIT_CYCLES, Fault, Region
 from nhot.errors import NhotError
 from nhot_hw.buses import registers
 from nhot_hw.buses.words import part
-from nhot_tools.registers.files import SOURCE, generated
 from nhot_tools.registers.model import read_map
+from nhot_tools.registers.outputs import SOURCE, generated
 from nhot_tools.tree import ROOT
 
 MAP = read_map(SOURCE)

@@ -16,7 +16,7 @@ from nhot.compiler.targets import Board, Target, board
 from nhot.contract.config import EngineConfig
 from nhot.progress import track
 from nhot.report.collect import bitstreams
-from nhot_hw.bench.engines import drawn
+from nhot_hw.bench.random_engines import drawn
 from nhot_hw.build.entries import MANIFEST, pack, placed
 from nhot_hw.build.plan import BuildPlan, plan_build
 from nhot_hw.build.seeds import place_seeds

@@ -11,7 +11,7 @@ from amaranth.back import rtlil
 from nhot.errors import NhotError
 from nhot.files import write_atomically
 from nhot.schema import read_json
-from nhot_hw.bench.array import Harness
+from nhot_hw.bench.registered_array import Harness
 from nhot_hw.build.reports import read_cells, read_clocks, read_report, read_resources
 from nhot_hw.build.tools import run_tool, tool_versions
 from nhot_hw.cache import cache_folder, content_key

@@ -89,7 +89,7 @@ def training_step(network: str, format: str, times: int, threads: int = 1) -> Ro
 
 def importing(network: str, threads: int = 2) -> Row:
     """Read a program of torch.export as a module, beside torch's own reader."""
-    from nhot.frontends.exported.read import read_exported
+    from nhot.frontends.exported.program import read_exported
     from nhot.frontends.module import GraphModule
 
     with repeatable(0, threads), warnings.catch_warnings(action="ignore"):  # torch's, of itself

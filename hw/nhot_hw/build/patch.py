@@ -11,7 +11,7 @@ from nhot.compiler.image import Image
 from nhot.compiler.targets import Target
 from nhot.errors import NhotError
 from nhot.files import read_file, write_folder
-from nhot_hw.build.blocks import replace_bits
+from nhot_hw.build.block_contents import replace_bits
 from nhot_hw.build.entries import MANIFEST
 from nhot_hw.build.placeholders import columns, memory_bits, placeholders
 from nhot_hw.build.plan import NAME, patchable_blocks, plan_build

@@ -161,7 +161,7 @@ def _aim(frequency_hz: float) -> str:
 
 def make_engine(target: Target) -> wiring.Component:
     """The engine of ``target`` with its host link."""
-    from nhot_hw.io.top import Top
+    from nhot_hw.io.accelerator import Top
 
     if target.patchable:
         patchable_blocks(target)

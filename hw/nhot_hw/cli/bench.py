@@ -102,7 +102,7 @@ def _quantisation(args: Namespace) -> int:
 def _networks(args: Namespace) -> int:
     from nhot.compiler.targets import board
     from nhot.files import write_atomically
-    from nhot_hw.bench.networks import engines, measure, names
+    from nhot_hw.bench.networks import measure, measured_on, names
     from nhot_hw.bench.networks.simulated import simulate
 
     chosen = names(args.networks)
@@ -115,9 +115,9 @@ def _networks(args: Namespace) -> int:
         raise NhotError("--models must be given with --data, on which its model is judged")
     if args.board:
         board(args.board)
-    own = [engines.own(path, board=args.board or "", fmax_mhz=args.fmax)
+    own = [measured_on.own(path, board=args.board or "", fmax_mhz=args.fmax)
            for path in args.config or ()]
-    measured = engines.committed() + own
+    measured = measured_on.committed() + own
     judged = _judged(args, [engine.config.format for engine in measured])
     rows = measure.measure(
         chosen, measured, folder=args.models, requant_terms=args.requant_terms,

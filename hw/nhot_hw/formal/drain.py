@@ -26,8 +26,8 @@ class DrainEmpties(Paced):
     """Sums are captured when they are there, and all before them have been taken, each once.
 
     A captured group leaves by shifts, one for each R outputs of each of its pixels, one pixel after
-    the other (:class:`nhot_hw.formal.engine.ReadoutKeeps` says what comes to the head then). Each
-    record is taken once, and each value gives bytes once.
+    the other (:class:`nhot_hw.formal.engine_parts.ReadoutKeeps` says what comes to the head then).
+    Each record is taken once, and each value gives bytes once.
 
     The pacer's counts, which :class:`PacerPaces` is about, are followed down the line.
     """

@@ -10,17 +10,17 @@ from nhot.formats import NHot, parse
 from nhot.printable import shortened
 from nhot_hw.bench.sweep import KINDS
 from nhot_hw.formal.buses import AxiAnswers, PackerPacks, WishboneAnswers
-from nhot_hw.formal.cobs import DecoderUnstuffs, EncoderCodes, EncoderKeeps
 from nhot_hw.formal.drain import DrainEmpties
-from nhot_hw.formal.engine import LoaderReads, LoaderWrites, ReadoutKeeps
+from nhot_hw.formal.engine_parts import LoaderReads, LoaderWrites, ReadoutKeeps
+from nhot_hw.formal.framing import DecoderUnstuffs, EncoderCodes, EncoderKeeps
 from nhot_hw.formal.lanes import LaneAdds, LaneMultiplies
+from nhot_hw.formal.loaded_weights import WeightsRead, WeightsWrite
 from nhot_hw.formal.pacer import PacerPaces
 from nhot_hw.formal.proof import Proof
 from nhot_hw.formal.register import RegisterKeeps
 from nhot_hw.formal.replay import ReplayKeeps
-from nhot_hw.formal.server import ServerObeys
+from nhot_hw.formal.requests import ServerObeys
 from nhot_hw.formal.uart import ReceiverTakes, TransmitterSends
-from nhot_hw.formal.weights import WeightsRead, WeightsWrite
 from nhot_hw.formal.write_back import WriteBackKeeps
 from nhot_hw.lanes import LaneSpec
 

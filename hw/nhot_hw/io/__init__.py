@@ -1,5 +1,6 @@
 """How bytes get to an engine: serial ports, framing, the link that obeys a host, flashes."""
 
+from nhot_hw.io.accelerator import Top
 from nhot_hw.io.boot import FlashBoot
 from nhot_hw.io.cobs import CobsDecoder, CobsEncoder
 from nhot_hw.io.crc import SerialCrc
@@ -7,7 +8,6 @@ from nhot_hw.io.flash import FlashPins, FlashReader
 from nhot_hw.io.link import HostLink
 from nhot_hw.io.replay import ReplayFifo
 from nhot_hw.io.server import RequestServer
-from nhot_hw.io.top import Top
 from nhot_hw.io.uart import UartReceiver, UartTransmitter, uart_divisor
 
 __all__ = [

@@ -15,7 +15,7 @@ from nhot_hw.engine.host import AccessLayout
 from nhot_sim.benches.progress import Reporter
 from nhot_sim.benches.stream_ports import StreamMonitor, StreamSink, StreamSource, start
 from nhot_sim.chain import check_layers
-from nhot_sim.engine import accesses, surviving_layers
+from nhot_sim.engine_simulation import accesses, surviving_layers
 from nhot_sim.runner import bench_parameters
 
 PERIOD = 10  # ns

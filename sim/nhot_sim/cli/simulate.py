@@ -129,7 +129,7 @@ def _in_amaranth(
 ) -> tuple[dict[str, Any], list[LayerTime]]:
     import numpy as np
 
-    from nhot_sim.engine import EngineSimulation
+    from nhot_sim.engine_simulation import EngineSimulation
 
     simulation = EngineSimulation(image)
     results = simulation.run(list(inputs), trace=None if trace is None else str(trace))

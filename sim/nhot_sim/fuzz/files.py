@@ -112,10 +112,10 @@ class Trials(Kind):
     def check(self, data: bytes) -> bool:
         """The line that a study has of it, as text and on a page."""
         from nhot.experiments.studies.own import Place, original_line, trial_line
+        from nhot.experiments.studies.own.figures import with_fronts
         from nhot.experiments.studies.own.folder import Trial
-        from nhot.experiments.studies.own.lines import with_fronts
         from nhot.experiments.studies.own.page import page
-        from nhot.experiments.studies.own.table import cells
+        from nhot.experiments.studies.own.text import cells
         from nhot.report import Entry
         from nhot.trials import read_result
 

@@ -153,7 +153,7 @@ def _write(
     args: Namespace, found: Found, chosen: Point | None, commands: list[str], title: str
 ) -> None:
     """The engines and networks of the front, the page, and the picture if it is wanted."""
-    from nhot.explore.page import page
+    from nhot.explore.sweep_page import page
     from nhot.files import read_file, write_atomically
 
     folder = args.output / "front"
@@ -214,7 +214,7 @@ def _commands(folder: Path, chosen: Point, clock_hz: int | None) -> list[str]:
 
 
 def _print(args: Namespace, found: Found, chosen: Point | None, commands: list[str]) -> None:
-    from nhot.explore.table import columns, left_out
+    from nhot.explore.columns import columns, left_out
 
     front, metric = found.front, found.original.metric
     shown = columns(found.points, metric)

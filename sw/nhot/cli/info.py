@@ -112,7 +112,7 @@ def network_facts(network: Network) -> dict[str, Any]:
 def model_facts(path: Path) -> dict[str, Any]:
     """What a model of another tool holds, as far as it is supported."""
     from nhot.frontends import read_graph
-    from nhot.frontends.operators import Filters, Quantize
+    from nhot.frontends.graph_steps import Filters, Quantize
 
     graph = read_graph(path)
     layers: dict[str, dict[str, Any]] = {}

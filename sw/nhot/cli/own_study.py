@@ -56,7 +56,7 @@ def add_own_arguments(parser: ArgumentParser) -> None:
 def run_own(args: Namespace) -> int:
     """Try all formats, and print the table; the page is in the folder."""
     from nhot.experiments.studies.own import OwnFolder, format_names, run_study
-    from nhot.experiments.studies.own.table import notes
+    from nhot.experiments.studies.own.text import notes
     from nhot.files import write_atomically
 
     formats = format_names((FORMATS if args.formats is None else args.formats).split(","))
@@ -169,7 +169,7 @@ def _facts(study: OwnStudy, lines: Sequence[Line]) -> dict[str, Any]:
 
 
 def _print(lines: Sequence[Line]) -> None:
-    from nhot.experiments.studies.own.table import HEADS, NUMERIC, cells
+    from nhot.experiments.studies.own.text import HEADS, NUMERIC, cells
 
     rows = [cells(line) for line in lines]
     heads = (HEADS[0], lines[0].scored.metric, *HEADS[2:])

@@ -108,7 +108,7 @@ def _run_trained(args: Namespace) -> int:
     if args.page:
         _renew(args.page, chosen, records)
     if args.plot:
-        from nhot.experiments.studies.plot import plot
+        from nhot.experiments.studies.record_plot import plot
 
         plot(chosen, records, args.plot)
         _log.info("picture %s", args.plot)
@@ -116,7 +116,7 @@ def _run_trained(args: Namespace) -> int:
 
 
 def _renew(path: Path, study: Study, records: list[Record]) -> None:
-    from nhot.experiments.studies.page import refresh
+    from nhot.experiments.studies.doc_tables import refresh
     from nhot.files import write_atomically
 
     write_atomically(path, refresh(_read(path), study, records).encode())

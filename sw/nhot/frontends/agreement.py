@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
 from nhot.frontends.graph import Graph
-from nhot.frontends.operators import Quantize
+from nhot.frontends.graph_steps import Quantize
 from nhot.network import Network
 from nhot.network.reference import run, run_node
 

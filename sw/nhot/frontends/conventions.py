@@ -7,7 +7,7 @@ from math import inf
 import numpy as np
 
 from nhot.errors import NhotError
-from nhot.frontends.operators import Floats
+from nhot.frontends.graph_steps import Floats
 from nhot.network.tensor import Shape
 from nhot.network.window import Window
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from math import prod
 
 from nhot.errors import NhotError
-from nhot.frontends.operators import Affine, BatchNorm, Clamp, Filters, Operator, Quantize
+from nhot.frontends.graph_steps import Affine, BatchNorm, Clamp, Filters, Operator, Quantize
 from nhot.network.names import LONGEST, check_name
 from nhot.network.tensor import Shape, Tensor
 

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.nn import functional as F
 
-from nhot.frontends.exported.read import read_exported
+from nhot.frontends.dispatch import read_graph
+from nhot.frontends.exported.program import read_exported
 from nhot.frontends.graph import INPUT, Graph
-from nhot.frontends.operators import (
+from nhot.frontends.graph_steps import (
     Add,
     Affine,
     AvgPool,
@@ -32,7 +33,6 @@ from nhot.frontends.operators import (
     Quantize,
     Upsample,
 )
-from nhot.frontends.read import read_graph
 from nhot.network.window import Window
 from nhot.quant.tracing.steps import Affine as AffineStep
 from nhot.quant.tracing.steps import Cat, Largest, OnGrid, Sum

@@ -14,7 +14,7 @@ from nhot.experiments.data.speech_commands import CLASSES
 from nhot.formats.format import Ints
 from nhot.network import Network
 from nhot.serve.samples import Samples, takes
-from nhot.serve.table import Counters, Ran, Table
+from nhot.serve.session import Counters, Ran, Table
 from nhot.stages.stage import real
 
 __all__ = ["Facts"]

@@ -25,7 +25,7 @@ from nhot.network import file as network_file
 from nhot.printable import printable
 from nhot.serve.facts import Facts
 from nhot.serve.samples import Samples
-from nhot.serve.table import Busy, Table
+from nhot.serve.session import Busy, Table
 
 __all__ = ["Server"]
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from nhot.errors import NhotError
 from nhot.experiments.data.dataset import Floats, to_integers
 from nhot.filetype import identify
+from nhot.frontends.dispatch import read_graph
 from nhot.frontends.graph import INPUT, Graph
-from nhot.frontends.operators import Quantize
-from nhot.frontends.read import read_graph
+from nhot.frontends.graph_steps import Quantize
 from nhot.network import Tensor
 from nhot.stages.stage import Reals, Stage, Traced, real
 from nhot.stages.stages import FloatStage
@@ -102,7 +102,7 @@ class LiteStage(InterpretedStage):
         self.data = data
 
     def _run(self, x: Floats) -> Arrays:
-        from nhot.frontends.tflite.file import parse
+        from nhot.frontends.tflite.flatbuffer import parse
         from nhot.frontends.tflite.interpreter import run_tflite
 
         graph, file = self.graph, parse(self.data)
@@ -131,7 +131,7 @@ class OnnxStage(InterpretedStage):
     """
 
     def __init__(self, graph: Graph, path: str | os.PathLike[str]):
-        from nhot.frontends.onnx.file import parse
+        from nhot.frontends.onnx.protobuf import parse
 
         super().__init__(graph)
         self.path = os.fspath(path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nhot.compiler.compare import check_contents
+from nhot.compiler.differences import check_contents
 from nhot.compiler.image import Image
 from nhot.compiler.machine import Machine
 from nhot.contract.program import DESCRIPTOR_WORDS

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from nhot.network import Network
     from nhot.stages import Stage
     from nhot.trials.original import Original
-    from nhot.trials.samples import TrialData
+    from nhot.trials.trial_data import TrialData
 
 __all__ = ["HIGHER", "Scored", "score_network", "score_original"]
 

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 
 from nhot.cli.failures import guarded
 from nhot.progress import configure_logging
-from nhot_tools.coverage.lines import parts, print_lines
+from nhot_tools.coverage.sources import parts, print_lines
 from nhot_tools.coverage.toggles import measure_toggles, print_toggles
 from nhot_tools.suite import Measured, measure, measure_all
 from nhot_tools.tree import BUILD, Tree, files

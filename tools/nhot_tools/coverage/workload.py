@@ -19,7 +19,7 @@ from nhot.network.reference import run
 from nhot.testing.engine_networks import extreme_inputs, sample_network
 from nhot.testing.networks import random_network
 from nhot.testing.programs import near, noise
-from nhot_hw.io.top import Top
+from nhot_hw.io.accelerator import Top
 from nhot_sim.virtual_board import VirtualBoard
 
 __all__ = ["CONFIG", "exercise"]

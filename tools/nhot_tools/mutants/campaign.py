@@ -84,7 +84,7 @@ class _Worker:
                 invalidation_mode=PycInvalidationMode.CHECKED_HASH,
             )
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "nhot_tools.mutants.server"], cwd=self.tree.root,
+            [sys.executable, "-m", "nhot_tools.mutants.fork_server"], cwd=self.tree.root,
             env=self.tree.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )
 

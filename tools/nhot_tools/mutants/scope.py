@@ -17,7 +17,7 @@ SCOPE = (
     "sw/nhot/quant/state_dicts.py", "sw/nhot/quant/tracing", "sw/nhot/quant/weights",
     "sw/nhot/quant/weights_file.py",
     "sim/nhot_sim/board_model.py", "sim/nhot_sim/bus_engine.py", "sim/nhot_sim/chain.py",
-    "sim/nhot_sim/engine.py", "sim/nhot_sim/streams.py", "sim/nhot_sim/benches",
+    "sim/nhot_sim/engine_simulation.py", "sim/nhot_sim/streams.py", "sim/nhot_sim/benches",
 )
 
 

@@ -9,7 +9,7 @@ from nhot.cli.failures import guarded
 from nhot.errors import NhotError
 from nhot.printable import say
 from nhot.progress import configure_logging
-from nhot_tools.pictures.catalogue import PICTURES, picture
+from nhot_tools.pictures.titles import PICTURES, picture
 from nhot_tools.tree import ROOT
 
 FOLDER = ROOT / "docs/engine"

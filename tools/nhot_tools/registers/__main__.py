@@ -6,7 +6,7 @@ import sys
 
 from nhot.cli.failures import guarded
 from nhot.printable import say
-from nhot_tools.registers.files import generated
+from nhot_tools.registers.outputs import generated
 from nhot_tools.tree import ROOT
 
 

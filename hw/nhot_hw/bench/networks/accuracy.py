@@ -15,7 +15,7 @@ from nhot.experiments.training import repeatable
 from nhot.formats import NHot, Uniform, parse
 from nhot.progress import track
 from nhot.quant import accuracy, quantize_post_training
-from nhot_hw.bench.networks.models import NETWORKS, float_model
+from nhot_hw.bench.networks.mlperf_tiny import NETWORKS, float_model
 
 __all__ = ["IMAGES", "accuracies"]
 

@@ -16,7 +16,7 @@ from nhot.network import Network
 from nhot.network.counts import count
 from nhot.progress import track
 from nhot_hw.bench.networks.aims import aims
-from nhot_hw.bench.networks.engines import Engine
+from nhot_hw.bench.networks.measured_on import Engine
 
 __all__ = [
     "COLUMNS", "NUMERIC", "AimReached", "Lack", "Row", "legend", "measure", "reasons",
@@ -129,7 +129,7 @@ def measure(
         Called with a network and its image; raises where the gateware does something else than was
         predicted.
     """
-    from nhot_hw.bench.networks.models import integer_network
+    from nhot_hw.bench.networks.mlperf_tiny import integer_network
 
     rows = []
     jobs = [(name, engine) for name in names for engine in engines]

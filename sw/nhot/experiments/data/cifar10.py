@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from nhot.errors import NhotError
 from nhot.experiments.data import pickles
+from nhot.experiments.data.checks import read_file, refuse
 from nhot.experiments.data.dataset import Dataset, Floats
-from nhot.experiments.data.layout import read_file, refuse
 from nhot.formats.format import Ints
 
 __all__ = ["CLASSES", "EXPECTED", "find_cifar10", "load_cifar10"]

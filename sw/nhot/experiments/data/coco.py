@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nhot.errors import NhotError
+from nhot.experiments.data.checks import read_file, refuse
 from nhot.experiments.data.coco_file import AnnotatedImage, Annotations, read_annotations
 from nhot.experiments.data.dataset import Floats
 from nhot.experiments.data.images import Pixels, Size, as_size, decode, to_floats
-from nhot.experiments.data.layout import read_file, refuse
 from nhot.formats.format import Ints
 from nhot.zips import BROKEN_ZIP
 

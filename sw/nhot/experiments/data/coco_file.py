@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nhot.errors import NhotError
-from nhot.experiments.data.layout import seen
+from nhot.experiments.data.checks import seen
 from nhot.schema import read_json
 
 __all__ = ["AnnotatedImage", "Annotation", "Annotations", "Category", "read_annotations"]

@@ -16,9 +16,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from nhot.errors import NhotError
+from nhot.experiments.data.checks import refuse
 from nhot.experiments.data.coco import Coco
 from nhot.experiments.data.images import Size
-from nhot.experiments.data.layout import refuse
 from nhot.experiments.data.samples import Splits
 
 __all__ = ["EXPECTED", "is_coco", "open_coco"]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nhot.errors import MissingToolError, NhotError
+from nhot.experiments.data.checks import read_file, refuse
 from nhot.experiments.data.dataset import Floats
 from nhot.experiments.data.images import Size, as_size, decode, to_floats
-from nhot.experiments.data.layout import read_file, refuse
 from nhot.experiments.data.samples import Splits
 
 __all__ = ["EXPECTED", "ImageFolder", "is_image_folder", "open_image_folder"]

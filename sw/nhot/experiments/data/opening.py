@@ -19,11 +19,11 @@ from nhot.experiments.data import (
     toyadmos,
 )
 from nhot.experiments.data.arrays import load_npz
+from nhot.experiments.data.checks import refuse
 from nhot.experiments.data.cifar10 import find_cifar10, load_cifar10
 from nhot.experiments.data.coco import Coco
 from nhot.experiments.data.dataset import Floats
 from nhot.experiments.data.images import Size
-from nhot.experiments.data.layout import refuse
 from nhot.experiments.data.samples import Arrays, Samples, Splits, stack
 from nhot.formats.format import Ints
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from nhot.errors import NhotError
 from nhot.experiments.data.audio import Mfcc, read_wav
+from nhot.experiments.data.checks import read_file, refuse
 from nhot.experiments.data.dataset import Floats
-from nhot.experiments.data.layout import read_file, refuse
 from nhot.experiments.data.samples import Splits
 
 __all__ = [

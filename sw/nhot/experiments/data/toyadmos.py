@@ -11,8 +11,8 @@ from typing import Literal, get_args
 
 from nhot.errors import NhotError
 from nhot.experiments.data.audio import LogMel, read_wav
+from nhot.experiments.data.checks import read_file, refuse
 from nhot.experiments.data.dataset import Floats
-from nhot.experiments.data.layout import read_file, refuse
 from nhot.experiments.data.samples import Splits
 
 __all__ = ["CLASSES", "EXPECTED", "ToyAdmos", "is_toyadmos", "open_toyadmos"]

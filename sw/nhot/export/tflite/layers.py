@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from nhot.export.tflite.convert import Converter, stored
-from nhot.export.tflite.filters import constants, depthwise, ones, single, spread
 from nhot.export.tflite.grid import shift, zero_point
+from nhot.export.tflite.parameters import constants, depthwise, ones, single, spread
 from nhot.frontends.conventions import same_window
 from nhot.network import (
     Add,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nhot.errors import NhotError
 from nhot.frontends.exported.archive import TYPES, Archive, Argument, Call
-from nhot.frontends.onnx.file import File, NodeInfo, ValueInfo
+from nhot.frontends.onnx.protobuf import File, NodeInfo, ValueInfo
 from nhot.frontends.onnx.read import ODD
 from nhot.printable import shortened
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nhot.errors import NhotError
-from nhot.frontends.operators import Floats
+from nhot.frontends.graph_steps import Floats
 
 __all__ = ["Array", "Constant", "check_scales", "fits", "given", "integers", "reshaped",
            "scales_of", "small"]

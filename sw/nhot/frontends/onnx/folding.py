@@ -9,8 +9,8 @@ import numpy as np
 
 from nhot.errors import NhotError
 from nhot.frontends.onnx.constants import Array, Constant, fits, given, integers, reshaped, small
-from nhot.frontends.onnx.file import NodeInfo
-from nhot.frontends.onnx.rounding import bipolar_quant, clip, dequantize, quant, quantize
+from nhot.frontends.onnx.protobuf import NodeInfo
+from nhot.frontends.onnx.quantisers import bipolar_quant, clip, dequantize, quant, quantize
 from nhot.printable import shortened
 
 __all__ = ["FOLDED", "fold"]

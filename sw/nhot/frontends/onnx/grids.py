@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nhot.errors import NhotError
+from nhot.frontends.graph_steps import Clamp
 from nhot.frontends.onnx.constants import Constant, check_scales
-from nhot.frontends.onnx.file import NodeInfo
+from nhot.frontends.onnx.protobuf import NodeInfo
+from nhot.frontends.onnx.quantisers import limits, quant_limits, rounded_type
 from nhot.frontends.onnx.read import Reader
-from nhot.frontends.onnx.rounding import limits, quant_limits, rounded_type
-from nhot.frontends.operators import Clamp
 from nhot.network.tensor import Tensor
 from nhot.printable import shortened
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nhot.frontends.conventions import as_map
-from nhot.frontends.onnx.file import File
+from nhot.frontends.onnx.protobuf import File
 from nhot.network.tensor import Shape
 
 __all__ = ["TO_FIRST", "TO_LAST", "Dims", "lies_as", "rows_of", "turned_at_once"]

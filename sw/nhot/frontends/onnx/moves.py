@@ -8,11 +8,11 @@ from math import prod
 import numpy as np
 
 from nhot.errors import NhotError
+from nhot.frontends.graph_steps import Concat, Pad, Upsample
 from nhot.frontends.onnx.constants import integers, reshaped
-from nhot.frontends.onnx.file import NodeInfo
 from nhot.frontends.onnx.layout import TO_FIRST, TO_LAST, lies_as, rows_of
+from nhot.frontends.onnx.protobuf import NodeInfo
 from nhot.frontends.onnx.read import Reader
-from nhot.frontends.operators import Concat, Pad, Upsample
 from nhot.network.window import LARGEST
 from nhot.printable import shortened
 

@@ -11,14 +11,7 @@ from numpy.typing import NDArray
 
 from nhot.errors import NhotError
 from nhot.frontends.conventions import as_map, factors, one_sided
-from nhot.frontends.onnx.constants import Constant, integers, scales_of
-from nhot.frontends.onnx.file import NodeInfo
-from nhot.frontends.onnx.layout import lies_as, rows_of
-from nhot.frontends.onnx.moves import MOVES
-from nhot.frontends.onnx.read import Reader
-from nhot.frontends.onnx.rounding import limits
-from nhot.frontends.onnx.windows import pool_window, whole, window_of
-from nhot.frontends.operators import (
+from nhot.frontends.graph_steps import (
     Add,
     Affine,
     AvgPool,
@@ -30,6 +23,13 @@ from nhot.frontends.operators import (
     Floats,
     MaxPool,
 )
+from nhot.frontends.onnx.constants import Constant, integers, scales_of
+from nhot.frontends.onnx.layout import lies_as, rows_of
+from nhot.frontends.onnx.moves import MOVES
+from nhot.frontends.onnx.protobuf import NodeInfo
+from nhot.frontends.onnx.quantisers import limits
+from nhot.frontends.onnx.read import Reader
+from nhot.frontends.onnx.windows import pool_window, whole, window_of
 from nhot.network.window import Window
 
 __all__ = ["CONVERSIONS"]

@@ -12,9 +12,9 @@ from nhot.errors import NhotError
 from nhot.frontends.conventions import as_map, first_name
 from nhot.frontends.graph import INPUT, Builder, Graph
 from nhot.frontends.onnx.constants import Constant
-from nhot.frontends.onnx.file import File, NodeInfo, ValueInfo, parse
 from nhot.frontends.onnx.folding import FOLDED, fold
 from nhot.frontends.onnx.layout import Dims, lies_as, turned_at_once
+from nhot.frontends.onnx.protobuf import File, NodeInfo, ValueInfo, parse
 from nhot.network.tensor import Shape
 from nhot.printable import shortened
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from nhot.errors import NhotError
 from nhot.frontends.conventions import same_window
-from nhot.frontends.onnx.file import NodeInfo
+from nhot.frontends.onnx.protobuf import NodeInfo
 from nhot.network.tensor import Shape
 from nhot.network.window import Window
 

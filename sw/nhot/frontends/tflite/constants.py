@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nhot.errors import NhotError
-from nhot.frontends.operators import Floats
-from nhot.frontends.tflite.file import TensorInfo
+from nhot.frontends.graph_steps import Floats
+from nhot.frontends.tflite.flatbuffer import TensorInfo
 from nhot.network import Tensor
 from nhot.printable import shortened
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from nhot.errors import NhotError
 from nhot.frontends.conventions import as_map, factors, one_sided, same_window
-from nhot.frontends.operators import (
+from nhot.frontends.graph_steps import (
     Add,
     Affine,
     AvgPool,
@@ -25,7 +25,7 @@ from nhot.frontends.operators import (
     Upsample,
 )
 from nhot.frontends.tflite.constants import scale_of, shape_of
-from nhot.frontends.tflite.file import OperatorInfo, TensorInfo
+from nhot.frontends.tflite.flatbuffer import OperatorInfo, TensorInfo
 from nhot.frontends.tflite.read import Reader
 from nhot.network.tensor import Tensor
 from nhot.network.window import Window

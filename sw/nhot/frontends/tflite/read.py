@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from nhot.errors import NhotError
 from nhot.frontends.conventions import as_map, first_name
 from nhot.frontends.graph import INPUT, Builder, Graph
-from nhot.frontends.operators import Clamp, Floats
+from nhot.frontends.graph_steps import Clamp, Floats
 from nhot.frontends.tflite.constants import array_of, grid_of, reals_of, shape_of
-from nhot.frontends.tflite.file import File, OperatorInfo, TensorInfo, parse
+from nhot.frontends.tflite.flatbuffer import File, OperatorInfo, TensorInfo, parse
 from nhot.network.tensor import Shape, Tensor
 from nhot.printable import shortened
 

@@ -6,8 +6,8 @@ annotations are what :mod:`nhot.schema` checks a file by; what they cannot say i
 """
 
 from nhot.report.schema.answers import Answers, Wrong
-from nhot.report.schema.engine import Build, Image, Memory
 from nhot.report.schema.entry import VERSION, Entry, Report
+from nhot.report.schema.hardware import Build, Image, Memory
 from nhot.report.schema.measured import (
     Compared,
     ComparedLayer,
@@ -18,7 +18,7 @@ from nhot.report.schema.measured import (
     Verified,
 )
 from nhot.report.schema.parts import Made, Score
-from nhot.report.schema.training import Epoch, Layer, Levels, Network, Quantized, Training
+from nhot.report.schema.trained import Epoch, Layer, Levels, Network, Quantized, Training
 
 __all__ = [
     "VERSION", "Answers", "Build", "Compared", "ComparedLayer", "Entry", "Epoch", "Evaluated",

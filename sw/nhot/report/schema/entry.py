@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nhot.errors import NhotError
-from nhot.report.schema.engine import Build, Image
+from nhot.report.schema.hardware import Build, Image
 from nhot.report.schema.measured import Compared, Evaluated, Run, Verified
 from nhot.report.schema.parts import Score
-from nhot.report.schema.training import Network, Quantized, Training
+from nhot.report.schema.trained import Network, Quantized, Training
 
 __all__ = ["Entry", "Report", "VERSION"]
 

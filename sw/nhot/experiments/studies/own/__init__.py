@@ -4,11 +4,11 @@ A trial is one format: a network file and a small JSON file beside it. Tables, p
 are made of trials and of the engines that come with boards.
 """
 
-from nhot.experiments.studies.own.engines import Engine, Place, board_engines, place
+from nhot.experiments.studies.own.candidates import Engine, Place, board_engines, place
+from nhot.experiments.studies.own.figures import Line, original_line, trial_line
 from nhot.experiments.studies.own.folder import OwnFolder
-from nhot.experiments.studies.own.lines import Line, original_line, trial_line
-from nhot.experiments.studies.own.plan import OwnStudy, format_names
-from nhot.experiments.studies.own.runner import run_study
+from nhot.experiments.studies.own.running import run_study
+from nhot.experiments.studies.own.subject import OwnStudy, format_names
 
 __all__ = [
     "Engine", "Line", "OwnFolder", "OwnStudy", "Place", "board_engines", "format_names",

@@ -9,7 +9,7 @@ from nhot.compiler.estimates import Estimate, estimate, has_estimates
 from nhot.compiler.fit import fit
 from nhot.compiler.targets import BOARDS
 from nhot.errors import NhotError
-from nhot.experiments.studies.own.engines import Engine, Place
+from nhot.experiments.studies.own.candidates import Engine, Place
 from nhot.network import Network
 from nhot.trials import Fitted, fit_network
 

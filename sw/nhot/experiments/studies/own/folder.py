@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nhot.errors import NhotError
-from nhot.experiments.studies.own.plan import OwnStudy, digest
+from nhot.experiments.studies.own.subject import OwnStudy, digest
 from nhot.files import check_folder
 from nhot.network import Network
 from nhot.network.file import load

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nhot.experiments.studies.own.lines import COSTS, Line, points
-from nhot.experiments.studies.own.table import NUMERIC, about, amount, dsp_text, notes
+from nhot.experiments.studies.own.figures import COSTS, Line, points
+from nhot.experiments.studies.own.text import NUMERIC, about, amount, dsp_text, notes
 from nhot.report.axis import amount_axis
 from nhot.report.charts import Point, scatter
 from nhot.report.page import articles, document, header

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nhot.experiments.studies.own.lines import COSTS, Line, points
-from nhot.experiments.studies.plot import move_names_apart
+from nhot.experiments.studies.own.figures import COSTS, Line, points
+from nhot.experiments.studies.record_plot import move_names_apart
 from nhot.files import write_atomically
 from nhot.report.sections import SHARES
 

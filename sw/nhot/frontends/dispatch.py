@@ -37,7 +37,7 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
 
             return read_tflite(data)
         if data.startswith(b"PK\x03\x04"):
-            from nhot.frontends.exported.read import read_exported
+            from nhot.frontends.exported.program import read_exported
 
             return read_exported(data)
         from nhot.frontends.onnx.read import read_onnx

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from nhot.experiments.studies.own.engines import Engine, place
+from nhot.experiments.studies.own.candidates import Engine, place
 from nhot.experiments.studies.own.estimated import made_to_measure
+from nhot.experiments.studies.own.figures import Line, original_line, trial_line, with_fronts
 from nhot.experiments.studies.own.folder import OwnFolder, Trial
-from nhot.experiments.studies.own.lines import Line, original_line, trial_line, with_fronts
 from nhot.progress import duration, track
 from nhot.report.collect import made
 from nhot.trials import TrialData, open_data, round_model, score_network, score_original

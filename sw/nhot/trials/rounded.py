@@ -19,7 +19,7 @@ from nhot.network.tensor import check_activation_bits
 
 if TYPE_CHECKING:
     from nhot.trials.original import Original
-    from nhot.trials.samples import TrialData
+    from nhot.trials.trial_data import TrialData
 
 __all__ = ["Rounded", "Rounding", "round_model"]
 

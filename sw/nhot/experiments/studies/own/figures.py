@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nhot.experiments.studies.own.engines import Place
+from nhot.experiments.studies.own.candidates import Place
 from nhot.experiments.studies.own.folder import Trial
 from nhot.explore.front import front
 from nhot.trials import Scored

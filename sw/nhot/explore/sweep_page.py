@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from nhot.explore.columns import columns
 from nhot.explore.front import front
 from nhot.explore.point import Point
 from nhot.explore.sweep import Found
-from nhot.explore.table import columns
 from nhot.report import charts
 from nhot.report.axis import amount_axis
 from nhot.report.page import document, header

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from nhot.experiments.studies.own.lines import Line
+from nhot.experiments.studies.own.figures import Line
 
 __all__ = ["HEADS", "NUMERIC", "about", "amount", "cells", "dsp_text", "notes"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nhot_hw.core.timing import Rows
-from nhot_tools.pictures.scenes import control, line, memories, results, sums
+from nhot_tools.pictures.scenes import control, line, results, storage, sums
 from nhot_tools.pictures.svg import render
 
 __all__ = ["PICTURES", "picture"]
 
 PICTURES: dict[str, Callable[[], Rows]] = {
     name.replace("_", "-"): getattr(module, name)
-    for module in (control, memories, sums, results, line) for name in module.__all__
+    for module in (control, storage, sums, results, line) for name in module.__all__
 }
 """By the names of their files."""
 

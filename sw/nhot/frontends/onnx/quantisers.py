@@ -14,7 +14,7 @@ import numpy as np
 
 from nhot.errors import NhotError
 from nhot.frontends.onnx.constants import Array, Constant, check_scales, fits, given
-from nhot.frontends.onnx.file import NodeInfo
+from nhot.frontends.onnx.protobuf import NodeInfo
 from nhot.printable import shortened
 
 __all__ = ["bipolar_quant", "clip", "dequantize", "limits", "quant", "quant_limits", "quantize",
