@@ -1,7 +1,6 @@
 # amaranth: UnusedElaboratable=no
 """Several seeds of one netlist, with small programs in the place of the FPGA tools."""
 
-import io
 import json
 import logging
 import os
@@ -13,7 +12,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Event
-from types import SimpleNamespace
 
 import pytest
 
@@ -21,7 +19,6 @@ from nhot.bitstream import Clock, Manifest, Sweep
 from nhot.cli import main
 from nhot.compiler.targets import target
 from nhot.errors import NhotError
-from nhot.progress import Progress
 from nhot_hw.build import flow, seeds, tools
 from nhot_hw.build.flow import build_plan
 from nhot_hw.build.plan import plan_build
@@ -267,42 +264,6 @@ def test_a_killed_sweep_goes_on_where_it_was(place, kill):
     assert calls(place) == ["1", "2", "3", "3", "4"]
     assert calls(place, "yosys") == ["yosys"]
     assert manifest().sweep.fmax_mhz == (24.0, 31.5, 31.5, 20.25)
-
-
-def test_the_tools_are_waited_for_whoever_is_impatient(monkeypatch):
-    answers = iter([KeyboardInterrupt, KeyboardInterrupt, None])
-
-    def wait(tasks):
-        if (answer := next(answers)) is not None:
-            raise answer
-
-    monkeypatch.setattr(seeds, "wait", wait)
-    seeds._settle([])
-    assert next(answers, "all seen") == "all seen"
-
-
-def run(seed, *, took=None, routing=None, elapsed=None):
-    return SimpleNamespace(
-        plan=SimpleNamespace(seed=seed), took=took, routing=routing, elapsed=elapsed,
-        is_under_way=elapsed is not None,
-    )
-
-
-@pytest.mark.parametrize(("runs", "text"), [
-    ([run(1, elapsed=100), run(2)], "0%, 0/2 seeds, placing 1, 1 min 40 s"),
-    # Placing took as long as routing will.
-    ([run(7, routing=60, elapsed=90)], "75%, 0/1 seeds, routing 7, 33 s left"),
-    ([run(1, took=200), run(2, elapsed=100), run(3, routing=80, elapsed=100), run(4)],
-     "50%, 1/4 seeds, placing 2, routing 3, 1 min 40 s left"),
-    # One that takes longer than the others did is not done.
-    ([run(1, took=50), run(2, elapsed=100)], "100%, 1/2 seeds, placing 2, 1 s left"),
-])
-def test_progress_says_what_is_under_way_and_what_is_left(runs, text):
-    clock, stream = iter([0, 0, 100, 100]), io.StringIO()
-    with Progress("Place", len(runs), stream=stream, clock=lambda: next(clock)) as progress:
-        seeds._show(progress, runs)
-        progress._last = progress._start  # without the line at its end
-    assert stream.getvalue() == f"Place: {text}\n"
 
 
 def test_a_run_knows_when_it_routes_and_when_it_is_over(place, tmp_path, monkeypatch):

@@ -92,3 +92,9 @@ def test_a_network_without_weights_counts_nothing():
     counts = count(random_network(1, layers=2, operators=("clamp",)))
     assert counts == Counts()
     assert (counts.density, counts.bits_per_weight, counts.terms_per_weight) == (0, 0, 0)
+
+
+def test_a_transposed_convolution_works_for_each_pixel_of_its_input():
+    network = random_network(4, layers=1, operators=["transposed"])
+    (node,), (height, width, _) = network.nodes, network.input.shape
+    assert count(network).macs == node.weights.size * height * width
