@@ -23,7 +23,7 @@ from nhot_tools.mutants.scope import mutants_in, sources
 from nhot_tools.mutants.selection import Named, Selection
 from nhot_tools.tree import ROOT, Tree, files
 
-SERVE = "from nhot_tools.mutants import server; server._PRELOADED = (); server.main()"
+SERVE = "from nhot_tools.mutants import fork_server as it; it._PRELOADED = (); it.main()"
 
 
 def planted(source, rule=None):
