@@ -14,6 +14,7 @@ import numpy as np
 from nhot.contract.codes import unpack_codes
 from nhot.contract.config import EngineConfig
 from nhot.contract.program import Region
+from nhot.device import LoopbackTransport
 from nhot.device.protocol import (
     HEADER_BYTES,
     MAX_PAYLOAD,
@@ -29,7 +30,7 @@ from nhot.device.protocol import (
     unseal,
 )
 
-__all__ = ["BoardModel", "EngineMemory", "FaultyLine", "PlainMemory", "Run"]
+__all__ = ["BoardModel", "EngineMemory", "FaultyLine", "PlainMemory", "Run", "loopback"]
 
 _HEADER = HEADER_BYTES
 
@@ -252,3 +253,11 @@ class FaultyLine:
         if kind == "g":
             return source.randbytes(source.randrange(1, 20)) + frame
         return frame
+
+
+def loopback(board: BoardModel, *lines: FaultyLine) -> LoopbackTransport:
+    """A transport to ``board``; with two lines, what passes them on its way there and back."""
+    if not lines:
+        return LoopbackTransport(board.answer)
+    there, back = lines
+    return LoopbackTransport(lambda data: back.carry(board.answer(there.carry(data))))

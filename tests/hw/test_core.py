@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""What ``nhot core`` writes, and what it refuses."""
+"""What is in the folder of a core: its Verilog, model, header, timing and Python."""
 
 import ast
 import importlib.util
@@ -15,20 +15,15 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from nhot.cli import main
 from nhot.contract.config import EngineConfig
 from nhot.device.protocol import Opcode, Region, Request, Response
 from nhot.errors import NhotError
 from nhot.files import write_folder
-from nhot.formats import parse
-from nhot.network.file import save
-from nhot.testing.engine_networks import sample_network
 from nhot.testing.networks import random_steps
 from nhot_hw.bench.module import harness
 from nhot_hw.core import ArrayProduct, BusProduct, EngineProduct, LaneProduct
 from nhot_hw.core.netlist import readable_verilog
-from nhot_hw.core.widths import proved_bits, steps_that_fit
-from nhot_hw.lanes import LaneSpec
+from nhot_hw.testing.cores import spec_of
 from nhot_hw.verilog import port_names
 
 SPECS = [
@@ -43,20 +38,12 @@ SPECS = [
 ]
 
 
-def spec_of(*, format="2hot", inputs=2, **options):
-    return LaneSpec(format=parse(format), inputs=inputs, **options)
-
-
 def load_model(folder):
     """The model as a user imports it."""
     spec = importlib.util.spec_from_file_location("core_model", folder / "model.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def core(folder, *arguments):
-    return main(["core", *map(str, arguments), "-o", str(folder)])
 
 
 @pytest.mark.parametrize("options", SPECS, ids=lambda options: options["format"])
@@ -213,23 +200,6 @@ def test_host_speaks_the_protocol(tmp_path):
     )
 
 
-def test_engine_from_the_command_line(tmp_path, capsys):
-    config = tmp_path / "small.json"
-    config.write_text('{"filters": 2, "inputs": 2, "format": "ternary"}', encoding="utf-8")
-    assert core(tmp_path / "X", "--engine", "--config", config) == 0
-    assert (tmp_path / "X" / "nhot_engine_ternary_1x2x2.v").is_file()
-    capsys.readouterr()
-
-
-def test_engine_on_a_bus_from_the_command_line(tmp_path, capsys):
-    config = tmp_path / "small.json"
-    config.write_text('{"filters": 2, "inputs": 2, "format": "ternary"}', encoding="utf-8")
-    for bus in ("axi", "wishbone"):
-        assert core(tmp_path / bus, "--engine", "--config", config, "--bus", bus) == 0
-        assert (tmp_path / bus / f"nhot_engine_ternary_1x2x2_{bus}.v").is_file()
-    capsys.readouterr()
-
-
 @pytest.mark.parametrize("bus", ["axi", "wishbone"])
 def test_litex_example_connects_every_port(bus):
     product = BusProduct(EngineConfig(filters=1, inputs=1), bus)
@@ -259,21 +229,6 @@ def test_python_in_the_folder_needs_neither_nhot_nor_numpy(tmp_path):
                 assert node.module.split(".")[0] in allowed
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("family", ["portable", "ecp5"])
-def test_measured_core_says_so(tmp_path, family, capsys):
-    arguments = ["--format", "ternary", "--inputs", 2, "--family", family, "--measure"]
-    assert core(tmp_path / "X", *arguments) == 0
-    text = (tmp_path / "X" / "README.md").read_text(encoding="utf-8")
-    row = r"^\| (ECP5|iCE40|Gowin)[^|]* \| (\d+) \| (\d+) \| (\d*) \|$"
-    rows = re.findall(row, text, re.MULTILINE)
-    assert [row[0] for row in rows] == (
-        ["ECP5", "iCE40", "Gowin"] if family == "portable" else ["ECP5"]
-    )
-    assert all(10 < int(luts) < 200 and 20 < int(registers) < 100 for _, luts, registers, _ in rows)
-    assert all(20 < int(mhz) < 500 for name, *_, mhz in rows if name != "Gowin")
-
-
 def test_harness_connects_every_port():
     product = ArrayProduct(spec_of(bias=True), pixels=1, filters=2, words=4)
     text = harness(product.name, product.ports)
@@ -290,150 +245,3 @@ def test_equal_cores_are_equal_bytes(family, tmp_path, monkeypatch):
     monkeypatch.setenv("NHOT_CACHE_DIR", str(tmp_path))
     assert LaneProduct(spec, family=family).files() == first
     assert ("CCU2C.v" in first) == (family == "ecp5")
-
-
-def test_command_writes_the_folder(tmp_path, capsys):
-    assert core(tmp_path / "a b" / "X", "--format", "2hot", "--inputs", 2, "--json") == 0
-    answer = json.loads(capsys.readouterr().out)
-    assert answer["name"] == "nhot_2hot_2"
-    assert sorted(answer["files"]) == sorted(map(str, (tmp_path / "a b" / "X").iterdir()))
-    assert {"README.md", "Makefile", "bench.py", "nhot_2hot_2.v", "nhot_2hot_2.core"} <= {
-        Path(name).name for name in answer["files"]
-    }
-    assert [path.name for path in (tmp_path / "a b").iterdir()] == ["X"]
-
-
-@pytest.mark.parametrize(("arguments", "text"), [
-    (["--format", "4hit"], "Format must be one of 1hot"),
-    (["--format", "apot4"], "Format must be one that a lane exists for, not apot4"),
-    (["--format", "signed-binary/4", "--inputs", "8"],
-     "Inputs of a step must divide the 4 channels of a region of signed-binary/4, not be 8"),
-    (["--format", "2hot", "--inputs", "0"], "Lane inputs must be 1 to 64, not 0"),
-    (["--format", "int8", "--style", "serial"], "Format of a serial lane must be n-hot, not int8"),
-    (["--format", "2hot", "--activation-bits", "17"], "Lane activation_bits must be 2 to 16"),
-    (["--format", "2hot", "--accumulator-bits", "17"],
-     "Accumulator must have at least 18 bits, which one step of 8 products can take, not 17"),
-    (["--format", "2hot", "--accumulator-bits", "65"], "Lane accumulator_bits must be 8 to 64"),
-    (["--format", "2hot", "--name", "module"],
-     ("Name of a core must be a Verilog identifier of at most 64 characters and no reserved word, "
-      "not 'module'")),
-    (["--format", "2hot", "--name", "../x"], "Name of a core must be a Verilog identifier"),
-    (["--format", "2hot", "--name", "bench"], "Name of a core must be a Verilog identifier"),
-    ([], "--format or --engine must be given"),
-    (["--engine"], "--board or --config must be given; boards are colorlight-i5, colorlight-i9, "),
-    (["--engine", "--board", "icebreaker", "--inputs", "4"], "--inputs is not for --engine"),
-    (["--format", "2hot", "--board", "icebreaker"], "--board is for --engine"),
-    (["--format", "2hot", "--bus", "axi"], "--bus is for --engine"),
-    (["--engine", "--board", "icebreaker", "--input-buffer", "4"], "--input-buffer is for --bus"),
-    (["--engine", "--board", "icebreaker", "--bus", "wishbone", "--input-buffer", "0"],
-     "Input buffer must be 1 to 65536 words, not 0"),
-    (["--engine", "--board", "icebreaker", "--bus", "axi", "--input-buffer", "65537"],
-     "Input buffer must be 1 to 65536 words, not 65537"),
-    (["--engine", "--board", "x"], "Board must be one of"),
-    (["--format", "2hot", "--lanes", "0"], "Array lanes must be 1 to 256, not 0"),
-    (["--format", "2hot", "--pixels", "65"], "Array pixels must be 1 to 64, not 65"),
-    (["--format", "2hot", "--words", "1"], "Array words must be 2 to 65536, not 1"),
-    (["--format", "2hot", "--weights", "absent.npy"], "Weights 'absent.npy' could not be read"),
-])
-def test_bad_input_is_refused_in_one_line(arguments, text, tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert core("X", *arguments) == 2
-    out, err = capsys.readouterr()
-    assert not out
-    (line,) = err.splitlines()
-    assert line.startswith(f"nhot: error: {text}")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_folder_that_exists_is_refused(tmp_path, capsys):
-    assert core(tmp_path, "--format", "2hot") == 2
-    assert "it is there already" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
-
-
-def test_widths_are_exact():
-    spec = spec_of(format="ternary", inputs=1, accumulator_bits=8)
-    # -(-128) needs nine bits, but ~(-128) is 127.
-    assert steps_that_fit(spec) == 1
-    assert steps_that_fit(spec_of(format="signed-binary", inputs=2, accumulator_bits=17,
-                                  activation_signed=False)) == 65535 // 510
-    LaneProduct(spec)
-    with pytest.raises(NhotError, match="must have at least 9 bits"):
-        LaneProduct(spec_of(format="ternary", inputs=2, accumulator_bits=8))
-
-
-def weights_file(tmp_path, weights):
-    np.save(tmp_path / "w.npy", weights)
-    return tmp_path / "w.npy"
-
-
-@pytest.mark.parametrize(("name", "weights", "bits"), [
-    ("int8", [[1] * 256], 16),  # -2^15 to 127 * 256
-    ("int8", [[1] * 257], 17),
-    ("signed-binary", [[-1] * 256, [1] * 3], 16),
-    ("ternary", [[0, 0, 1]], 8),
-    ("ternary", [[-1] * 256], 17),  # the sum made good for is 2^15
-    ("signed-binary/16", [[-1] * 256], 17),
-])
-def test_width_is_proved_from_weights(tmp_path, name, weights, bits):
-    padded = [[*one, *[0] * (len(weights[0]) - len(one))] for one in weights]
-    path = weights_file(tmp_path, np.array(padded))
-    assert proved_bits(path, spec_of(format=name, inputs=1)) == (bits, len(weights))
-
-
-def test_proved_width_holds_the_extremes(tmp_path):
-    rng = np.random.default_rng(0)
-    spec = spec_of(format="2hot", inputs=4)
-    w = rng.choice(spec.format.levels, (3, 40))
-    bits, _ = proved_bits(weights_file(tmp_path, w), spec)
-    sums = [
-        spec.compute(np.where(one >= 0, end, -1 - end).reshape(-1, 4), one.reshape(-1, 4))
-        for one in w for end in (-128, 127)
-    ]
-    assert max(max(sums), ~min(sums)).bit_length() + 1 <= bits
-    exact = [int(np.abs(one).sum()) * 128 for one in w]
-    assert bits <= max(exact).bit_length() + 1
-
-
-def test_width_of_a_network(tmp_path, capsys):
-    network = sample_network("2hot", seed=1)
-    save(network, tmp_path / "net.onnx")
-    bits, filters = proved_bits(tmp_path / "net.onnx", spec_of(inputs=8))
-    assert filters > 4
-    assert core(tmp_path / "X", "--format", "2hot", "--weights", tmp_path / "net.onnx") == 0
-    values = json.loads((tmp_path / "X" / "core.json").read_text(encoding="utf-8"))
-    assert values["accumulator_bits"] == bits
-    assert f"{filters:,} filters of net.onnx" in (tmp_path / "X" / "README.md").read_text(
-        encoding="utf-8"
-    )
-
-
-@pytest.mark.parametrize(("weights", "text"), [
-    (np.ones((2, 3)), "integers, filters along the first of at least two axes, not float64"),
-    (np.ones(3, np.int8), "of at least two axes, not int8 of shape \\(3,\\)"),
-    (np.ones((0, 3), np.int8), "not int8 of shape \\(0, 3\\)"),
-    (np.full((1, 2), 11), "Weight at index \\(0, 0\\) must be a level of 2hot, not 11"),
-])
-def test_weights_that_are_none_are_refused(tmp_path, weights, text):
-    with pytest.raises(NhotError, match=text):
-        proved_bits(weights_file(tmp_path, weights), spec_of())
-
-
-def test_steps_filled_up_with_zeros_are_counted(tmp_path):
-    """A zero in 2-hot is 1 - 1, and is short of one, too."""
-    path = weights_file(tmp_path, np.zeros((1, 300, 1), np.int8))
-    assert proved_bits(path, spec_of(inputs=1)) == (10, 1)
-    assert proved_bits(path, spec_of(inputs=4)) == (12, 1)
-
-
-def test_weights_of_both_signs_in_a_step_are_refused(tmp_path):
-    path = weights_file(tmp_path, np.array([[1, 1, 0, -1]]))
-    assert proved_bits(path, spec_of(format="signed-binary/4", inputs=2))[1] == 1
-    with pytest.raises(NhotError, match="Weights of a step must have one sign in signed-binary/4"):
-        proved_bits(path, spec_of(format="signed-binary/4", inputs=4))
-
-
-def test_layer_of_other_weights_is_named(tmp_path):
-    save(sample_network("3hot", seed=1), tmp_path / "net.onnx")
-    with pytest.raises(NhotError, match=r"^Layer '\w+': Weight at index .* level of 1hot, not"):
-        proved_bits(tmp_path / "net.onnx", spec_of(format="1hot"))

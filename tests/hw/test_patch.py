@@ -5,23 +5,17 @@
 import hashlib
 import json
 from dataclasses import replace
-from functools import reduce
-from operator import xor
 from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
-from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from nhot.bitstream import Manifest
 from nhot.cli import main
 from nhot.compiler import EngineConfig, compile_network
 from nhot.compiler.contents import image_contents
 from nhot.compiler.targets import Target, target
-from nhot.contract.contents import Contents
 from nhot.contract.memories import filled_memories, parts
 from nhot.errors import NhotError
 from nhot.testing.networks import random_network
@@ -33,6 +27,7 @@ from nhot_hw.build.plan import plan_build
 from nhot_hw.engine.memories import WordMemory
 from nhot_hw.families import FAMILIES
 from nhot_hw.io import Top
+from nhot_hw.testing.bare_memories import Memories
 
 MANIFEST = Path(__file__).parents[2] / "bitstreams" / "icebreaker" / "2hot" / "manifest.json"
 CONFIG = EngineConfig(
@@ -173,35 +168,6 @@ def test_columns_that_are_alike_are_not_guessed():
     old[other] = old[one]
     with pytest.raises(NhotError, match="must hold the placeholders of all"):
         replace_bits(_unpacked(blocks, old[found[0]], Random(1)), blocks, found[:1], old, new)
-
-
-class Memories(wiring.Component):
-    """The memories that an image fills, and next to nothing else."""
-
-    rx: In(1, init=1)
-    tx: Out(1, init=1)
-
-    def __init__(self, config: EngineConfig, contents: Contents):
-        self.memories = {
-            name: WordMemory(width=width, depth=depth, init=getattr(contents, name))
-            for name, (width, depth) in filled_memories(config).items()
-        }
-        super().__init__()
-
-    def elaborate(self, platform):
-        m = Module()
-        count = Signal(80)
-        m.d.sync += count.eq(Cat(self.rx, count))
-        words = []
-        for name, memory in self.memories.items():
-            m.submodules[name] = memory
-            m.d.comb += [
-                memory.i_write.eq(count[-1]), memory.i_address.eq(count[:16]),
-                memory.i_write_address.eq(count[16:32]), memory.i_write_data.eq(count[32:]),
-            ]
-            words.append(memory.o_word.xor())
-        m.d.sync += self.tx.eq(reduce(xor, words))
-        return m
 
 
 def _tiny(name, *, patchable=True):

@@ -10,8 +10,7 @@ import pytest
 
 from nhot.cli import main
 from nhot.compiler import Image
-from nhot.compiler.machine import Machine
-from nhot.device import Board, Result
+from nhot.device import Board
 from nhot.experiments.data import open_data
 from nhot.formats import parse
 from nhot.network import Conv2d, Linear, Network, Requant, Tensor, Window
@@ -19,6 +18,7 @@ from nhot.network.file import load, save
 from nhot.report import read_report
 from nhot.stages import NetworkStage
 from nhot.testing.foreign import onnx_models, tflite_models
+from nhot.testing.machine_board import MachineBoard
 from nhot.testing.networks import random_network
 
 pytest.importorskip("torch")
@@ -32,23 +32,6 @@ def build():
     torch.manual_seed(1)
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2))
 """
-
-
-class MachineBoard:
-    """A board that runs what it was loaded with, in numpy."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def load(self, image, *, wipe=False, verify=True, progress=None):
-        self.image = image
-
-    def run(self, values):
-        made = Machine(self.image).run(values)
-        return Result(outputs=made[self.image.meta.output.name], cycles=1, stalls=0)
 
 
 @pytest.fixture(scope="module")

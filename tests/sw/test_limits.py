@@ -1,4 +1,4 @@
-"""Widths, counts, positions and distances of a layer: accepted at the limit, refused beyond it.
+"""Widths and counts of a layer: accepted at the limit, refused beyond it.
 
 What a width must be is found here from sums that real inputs reach, in Python's integers.
 """
@@ -12,9 +12,8 @@ from nhot.compiler import EngineConfig, Machine, compile_network
 from nhot.compiler.fit import fit
 from nhot.compiler.pack import hardware_bias, inverted
 from nhot.compiler.parts import lower
-from nhot.contract.config import SIZES
 from nhot.errors import NhotError
-from nhot.formats import NHot, parse
+from nhot.formats import parse
 from nhot.network import (
     Add,
     ArgMax,
@@ -22,7 +21,6 @@ from nhot.network import (
     Clamp,
     Conv2d,
     Linear,
-    MaxPool,
     Network,
     Requant,
     Tensor,
@@ -31,66 +29,16 @@ from nhot.network import (
 from nhot.network.reference import run
 from nhot.network.requant import SHIFT
 from nhot.testing.networks import random_network, random_weights
+from nhot.testing.one_layer import ROOMY, byte, dense, network, refused, window_layer
 
 FORMATS = (
     "1hot", "2hot", "3hot", "ternary", "signed-binary", "signed-binary/8", "int8", "int4", "2hot@5",
 )
-ROOMY = EngineConfig(
-    accumulator_bits=32, product_bits=64, activation_words=4096, weight_words=4096,
-    requant_words=4096, program_words=1024,
-)
-
-
-def byte(name, shape, *, signed=False, bits=8, zero_point=0):
-    return Tensor(name=name, shape=shape, signed=signed, bits=bits, zero_point=zero_point)
-
-
-def network(source, *nodes):
-    return Network(name="limits", input=source, nodes=nodes)
-
-
-def dense(source, weights, bias, scale, fmt, zero_point=0):
-    filters = len(weights)
-    return network(source, Linear(
-        inputs=("x",), output=byte("y", (1, 1, filters), zero_point=zero_point), weights=weights,
-        bias=bias, format=fmt, requant=Requant.from_scale(
-            np.broadcast_to(scale, filters), zero_point=zero_point, low=0, high=255),
-    ))
-
-
-def window_layer(source, window, kind=Conv2d, filters=1):
-    out = window.output_size(*source.shape[:2])
-    channels = source.shape[2]
-    if kind is MaxPool:
-        output = replace(source, name="y", shape=(*out, channels))
-        return network(source, MaxPool(inputs=("x",), output=output, window=window))
-    one = Requant.from_scale([0.5] * filters, zero_point=0, low=0, high=255)
-    if kind is AvgPool:
-        return network(source, AvgPool(
-            inputs=("x",), output=byte("y", (*out, channels)), window=window, requant=one
-        ))
-    conv = Conv2d(
-        inputs=("x",), output=byte("y", (*out, filters)), window=window, requant=one,
-        weights=np.ones((filters, *window.kernel, channels), np.int64),
-        bias=np.zeros(filters, np.int64), format=parse("2hot"),
-    )
-    # Another reader of the input: without one the host would lay it out, and what is too much for
-    # an engine might be the host's.
-    glance = Window(kernel=(1, 1), stride=(255, 255))
-    corner = (*glance.output_size(*source.shape[:2]), channels)
-    other = MaxPool(inputs=("x",), output=replace(source, name="z", shape=corner), window=glance)
-    return replace(network(source, conv, other), output_name="y")
 
 
 def bits_of(*values):
     """Of a two's complement number that holds them all."""
     return max((v if v >= 0 else ~v).bit_length() for v in values) + 1
-
-
-def refused(made, config, text):
-    with pytest.raises(NhotError, match=text) as caught:
-        compile_network(made, config)
-    assert "\n" not in str(caught.value)
 
 
 def accepted_at(made, size, least, text):
@@ -189,15 +137,6 @@ def test_the_sum_of_a_pool_has_at_most_twenty_bits():
         fit(window_layer(source, wide, AvgPool), ROOMY)
 
 
-def test_layers_that_no_format_holds_together():
-    """Two 12-bit powers beside odd numbers: no one format has both."""
-    formats = (NHot(bits=12, n=2), parse("int8"))
-    made = random_network(1, layers=4, formats=formats, operators=("conv",))
-    assert {node.format for node in made.nodes} == set(formats)
-    with pytest.raises(NhotError, match=r"Layer 'conv0': Weight at index .* must be a level of 2"):
-        fit(made, EngineConfig())
-
-
 def test_an_operator_that_the_engine_lacks():
     made = random_network(1, layers=2, operators=("round",))
     with pytest.raises(NhotError) as caught:
@@ -224,119 +163,6 @@ def test_an_addition_needs_room_for_two_operands():
     compile_network(made, replace(ROOMY, accumulator_bits=16))
     refused(made, replace(ROOMY, accumulator_bits=15),
             "Accumulator of the engine must have at least 16 bits for layer 'y', not 15")
-
-
-@pytest.mark.parametrize(("window", "shape", "text"), [
-    ({"kernel": (1, 256)}, (1, 256, 1), None),
-    ({"kernel": (1, 257)}, (1, 257, 1), "Kernel columns of layer 'y' must be at most 256, not 257"),
-    ({"kernel": (257, 1)}, (257, 1, 1), "Kernel rows of layer 'y' must be at most 256, not 257"),
-    ({"stride": (1, 255)}, (1, 256, 1), None),
-    ({"stride": (1, 256)}, (1, 257, 1), "Horizontal stride of layer 'y' .* at most 255, not 256"),
-    ({"stride": (256, 1)}, (257, 1, 1), "Vertical stride of layer 'y' .* at most 255, not 256"),
-    ({"dilation": (1, 255), "kernel": (1, 2)}, (1, 256, 1), None),
-    ({"dilation": (1, 256), "kernel": (1, 2)}, (1, 257, 1), "Horizontal dilation of layer 'y'"),
-    ({"dilation": (256, 1), "kernel": (2, 1)}, (257, 1, 1), "Vertical dilation of layer 'y'"),
-    ({"padding": (255, 255, 0, 0), "stride": (255, 255)}, (1, 1, 1), None),
-    ({"padding": (0, 256, 0, 0), "stride": (1, 255)}, (1, 1, 1), "Left padding of layer 'y' must"),
-    ({"padding": (256, 0, 0, 0), "stride": (255, 1)}, (1, 1, 1), "Top padding of layer 'y' must"),
-])
-@pytest.mark.parametrize("kind", [Conv2d, AvgPool, MaxPool])
-def test_numbers_of_a_window_have_their_limits(window, shape, text, kind):
-    if kind is MaxPool and "padding" in window:
-        return  # refused by the network: nothing but padding in a window
-    made = window_layer(byte("x", shape), Window(**{"kernel": (1, 1), **window}), kind)
-    if text is None:
-        compile_network(made, ROOMY)
-    else:
-        refused(made, ROOMY, text)
-
-
-@pytest.mark.parametrize("axis", [0, 1])
-@pytest.mark.parametrize("pixels", [1, 3])
-@pytest.mark.parametrize("words", [200, 256, 300, 1000])
-def test_padding_behind_the_input_must_not_wrap(axis, pixels, words):
-    """The last position is the engine's last; a padding wider by a stride is refused."""
-    config = replace(ROOMY, activation_words=words, pixels=pixels)
-    most = {200: 512, 256: 512, 300: 1024, 1000: 2048}[words]
-    stride = 250
-    count = (most - 1) // stride + 1  # positions from 0 on
-    if axis == 1:  # the engine counts the first pixel of T
-        count = (most - 1) // (stride * pixels) * pixels + pixels
-    for extra, fits in ((0, True), (1, False)):
-        behind = (count - 1 + extra) * stride
-        padding = (0, 0, behind, 0) if axis == 0 else (0, 0, 0, behind)
-        window = Window(
-            kernel=(1, 1), stride=(stride, 1) if axis == 0 else (1, stride), padding=padding
-        )
-        made = window_layer(byte("x", (1, 1, 1)), window)
-        what = ("rows", "columns")[axis]
-        if fits:
-            compile_network(made, config)
-        else:
-            refused(made, config, rf"Input of layer 'y' .* at most {most} {what} on this engine, "
-                                  r"not [0-9]+$")
-
-
-@pytest.mark.parametrize("axis", [0, 1])
-@pytest.mark.parametrize("before", [0, 3])
-def test_the_last_tap_may_be_at_the_last_position(axis, before):
-    config = replace(ROOMY, activation_words=200)  # positions up to 511
-    stride = 250
-    for step, fits in ((11 + before, True), (12 + before, False)):
-        # Three positions, the last tap of the last one 2 * stride + step - before from the start.
-        behind = 2 * stride + step - before
-        kernel, dilation, strides, padding = (
-            ((2, 1), (step, 1), (stride, 1), (before, 0, behind, 0)) if axis == 0 else
-            ((1, 2), (1, step), (1, stride), (0, before, 0, behind))
-        )
-        made = window_layer(byte("x", (1, 1, 1)), Window(
-            kernel=kernel, dilation=dilation, stride=strides, padding=padding
-        ))
-        if fits:
-            compile_network(made, config)
-        else:
-            what = ("rows", "columns")[axis]
-            refused(made, config, f"Input of layer 'y' .* at most 512 {what} .*, not 513")
-
-
-def test_a_case_that_once_wrapped():
-    window = Window(kernel=(1, 1), stride=(1, 64), padding=(0, 0, 0, 5000))
-    made = window_layer(byte("x", (1, 4, 4)), window)
-    config = EngineConfig(filters=2, accumulator_bits=22, product_bits=44)
-    refused(made, config, "Input of layer 'y' with the padding behind it must have at most 2048")
-    x = np.arange(16).reshape(1, 1, 4, 4)
-    image = compile_network(made, fit(made, config))
-    assert np.array_equal(Machine(image).run(x[0])["y"], run(made, x)[0])
-
-
-@pytest.mark.parametrize(("stride", "fits"), [(16, True), (17, False)])
-def test_pixels_side_by_side_must_not_wrap(stride, fits):
-    made = window_layer(byte("x", (1, 1, 1)), Window(kernel=(1, 1), stride=(1, stride)))
-    config = replace(ROOMY, activation_words=16, pixels=64)
-    if fits:
-        compile_network(made, config)
-    else:
-        refused(made, config, "Horizontal stride of layer 'y' must move 64 pixels by at most 1023")
-
-
-def test_distances_beyond_the_engine_are_refused():
-    window = Window(kernel=(2, 1), dilation=(255, 1), padding=(255, 0, 0, 0))
-    made = window_layer(byte("x", (1, 40, 4)), window)
-    small = replace(ROOMY, activation_words=90)
-    refused(made, small, "Stride, dilation and padding of layer 'y' must step at most 511 words")
-    compile_network(made, replace(ROOMY, activation_words=4097))
-
-
-@pytest.mark.parametrize(("padding", "width", "fits"), [(73, 7, True), (64, 8, False)])
-def test_a_walk_may_begin_so_far_before_its_input(padding, width, fits):
-    """The first tap of 511 and 512 words before it: no jump is as far."""
-    window = Window(kernel=(padding + 1, 1), padding=(padding, 0, 0, 0))
-    made = window_layer(byte("x", (1, width, 4)), window)
-    small = replace(ROOMY, activation_words=90)
-    if fits:
-        compile_network(made, small)
-    else:
-        refused(made, small, "must step at most 511 words through its input .* not 512")
 
 
 @pytest.mark.parametrize(("filters", "fits"), [(1024, True), (1025, False)])
@@ -415,49 +241,6 @@ def test_everything_beyond_is_said_at_once():
         "Vertical stride of layer 'y'", "Left padding of layer 'y'",
         "Activation memory", "Requant memory",
     ]
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_fit_is_the_smallest(seed):
-    """Every size has its least, or one less is refused."""
-    formats = (parse("2hot"), parse("3hot"))
-    made = random_network(seed, layers=6, formats=formats, widest=9, argmax=True)
-    config = fit(made, EngineConfig(pixels=2, filters=6, inputs=3, requantisers=3))
-    machine = Machine(compile_network(made, config))
-    x = np.random.default_rng(seed).integers(
-        made.input.low, made.input.high + 1, (1, *made.input.shape))
-    wanted = run(made, x, trace=True)
-    assert all(np.array_equal(got, wanted[name][0]) for name, got in machine.run(x[0]).items())
-    for size in ("accumulator_bits", "product_bits", "activation_words", "weight_words",
-                 "requant_words", "program_words"):
-        least = getattr(config, size)
-        if least > SIZES[size][0]:
-            with pytest.raises(NhotError):
-                compile_network(made, replace(config, **{size: least - 1}))
-
-
-@pytest.mark.parametrize(("held", "given", "lane", "fitted"), [
-    ("2hot", "2hot", "serial", "2hot"), ("1hot", "3hot", "parallel", "3hot"),
-    ("3hot", "2hot", "parallel", "3hot"), ("2hot", "signed-binary", "parallel", "2hot"),
-    ("int8", "2hot", "serial", "int8"), ("ternary", "signed-binary", "parallel", "ternary"),
-])
-def test_fit_keeps_the_format_unless_it_cannot_hold(held, given, lane, fitted):
-    fmt = parse(held)
-    weights = np.array([fmt.levels])
-    made = dense(byte("x", (1, 1, weights.size)), weights, np.zeros(1, np.int64), 0.1, fmt)
-    config = fit(made, EngineConfig(format=given, lane=lane))
-    assert config.format == fitted
-    assert config.lane == ("parallel" if fitted == "int8" else lane)
-    compile_network(made, config)
-
-
-def test_fit_refuses_what_no_size_cures():
-    wide = window_layer(byte("x", (1, 257, 1)), Window(kernel=(1, 257)))
-    with pytest.raises(NhotError, match="Kernel columns of layer 'y' must be at most 256, not 257"):
-        fit(wide, EngineConfig())
-    deep = window_layer(byte("x", (257, 257, 1)), Window(kernel=(1, 1)))
-    with pytest.raises(NhotError, match="Engine activation_words must be 16 to 65536, not the"):
-        fit(deep, EngineConfig())
 
 
 @pytest.mark.parametrize("seed", range(20))

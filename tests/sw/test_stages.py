@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 
 from nhot.compiler import EngineConfig, compile_network
-from nhot.compiler.machine import Machine
-from nhot.device import Result
 from nhot.errors import MismatchError, NhotError
 from nhot.formats import parse
 from nhot.network import Conv2d, Filters, Linear, Network, Requant, Tensor, Window
@@ -19,6 +17,7 @@ from nhot.stages import BoardStage, ImageStage, NetworkStage, Stage, Traced
 from nhot.stages.advice import ADDED, advice
 from nhot.stages.compare import compare, sqnr
 from nhot.stages.stage import as_maps, real
+from nhot.testing.machine_board import MachineBoard
 from nhot.testing.networks import random_network
 
 CONFIG = EngineConfig(
@@ -34,25 +33,6 @@ def samples(network, count=6, seed=0):
     random = np.random.default_rng(seed)
     x = random.integers(tensor.low - 9, tensor.high + 10, (count, *tensor.shape))
     return ((x - tensor.zero_point) * tensor.scale).transpose(0, 3, 1, 2).astype(np.float32)
-
-
-class MachineBoard:
-    """Runs what it was loaded with; ``flip`` breaks a weight on the way."""
-
-    def __init__(self, flip=False):
-        self.flip, self.loads = flip, 0
-
-    def load(self, image, *, verify=True):
-        self.loads += 1
-        if self.flip:
-            weights = bytearray(image.weights)
-            weights[0] ^= 1
-            image = replace(image, weights=bytes(weights))
-        self.image = image
-
-    def run(self, values):
-        return Result(outputs=Machine(self.image).run(values)[self.image.meta.output.name],
-                      cycles=1, stalls=0)
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda one: one.name)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from nhot.contract.program import Region
-from nhot.device import Link, LoopbackTransport
+from nhot.device import Link
 from nhot.device.protocol import Opcode, Request
-from nhot_sim.board_model import BoardModel, FaultyLine, PlainMemory
+from nhot_sim.board_model import BoardModel, FaultyLine, PlainMemory, loopback
 from nhot_sim.fuzz.kind import Kind
 
 __all__ = ["Frames", "Gateware"]
@@ -42,10 +42,7 @@ class Frames(Kind):
         )
         memory = PlainMemory(_MEMORY, word_bytes={Region.ACTIVATIONS: 1})
         board = BoardModel(target_id=1, memory=memory)
-        link = Link(
-            LoopbackTransport(lambda wire: back.carry(board.answer(there.carry(wire)))),
-            timeout=0.0, tries=_TRIES,
-        )
+        link = Link(loopback(board, there, back), timeout=0.0, tries=_TRIES)
         known, runs = bytearray(_MEMORY), 0
         while there.faults + back.faults < self.size:
             runs += _exchange(link, known, source)
