@@ -1,4 +1,5 @@
-"""The environment of a user who has the folder of a core, and nothing of nhot."""
+"""A user who has the folder of a core and nothing of nhot; and a board that answers what it hears.
+"""
 
 import os
 import shutil
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from nhot_hw.build.wire import Wire
 from nhot_sim.runner import require
 from nhot_sim.verilator import find_verilator
+from nhot_sim.virtual_board import VirtualBoard
 
 PACKAGES = {"cocotb", "pytest", "cocotbext-axi", "cocotbext-wishbone"}
 
@@ -92,3 +95,17 @@ def _link_files(package, site):
 def _program(path, line):
     path.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
     path.chmod(0o755)
+
+
+@pytest.fixture
+def verilated():
+    """The tools that virtual boards are built with are there."""
+    for tool in ("verilator", "g++"):
+        require(tool)
+
+
+@pytest.fixture
+def board(verilated):
+    """A virtual board whose gateware is a wire."""
+    with VirtualBoard.of(Wire()) as made:
+        yield made

@@ -1,22 +1,21 @@
 # amaranth: UnusedElaboratable=no
-"""Every bench and every link of the chain fails, and says why, when what it checks is wrong."""
+"""Every bench fails, and says why, when what it checks is wrong."""
 
 import ast
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from amaranth.hdl import Module, Value
+from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import MemoryData
 from amaranth.lib.wiring import In, Out
 
 import nhot_sim
-from nhot.compiler import EngineConfig, Machine, compile_network
+from nhot.compiler import compile_network
 from nhot.contract.program import Region
-from nhot.errors import MismatchError
 from nhot.formats import parse
 from nhot.network.reference import run
 from nhot.testing.networks import random_input, random_network
@@ -26,34 +25,10 @@ from nhot_hw.engine.requantiser import Requantiser
 from nhot_hw.engine.single_port import SinglePortMemory
 from nhot_hw.io import Top
 from nhot_hw.lanes import LaneSpec
-from nhot_sim import chain
 from nhot_sim.benches.linked_memory import LinkedMemory
 from nhot_sim.benches.tb_flash import ADDRESS
-from nhot_sim.runner import require, run_bench
-
-SMALL = EngineConfig(
-    filters=2, inputs=2, requantisers=2, pixels=2, weight_words=64, activation_words=64
-)
-
-
-class Damaged(wiring.Component):
-    """``component``, with ``change`` made to what passes its port at ``path``."""
-
-    def __init__(self, component, *path, change=lambda value: value ^ 1):
-        self.component, self.path, self.change = component, path, change
-        super().__init__(component.signature)
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.whole = self.component
-        for path, member, outer in self.signature.flatten(self):
-            inner = self.component
-            for name in path:
-                inner = getattr(inner, name)
-            ends = Value.cast(outer), Value.cast(inner)
-            source, sink = ends if member.flow == In else reversed(ends)
-            m.d.comb += sink.eq(self.change(source) if path == self.path else source)
-        return m
+from nhot_sim.planted import SMALL, Damaged, stuck
+from nhot_sim.runner import run_bench
 
 
 def top_bit(value):
@@ -63,10 +38,6 @@ def top_bit(value):
 
 def cut(value):
     return 0
-
-
-def stuck(value):
-    return 1
 
 
 class Register(wiring.Component):
@@ -284,85 +255,3 @@ def test_every_test_of_every_bench_has_a_fault_to_notice():
         and any("cocotb.test" in ast.unparse(mark) for mark in statement.decorator_list)
     }
     assert {(fault.bench, fault.test) for fault in FAULTS.values()} == tests
-
-
-# The chain --------------------------------------------------------------------------------------
-
-class OffByOne(Machine):
-    """A machine whose last layer's last integer is one off."""
-
-    def run(self, x):
-        outputs = super().run(x)
-        outputs[list(outputs)[-1]].reshape(-1)[-1] ^= 1
-        return outputs
-
-
-def _other_image(monkeypatch, image):
-    requant = bytearray(image.requant)
-    requant[0] ^= 1
-    return replace(image, requant=bytes(requant))
-
-
-def _other_machine(monkeypatch, image):
-    monkeypatch.setattr(chain, "Machine", OffByOne)
-
-
-def _other_requantiser(monkeypatch, image):
-    monkeypatch.setattr(
-        "nhot_hw.engine.engine.Requantiser", lambda config: Damaged(Requantiser(config), "o_y")
-    )
-
-
-def _other_cycles(monkeypatch, image):
-    monkeypatch.setattr("nhot_sim.engine_simulation.program_cycles", lambda *_: [5000])
-
-
-def _other_verilog(*path, **change):
-    # What Amaranth's simulator runs was imported before and stays whole.
-    return lambda monkeypatch, image: monkeypatch.setattr(
-        "nhot_hw.engine.Engine", lambda config: Damaged(Engine(config), *path, **change)
-    )
-
-
-LINKS = {
-    "contents": ("network == image", _other_image, "Requantisation of layer"),
-    "numpy": ("reference == image", _other_machine, "must be -?[0-9]+, not .* in the image"),
-    "outputs": ("reference == Amaranth", _other_requantiser, "must be .* in the Amaranth"),
-    "cycles": ("reference == Amaranth", _other_cycles, "Run must take 5000 cycles, not"),
-    "bytes": ("reference == Verilog", _other_verilog("host", "read", "payload"), "in the Verilog"),
-    "clock": (
-        "reference == Verilog", _other_verilog("host", "cycles"), "Run must take [0-9]+ cycles",
-    ),
-    "pauses": (
-        "reference == Verilog", _other_verilog("host", "read", "ready", change=stuck),
-        "host__read must offer 0x.* until ready",
-    ),
-}
-
-
-@pytest.fixture(scope="module")
-def case():
-    """A network, its image, and an input."""
-    network = random_network(3, layers=2, shape=(3, 3, 2), operators=("conv",), widest=2)
-    return network, compile_network(network, SMALL), random_input(network.input, 1, 3)
-
-
-@pytest.fixture(scope="module")
-def links(case):
-    require("iverilog")
-    return [link.name for link in chain.verify(*case, simulator="icarus")]
-
-
-@pytest.mark.parametrize(("link", "plant", "message"), LINKS.values(), ids=LINKS)
-def test_a_link_notices(link, plant, message, case, links, monkeypatch):
-    """That link and none before it."""
-    network, image, inputs = case
-    image = plant(monkeypatch, image) or image
-    held = []
-    with pytest.raises(MismatchError, match=message):
-        held.extend(one.name for one in chain.verify(network, image, inputs, simulator="icarus"))
-    assert held == links[: links.index(link)]
-
-
-def test_every_link_has_a_fault_to_notice(links):
-    assert list(dict.fromkeys(link for link, *_ in LINKS.values())) == links

@@ -6,54 +6,26 @@ import select
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import Out
 
 from nhot.contract.config import EngineConfig
 from nhot.device.protocol import Hello, Opcode, Request, Response
 from nhot.errors import DeviceError, MissingToolError, NhotError
 from nhot_hw.build.wire import Wire
 from nhot_sim import virtual_board
-from nhot_sim.runner import require
+from nhot_sim.silent_worker import SILENCE, Worker
 from nhot_sim.virtual_board import VirtualBoard, build_board
 
+pytestmark = pytest.mark.usefixtures("verilated")
+
 SECONDS = 60  # a machine under load is slow; nothing waits this long unless it is stuck
-
-SILENCE = 5_000_000  # cycles; far more than a board without a busy output goes on for by itself
-
-
-class Worker(wiring.Component):
-    """Works in silence after a falling edge of rx, then sends one byte 0xff.
-
-    That is a start bit and then a high line, so that a start bit is all it has to make.
-    """
-
-    rx: In(1, init=1)
-    tx: Out(1, init=1)
-    busy: Out(1)
-
-    def __init__(self, cycles):
-        self.cycles = cycles
-        super().__init__()
-
-    def elaborate(self, platform):
-        m = Module()
-        left = Signal(range(self.cycles + 4))
-        m.d.comb += self.busy.eq(left >= 4)
-        with m.If(left):
-            m.d.sync += [left.eq(left - 1), self.tx.eq(left > 4)]
-        with m.Elif(~self.rx):
-            m.d.sync += left.eq(self.cycles + 3)
-        with m.Else():
-            m.d.sync += self.tx.eq(1)
-        return m
 
 
 class Port:
@@ -84,18 +56,6 @@ class Port:
 def cpu_seconds(pid):
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-@pytest.fixture(autouse=True)
-def _tools():
-    for tool in ("verilator", "g++"):
-        require(tool)
-
-
-@pytest.fixture
-def board():
-    with VirtualBoard.of(Wire()) as made:
-        yield made
 
 
 @pytest.fixture
@@ -227,76 +187,6 @@ def test_engine_board_is_made_once_for_the_same_sources(monkeypatch, tmp_path):
             port.write(b"once")
             assert port.read(4) == b"once"
     assert made == [4, 5]
-
-
-def test_a_silence_is_one_of_the_board_and_takes_no_time(board):
-    """An hour of silence, from a board that sleeps; then nothing of that hour is left."""
-    line = board.transport()
-    before = line.clock()
-    assert line.read(3600) == b""
-    assert line.clock() - before < 1
-    line.write(b"abc")
-    assert read_all(line, 3) == b"abc"
-    line.close()
-
-
-def read_all(line, count):
-    data = b""
-    while len(data) < count:
-        piece = line.read(3600)
-        assert piece, f"Board must send {count} bytes, not {data!r}"
-        data += piece
-    return data
-
-
-def test_a_board_that_stands_still_is_waited_for(board):
-    """A machine without time for the board is no silence of it, whatever the host's patience."""
-    line = board.transport()
-    board._process.send_signal(signal.SIGSTOP)
-    line.write(b"x")
-    awake = threading.Timer(0.5, board._process.send_signal, [signal.SIGCONT])
-    awake.start()
-    assert line.read(1e-4) == b"x"
-    awake.join()
-    line.close()
-
-
-def test_time_is_the_boards():
-    with VirtualBoard.of(Worker(SILENCE)) as board:
-        line = board.transport()
-        before = line.clock()
-        line.write(b"\xff")
-        assert line.read(0.1) == b""  # a tenth of a second in which it works
-        assert 0.1 < line.clock() - before
-        assert read_all(line, 1) == b"\xff"
-        assert line.clock() - before > SILENCE / 4_000_000
-        line.close()
-
-
-def test_hosts_one_after_the_other(board):
-    """What one host wrote or left unread is not waited for by the next."""
-    for data in (b"first", b"second"):
-        line = board.transport()
-        line.write(data)
-        line.close()
-    line = board.transport()
-    while line.read(3600):
-        pass
-    line.write(b"z")
-    assert read_all(line, 1) == b"z"
-    line.close()
-
-
-def test_a_dead_board_is_an_error_at_once(board):
-    line = board.transport()
-    board._process.kill()
-    with pytest.raises(DeviceError):
-        line.read(3600)
-    with pytest.raises(DeviceError, match="must go on, but ended with code -9"):
-        board.progress()
-    with pytest.raises(DeviceError):
-        board.transport()
-    line.close()
 
 
 @pytest.mark.slow

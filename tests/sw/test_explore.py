@@ -29,17 +29,6 @@ from nhot.trials import DataSpec, Original
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-MODEL = """
-import torch
-from torch import nn
-
-def build():
-    torch.manual_seed(1)
-    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2))
-
-def widest():
-    return nn.Sequential(nn.Flatten(), nn.Linear(16, 2), nn.Softmax(1))
-"""
 SMALL = Space(format=("2hot", "1hot"), filters=(2, 4), inputs=(4,), requantisers=(1,))
 
 
@@ -63,15 +52,6 @@ class Here:
                 yield job, store.make(job, function)
             except BuildError as error:
                 yield job, Outcome(failed=str(error))
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch, halves_data):
-    x, y = halves_data
-    monkeypatch.chdir(tmp_path)
-    Path("model.py").write_text(MODEL, encoding="utf-8")
-    np.savez("data.npz", x=x.astype(np.float32), y=y)
-    return tmp_path
 
 
 def sweep(folder, space=SMALL, **functions):

@@ -1,154 +1,43 @@
-"""The page's server: exact numbers, and nothing for anybody else."""
+"""The page's server: the numbers of networks that it runs, exactly, and the command."""
 
 from __future__ import annotations
 
 import base64
-import http.client
 import io
 import json
 import socket
 import threading
 import wave
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from PIL import Image as Pillow
 
 from nhot.cli import main
-from nhot.compiler import EngineConfig, compile_network
-from nhot.device import LayerTime, Result, State
-from nhot.errors import DeviceError, NhotError
+from nhot.errors import NhotError
 from nhot.experiments.data.audio import Mfcc, read_wav
 from nhot.experiments.data.dataset import to_integers
 from nhot.experiments.data.images import decode
 from nhot.network.file import save, to_bytes
 from nhot.network.reference import run as reference
-from nhot.serve import Server, Table
-from nhot.serve.facts import Facts
 from nhot.serve.samples import Samples
-from nhot.testing.networks import random_network
-from nhot.testing.tiny_networks import tiny_network
-
-CONFIG = EngineConfig(
-    pixels=1, filters=4, inputs=4, accumulator_bits=25, product_bits=37, activation_words=6928,
-    weight_words=448, requant_words=1288, program_words=42,
+from nhot.testing.served import (
+    COLOUR,
+    GREY,
+    VECTOR,
+    VOICE,
+    FakeBoard,
+    ask,
+    image_file,
+    photograph,
+    png,
+    serving,
 )
-COLOUR, VOICE, VECTOR = (tiny_network(name) for name in ("ic01", "kws01", "ad01"))
-GREY = random_network(2, layers=1, shape=(8, 8, 1), operators=("linear",))
-
-
-class FakeBoard:
-    """Answers from the reference of what was loaded; ``fault`` is raised by what comes next."""
-
-    def __init__(self, config):
-        self.hello = type("Hello", (), {"target_id": config.target_id})
-        self.link = type("Link", (), {"repeated": 2})
-        self.networks = {net.name: net for net in (COLOUR, VOICE, VECTOR, GREY)}
-        self.image = None
-        self.runs = 0
-
-    def load(self, image, *, verify, progress):
-        FakeDesk.check()
-        progress(10, 10)
-        self.image = image
-
-    def run(self, values):
-        FakeDesk.check()
-        self.runs += 1
-        network = self.networks[self.image.meta.network]
-        return Result(outputs=reference(network, values[None])[0], cycles=100, stalls=7)
-
-    def layer_cycles(self):
-        layers = self.image.meta.layers
-        return [LayerTime(name=layer.name, end=10 * (place + 1), stalls=place)
-                for place, layer in enumerate(layers)]
-
-    def status(self):
-        return State(busy=False, runs=self.runs, cycles=100, stalls=7, dropped=3)
-
-
-class FakeDesk:
-    """Where boards are opened: counts them, and can make them fail or wait."""
-
-    fault = None
-    gate = None
-    opened = 0
-    closed = 0
-
-    @classmethod
-    def check(cls):
-        if cls.gate is not None:
-            cls.gate.wait(60)
-        if cls.fault is not None:
-            raise DeviceError(cls.fault)
-
-    @classmethod
-    @contextmanager
-    def board(cls, config):
-        cls.opened += 1
-        try:
-            yield FakeBoard(config)
-        finally:
-            cls.closed += 1
-
-
-@contextmanager
-def serving(*, limits=None, clock=12_000_000, classes=()):
-    samples = Samples(limits)
-    facts = Facts(samples, lambda _: clock, "board on a desk", classes)
-    with Table(FakeDesk.board) as table, Server(table, facts, samples) as server:
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        try:
-            yield int(server.address.rsplit(":", 1)[1].strip("/")), table
-        finally:
-            server.stop()
-            thread.join(60)
-
-
-@pytest.fixture
-def desk():
-    FakeDesk.fault = FakeDesk.gate = None
-    FakeDesk.opened = FakeDesk.closed = 0
-    return FakeDesk
-
-
-def ask(port, path, body=None, *, host=None, mark="1", headers=(), method=None):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    connection.putrequest(method or ("GET" if body is None else "POST"), path, skip_host=True)
-    connection.putheader("Host", host or f"127.0.0.1:{port}")
-    if mark is not None:
-        connection.putheader("X-Nhot", mark)
-    if body is not None and "Content-Length" not in dict(headers):
-        connection.putheader("Content-Length", str(len(body)))
-    for name, value in headers:
-        connection.putheader(name, value)
-    connection.endheaders(body)
-    answer = connection.getresponse()
-    content = answer.read()
-    connection.close()
-    kind = answer.getheader("Content-Type")
-    return answer, json.loads(content) if kind == "application/json" else content
-
-
-def image_file(network):
-    return compile_network(network, CONFIG)
+from nhot.testing.tiny_networks import tiny_network
 
 
 def files(network):
     return json.dumps({name: base64.b64encode(data).decode() for name, data in (
         ("image", image_file(network).to_bytes()), ("network", to_bytes(network)))}).encode()
-
-
-def png(pixels):
-    buffer = io.BytesIO()
-    Pillow.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def photograph(height, width, seed=0):
-    return png(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
 def wav(samples, rate=16_000):
@@ -313,72 +202,6 @@ def test_one_request_at_a_time(desk):
         assert ask(port, "/picture", photograph(9, 9))[0].status == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/page.js", "/style.css", "/icon.svg"])
-def test_the_page_may_load_nothing_of_others(desk, path):
-    with serving() as (port, _):
-        answer, content = ask(port, path, mark=None)
-    policy = answer.getheader("Content-Security-Policy")
-    assert "default-src 'none'" in policy
-    assert "frame-ancestors 'none'" in policy
-    assert "unsafe" not in policy
-    assert "http" not in policy
-    assert answer.getheader("X-Content-Type-Options") == "nosniff"
-    assert b"//www." not in content.replace(b"http://www.w3.org/2000/svg", b"")
-    assert answer.getheader("Access-Control-Allow-Origin") is None
-
-
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "localhost",
-                                  "127.0.0.1:1", "127.0.0.1:{port}.evil.example", "[::1]:{port}"])
-@pytest.mark.parametrize("path", ["/", "/state"])
-def test_another_name_of_this_machine_is_refused(desk, host, path):
-    """A page of evil.example that has made its name lead here would send it as the host."""
-    with serving() as (port, _):
-        answer, found = ask(port, path, host=host.format(port=port))
-        assert ask(port, path, host=f"localhost:{port}")[0].status == 200
-    assert (answer.status, found) == (421, {"error": "Host must be 127.0.0.1 or localhost"})
-
-
-def test_two_hosts_are_refused(desk):
-    with serving() as (port, _):
-        answer, _ = ask(port, "/state", headers=[("Host", "evil.example")])
-    assert answer.status == 421
-
-
-@pytest.mark.parametrize("path", ["/picture", "/sound", "/load"])
-@pytest.mark.parametrize("mark", [None, "0"])
-def test_what_another_page_may_send_is_refused(desk, path, mark):
-    """Without the header, which takes that page a question that is never answered with yes."""
-    with serving() as (port, table):
-        table.load(image_file(COLOUR), COLOUR)
-        answer, _ = ask(port, path, photograph(9, 9), mark=mark)
-        assert answer.status == 403
-        question, _ = ask(port, path, method="OPTIONS")
-        assert question.status == 501
-        assert question.getheader("Access-Control-Allow-Headers") is None
-        assert ask(port, "/state", mark=mark)[0].status == 403
-
-
-@pytest.mark.parametrize(("headers", "status"), [
-    ([("Content-Length", "")], 411), ([("Content-Length", "-1")], 411),
-    ([("Content-Length", "\xb2")], 411), ([("Content-Length", str(33 << 20))], 413),
-    ([("Content-Length", "9" * 5000)], 413),
-    ([("Content-Length", "3"), ("Transfer-Encoding", "chunked")], 411),
-])
-def test_the_size_of_a_request_is_bounded(desk, headers, status):
-    with serving() as (port, table):
-        table.load(image_file(COLOUR), COLOUR)
-        answer, found = ask(port, "/picture", b"", headers=headers)
-        assert answer.status == status
-        assert "error" in found
-
-
-@pytest.mark.parametrize("path", ["/nothing", "/../table.py", "/page.html", "/state?"])
-def test_there_is_nothing_else(desk, path):
-    with serving() as (port, _):
-        assert ask(port, path)[0].status == 404
-        assert ask(port, path, b"x")[0].status == 404
-
-
 def test_a_picture_that_is_none(desk):
     with serving() as (port, table):
         table.load(image_file(COLOUR), COLOUR)
@@ -404,12 +227,6 @@ def test_a_defect_is_said_to_be_one(desk, monkeypatch, caplog):
         assert (answer.status, found) == (
             500, {"error": "This is a defect in nhot (ZeroDivisionError)"})
         assert ask(port, "/state")[0].status == 200
-
-
-def test_it_listens_on_this_machine_alone(desk):
-    with serving() as (port, _):
-        with pytest.raises(OSError, match=r"refused|unreachable"):
-            socket.create_connection(("127.0.0.2", port), timeout=5)
 
 
 @pytest.mark.parametrize(("arguments", "code", "text"), [

@@ -6,7 +6,6 @@ import json
 import logging
 from dataclasses import asdict, replace
 
-import numpy as np
 import pytest
 
 from nhot.cli import main
@@ -17,6 +16,7 @@ from nhot.network import Filters
 from nhot.network.counts import count
 from nhot.network.file import load
 from nhot.testing.foreign import tflite_models
+from nhot.testing.small_model import MODEL
 from nhot.trials import (
     DataSpec,
     Fitted,
@@ -36,26 +36,7 @@ from nhot.trials import (
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-MODEL = """
-import torch
-from torch import nn
-
-def build(width="4"):
-    torch.manual_seed(1)
-    return nn.Sequential(nn.Conv2d(1, int(width), 3), nn.ReLU(), nn.Flatten(),
-                         nn.Linear(4 * int(width), 2))
-"""
 BUILD = Original(model="model.py:build")
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch, halves_data):
-    x, y = halves_data
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "model.py").write_text(MODEL, encoding="utf-8")
-    np.savez("data.npz", x=x.astype(np.float32), y=y)
-    np.savez("test.npz", x=x[::2].astype(np.float32), y=y[::2])
-    return tmp_path
 
 
 def data_of(**values):
