@@ -46,13 +46,15 @@ TORCH = (
     "sw/nhot/quant/", "sw/nhot/experiments/models/", "sw/nhot/experiments/training/",
     "sw/nhot/experiments/studies/", "sw/nhot/experiments/tasks/detection.py",
     "sw/nhot/experiments/trained_digits.py", "sw/nhot/testing/modules.py",
-    "sw/nhot/testing/exported.py",
+    "sw/nhot/testing/exported.py", "sw/nhot/testing/constant_models.py",
+    "sw/nhot/testing/float_models.py", "sw/nhot/testing/weight_specs.py",
     "hw/nhot_hw/bench/quantisation.py", "hw/nhot_hw/bench/networks/mlperf_tiny.py",
     "hw/nhot_hw/bench/networks/accuracy.py", "sw/nhot/frontends/module.py",
 )
 # Elsewhere nothing of this comes with a module.
 HEAVY = (
-    "torch", "nhot.quant", "nhot.frontends.module", "nhot.testing.exported",
+    "torch", "nhot.quant", "nhot.frontends.module", "nhot.testing.constant_models",
+    "nhot.testing.exported", "nhot.testing.float_models", "nhot.testing.weight_specs",
     "nhot.experiments.models", "nhot.experiments.training", "nhot.experiments.studies.runner",
     "nhot.experiments.tasks.detection",
 )

@@ -1,4 +1,4 @@
-"""Folders that commands work in, and the desk with the board of a page's server."""
+"""Folders that commands work in, torch's random numbers, the desk of a page's server."""
 
 import numpy as np
 import pytest
@@ -25,3 +25,11 @@ def desk():
     FakeDesk.fault = FakeDesk.gate = None
     FakeDesk.opened = FakeDesk.closed = 0
     return FakeDesk
+
+
+@pytest.fixture
+def seeded(request):
+    """Torch's random numbers from the file's ``SEED`` on, 0 where it has none."""
+    import torch
+
+    torch.manual_seed(getattr(request.module, "SEED", 0))

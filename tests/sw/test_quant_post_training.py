@@ -11,11 +11,10 @@ import torch
 from torch import nn
 
 from nhot.errors import NhotError
-from nhot.experiments.data import load_digits, to_integers
+from nhot.experiments.data import load_digits
 from nhot.experiments.models.digits import digits
 from nhot.formats import parse
-from nhot.network import reference
-from nhot.quant import fit, quantize, to_network
+from nhot.quant import fit, quantize
 from nhot.quant.layers import QuantFilters
 from nhot.quant.post_training import (
     adapt_rounding,
@@ -28,35 +27,10 @@ from nhot.quant.post_training.rounding import neighbours
 from nhot.quant.post_training.twin import float_twin, sums
 from nhot.quant.post_training.walk import walk
 from nhot.quant.weights import nearest
+from nhot.testing.float_models import Branches, branches
+from nhot_sim.quantised import assert_exact
 
 ROOT = Path(__file__).parents[2]
-
-
-class Branches(nn.Module):
-    """All kinds of layers with weights, with and without normalisation, and a sum."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(3, 8, 3, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(8)
-        self.depthwise = nn.Conv2d(8, 8, 3, padding=1, groups=8)
-        self.bare = nn.BatchNorm2d(8, affine=False)
-        self.up = nn.ConvTranspose2d(8, 4, 2, stride=2)
-        self.dense = nn.Linear(4 * 12 * 12, 5)
-
-    def forward(self, x):
-        x = torch.relu(self.norm(self.first(x)))
-        x = x + torch.nn.functional.relu6(self.bare(self.depthwise(x)))
-        return self.dense(self.up(x).flatten(1))
-
-
-def branches() -> tuple[nn.Module, np.ndarray]:
-    torch.manual_seed(0)
-    model, x = Branches(), torch.randn(32, 3, 6, 6)
-    model.train()
-    for _ in range(5):
-        model(x)
-    return model.eval(), x.numpy()
 
 
 @pytest.fixture(scope="module")
@@ -78,13 +52,6 @@ def shifts(quantized, model, x):
 
     walk(quantized, model, x, note)
     return found
-
-
-def assert_exact(quantized, x):
-    network = to_network(quantized, "test")
-    integers = quantized.integers(torch.from_numpy(x))[network.output.name]
-    outputs = reference.run(network, to_integers(network.input, x))
-    np.testing.assert_array_equal(integers.permute(0, 2, 3, 1).numpy(), outputs)
 
 
 def test_twin_computes_what_the_float_model_does():

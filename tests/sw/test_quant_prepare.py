@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -14,9 +14,12 @@ from torch.nn.utils import parametrizations, parametrize, prune
 from nhot.errors import NhotError
 from nhot.quant import quantize, to_network
 from nhot.quant.tracing.prepare import prepare
+from nhot.testing import float_models
 from nhot_sim.quantised import assert_exact
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script.*:DeprecationWarning")
+
+samples = partial(float_models.samples, 2, 8, 7, count=16, seed=5)
 
 
 def net() -> nn.Sequential:
@@ -27,10 +30,6 @@ def net() -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(2, 4, 3), norm, nn.ReLU(inplace=True), nn.Dropout(0.5), nn.Conv2d(4, 3, 3),
     )
-
-
-def samples() -> torch.Tensor:
-    return torch.randn(16, 2, 8, 7, generator=torch.Generator().manual_seed(5))
 
 
 def integers(model: nn.Module) -> torch.Tensor:
@@ -268,75 +267,6 @@ def test_models_that_cannot_be_copied():
     model.generator = (i for i in range(3))
     with pytest.raises(NhotError, match="Model must be one that can be copied, but: cannot pickle"):
         quantize(model, "2hot", samples())
-
-
-class Listed(nn.Module):
-    """Keeps modules where torch does not see them, and makes others in passing."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = [nn.Conv2d(2, 3, 3), nn.ReLU(inplace=True)]
-
-    def forward(self, x):
-        for layer in self.layers:
-            x = layer(x)
-        return nn.MaxPool2d(2)(x) * np.float32(0.5)
-
-
-def test_modules_that_are_not_registered():
-    model = Listed()
-    quantized = quantize(model, "int8", samples())
-    assert_exact(quantized, samples())
-    expected = model(samples()).detach()
-    assert (quantized(samples()) - expected).square().mean() < 1e-3 * expected.var()
-
-
-class Plain(nn.Conv2d):
-    """Only builds otherwise."""
-
-    def __init__(self, inputs, outputs, kernel):
-        super().__init__(inputs, outputs, kernel, padding=kernel // 2, bias=False)
-
-
-class Scaled(nn.Conv2d):
-    def forward(self, x):
-        return super().forward(x) * 0.5
-
-
-class Standard(nn.Conv2d):
-    """Weights of mean zero."""
-
-    def forward(self, x):
-        weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
-        return F.conv2d(x, weight, self.bias, self.stride, self.padding)
-
-
-def test_subclasses():
-    torch.manual_seed(0)
-    model = nn.Sequential(Plain(2, 4, 3), nn.ReLU(), Scaled(4, 4, 3), nn.ReLU(), Standard(4, 2, 3))
-    quantized = quantize(model, "int8", samples())
-    assert [layer.name for layer in quantized] == ["input", "0", "conv2d", "conv2d_1"]
-    assert_exact(quantized, samples())
-    expected = model(samples()).detach()
-    assert (quantized(samples()) - expected).square().mean() < 1e-3 * expected.var()
-
-
-def test_a_module_called_twice_is_two_layers():
-    class Twice(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.first, self.conv = nn.Conv2d(2, 3, 1), nn.Conv2d(3, 3, 1)
-            self.norm = nn.BatchNorm2d(3)
-
-        def forward(self, x):
-            x = self.norm(self.conv(self.first(x))).relu()
-            return self.norm(self.conv(x)) * 2
-
-    quantized = quantize(Twice(), "int8", samples(), formats={"conv": "2hot"})
-    assert [layer.name for layer in quantized.filters] == ["first", "conv", "conv_1"]
-    assert [str(layer.format.name) for layer in quantized.filters] == ["int8", "2hot", "2hot"]
-    assert torch.equal(quantized.filters[1].weight, quantized.filters[2].weight)
-    assert_exact(quantized, samples())
 
 
 def test_inference_mode_and_other_types():

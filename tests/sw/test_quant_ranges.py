@@ -116,3 +116,32 @@ def test_training_moves_ranges_slowly_and_evaluation_does_not():
         seen = F.conv2d(model.input.rounding(x), layer.weights(layer.weight), layer.bias).max()
     expected = before["0"][1] + MOMENTUM * (float(seen) - before["0"][1])
     assert after["0"] == pytest.approx((0.0, expected), rel=1e-6)
+
+
+@pytest.mark.parametrize(("low", "high", "signed", "zero_point"), [
+    (0.0, 255.0, False, 0), (-128.0, 127.0, True, 0),
+    (-255.0, 0.0, True, 127), (-1.0, 254.0, True, -127),
+])
+def test_activation_grid(low, high, signed, zero_point):
+    quant = ActivationQuant(fixed=(low, high))
+    tensor = quant.tensor("x", (1, 1, 1))
+    assert (tensor.scale, tensor.signed, tensor.zero_point) == (1.0, signed, zero_point)
+    x = torch.tensor([low - 5, low, low + 0.5, 0.0, high - 0.6, high, high + 5], requires_grad=True)
+    y = quant.eval()(x)
+    assert y.tolist() == [low, low, low + 1, 0.0, high - 1, high, high]  # half up
+    y.sum().backward()
+    assert x.grad.tolist() == [0, 1, 1, 1, 1, 1, 0]
+
+
+def test_ranges_move_slowly_while_training():
+    quant = ActivationQuant()
+    quant.calibrating = True
+    quant(torch.tensor([1.0, 2.0]))
+    quant(torch.tensor([-1.0, 1.0]))
+    quant.calibrating = False
+    assert (float(quant.minimum), float(quant.maximum)) == (-1.0, 2.0)
+    quant.train()(torch.tensor([0.0, 4.0]))
+    assert float(quant.maximum) == pytest.approx(2.1)
+    assert float(quant.minimum) == pytest.approx(-0.95)
+    quant.eval()(torch.tensor([0.0, 100.0]))
+    assert float(quant.maximum) == pytest.approx(2.1)

@@ -20,10 +20,8 @@ from nhot.network.reference import run
 from nhot.quant import adapt_rounding, correct_bias, finetune, quantize
 from nhot_sim.quantised import assert_exact
 
-
-@pytest.fixture(autouse=True)
-def _seeded():
-    torch.manual_seed(6)
+pytestmark = pytest.mark.usefixtures("seeded")
+SEED = 6
 
 
 def samples(*shape: int, count: int = 24) -> torch.Tensor:

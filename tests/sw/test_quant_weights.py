@@ -1,4 +1,4 @@
-"""Rounding of weights: nearest levels, scales, and straight-through gradients."""
+"""Rounding of weights: nearest levels, rules, limits of sums, and straight-through gradients."""
 
 import numpy as np
 import pytest
@@ -7,28 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nhot.errors import NhotError
-from nhot.formats import SignedBinary, Uniform, parse
-from nhot.quant.activations import ActivationQuant
-from nhot.quant.weights import (
-    GridWeights,
-    WeightSpec,
-    nearest,
-    search,
-    search_scale,
-    toward_zero,
-    weight_quant,
-)
+from nhot.formats import SignedBinary, parse
+from nhot.quant.weights import GridWeights, WeightSpec, nearest, toward_zero, weight_quant
 from nhot.quant.weights.accumulator import strongest
+from nhot.testing.weight_specs import spec
 
 FORMATS = [
     "1hot", "2hot", "3hot", "4hot", "2hot@6", "ternary", "int8", "int4", "signed-binary",
     "signed-binary/2", "binary", "apot5",
 ]
 WITH_ZERO = [name for name in FORMATS if name != "binary"]
-
-
-def spec(name, **options):
-    return WeightSpec(format=parse(name), **options)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -127,21 +115,6 @@ def test_integers_are_what_training_multiplies(name):
     parse(name).fold_signs(levels.numpy())  # all are levels
 
 
-def squared_error(rows, scale, format):
-    scale = scale[:, None]
-    return (scale * nearest(rows / scale, format) - rows).square().sum(1)
-
-
-@pytest.mark.parametrize("name", ["1hot", "2hot", "3hot@5", "ternary", "int4", "int8", "apot4"])
-def test_searched_scale_is_the_best_of_a_fine_grid(name):
-    torch.manual_seed(2)
-    rows, format = torch.randn(5, 200), parse(name)
-    found = squared_error(rows, search_scale(rows, format), format)
-    full = rows.abs().amax(1) / format.max_level
-    for fraction in torch.linspace(0.15, 1.5, 500):
-        assert (found <= squared_error(rows, full * fraction, format) * 1.1 + 1e-6).all()
-
-
 def test_the_strongest_are_the_largest_of_those_that_count():
     magnitude = torch.tensor([[5.0, 1.0, 4.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0, 5.0]])
     active = torch.tensor([[False, True, True, True, True], [True, True, False, False, False]])
@@ -160,47 +133,6 @@ def test_of_equals_the_first_are_the_strongest():
     assert torch.equal(kept[0], kept[1])
 
 
-def test_scales_do_not_depend_on_how_many_are_searched_at_a_time(monkeypatch):
-    torch.manual_seed(5)
-    rows = torch.randn(7, 20)
-    whole = search_scale(rows, parse("2hot"))
-    monkeypatch.setattr(search, "_BLOCK", 2 * 20)
-    assert torch.equal(search_scale(rows, parse("2hot")), whole)
-
-
-def test_scale_of_few_weights_is_exact():
-    rows = torch.tensor([[3.0, -96.0, 24.0], [0.0, 0.5, -0.25]])
-    scale = search_scale(rows, parse("1hot"))
-    assert squared_error(rows, scale, parse("1hot")).tolist() == pytest.approx([0, 0], abs=1e-9)
-
-
-def test_scales_that_are_powers_of_two():
-    torch.manual_seed(3)
-    rows, format = torch.randn(6, 300) * torch.logspace(-3, 3, 6)[:, None], parse("2hot")
-    scale = search_scale(rows, format, power_of_two=True)
-    assert (scale.log2() == scale.log2().round()).all()
-    found = squared_error(rows, scale, format)
-    for factor in (0.5, 2.0):
-        assert (found <= squared_error(rows, scale * factor, format)).all()
-    quant = weight_quant(spec("2hot", scale="power-of-two"), rows)
-    assert quant.integers(rows)[1].tolist() == scale.tolist()
-    assert not list(quant.parameters())
-
-
-def test_searched_scales_are_not_trained():
-    weight = torch.randn(4, 9)
-    assert not list(weight_quant(spec("2hot", scale="searched"), weight).parameters())
-    assert len(list(weight_quant(spec("2hot"), weight).parameters())) == 1
-
-
-def test_search_of_one_scale_for_many_weights():
-    torch.manual_seed(4)
-    row, format = torch.randn(1, 300_000), parse("2hot")
-    best = search_scale(row, format)
-    for factor in (0.8, 0.9, 1.1, 1.25):
-        assert squared_error(row, best, format) <= squared_error(row, best * factor, format) * 1.02
-
-
 @settings(max_examples=50)
 @given(st.lists(st.floats(-200, 200, width=32), min_size=1), st.sampled_from(WITH_ZERO))
 def test_toward_zero(values, name):
@@ -212,16 +144,6 @@ def test_toward_zero(values, name):
         between = [v for v in format.levels.tolist() if abs(level) < abs(v) <= abs(value)]
         assert abs(level) <= abs(value)
         assert not [v for v in between if v * value > 0]
-
-
-def test_fine_levels_are_not_searched():
-    """The largest weight is the largest level, refined to the best scale for these levels."""
-    rows = torch.randn(3, 40, generator=torch.Generator().manual_seed(2)).double()
-    for bits in (12, 14):
-        fmt = Uniform(bits=bits)
-        full = rows.abs().amax(1) / fmt.max_level
-        found = search_scale(rows, fmt)
-        assert ((found / full - 1).abs() < 2.0**-bits).all()
 
 
 def test_formats_of_weights_are_formats():
@@ -243,35 +165,6 @@ def test_filter_of_zeros_has_a_scale():
 def test_weights_must_be_finite(value):
     with pytest.raises(NhotError, match="finite"):
         weight_quant(spec("int8"), torch.tensor([[1.0, value]]))
-
-
-@pytest.mark.parametrize(("low", "high", "signed", "zero_point"), [
-    (0.0, 255.0, False, 0), (-128.0, 127.0, True, 0),
-    (-255.0, 0.0, True, 127), (-1.0, 254.0, True, -127),
-])
-def test_activation_grid(low, high, signed, zero_point):
-    quant = ActivationQuant(fixed=(low, high))
-    tensor = quant.tensor("x", (1, 1, 1))
-    assert (tensor.scale, tensor.signed, tensor.zero_point) == (1.0, signed, zero_point)
-    x = torch.tensor([low - 5, low, low + 0.5, 0.0, high - 0.6, high, high + 5], requires_grad=True)
-    y = quant.eval()(x)
-    assert y.tolist() == [low, low, low + 1, 0.0, high - 1, high, high]  # half up
-    y.sum().backward()
-    assert x.grad.tolist() == [0, 1, 1, 1, 1, 1, 0]
-
-
-def test_ranges_move_slowly_while_training():
-    quant = ActivationQuant()
-    quant.calibrating = True
-    quant(torch.tensor([1.0, 2.0]))
-    quant(torch.tensor([-1.0, 1.0]))
-    quant.calibrating = False
-    assert (float(quant.minimum), float(quant.maximum)) == (-1.0, 2.0)
-    quant.train()(torch.tensor([0.0, 4.0]))
-    assert float(quant.maximum) == pytest.approx(2.1)
-    assert float(quant.minimum) == pytest.approx(-0.95)
-    quant.eval()(torch.tensor([0.0, 100.0]))
-    assert float(quant.maximum) == pytest.approx(2.1)
 
 
 def test_ternary_thresholds():
