@@ -21,7 +21,7 @@ def test_plans_are_equal_and_free_of_paths(name):
     assert one.digest == other.digest
     assert sorted(one.files) == sorted(["top.il", "top.ys", one.constraints])
     for text in one.files.values():
-        assert str(Path(__file__).parent) not in text
+        assert str(Path(__file__).parents[2]) not in text
         assert "site-packages" not in text
     for command in one.commands:
         assert not any(word.startswith("/") for word in command)
