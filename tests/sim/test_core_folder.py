@@ -137,6 +137,20 @@ def test_fusesoc_lints_and_simulates(tmp_path, user, options):
     assert "sums as they must be" in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("options", [
+    pytest.param(options, id=name_of(options)) for options in (
+        {"format": "2hot@6", "inputs": 1},  # bits of a weight that no level sets
+        {"format": "int8", "inputs": 1, "style": "rows"},  # subtracts
+        {"format": "ternary", "inputs": 1, "filters": 1, "pixels": 1, "words": 2},  # full
+    )
+])
+def test_what_a_product_has_that_others_have_not_lints(tmp_path, user, options):
+    one = product(**options)
+    write_folder(tmp_path / "X", one.files())
+    done = user.fusesoc(tmp_path / "X", one.name, "lint")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
 def test_lint_still_warns(tmp_path, user):
     """The waivers let pass what is stated, not everything."""
     one = product(**QUICK[0])

@@ -17,7 +17,7 @@ memory_collect
 {flatten}
 opt_expr -mux_undef
 opt_merge
-opt_expr
+opt_expr -fine
 opt_merge
 opt_clean -purge
 hierarchy -top {name}
