@@ -8,7 +8,7 @@ import pytest
 
 from nhot.cli import main
 from nhot.errors import NhotError
-from nhot.experiments.studies import STUDIES, Record, load_records, study, table
+from nhot.experiments.studies import STUDIES, Record, load_records, study, table, work
 from nhot.experiments.studies.aims import aims
 from nhot.experiments.studies.doc_tables import refresh
 from nhot.experiments.studies.record_plot import plot
@@ -25,6 +25,7 @@ COUNTS = {
     "weights": 10, "effectual": 5, "bits": 70, "terms": 15, "macs": 100, "shift_adds": 200,
     "mean_shift_adds": 150,
 }
+ADDITIONS = {"sums": 4, "dense": 400, "sparse": 200, "shared": 90, "subset": 0}
 
 
 def record(row, score, seed=0, **values):
@@ -56,6 +57,8 @@ def test_a_row_is_trained_once(runner, name, monkeypatch):
     if name == "signed-binary":
         assert first.density < 0.6
         assert first.counts["terms"] == first.counts["effectual"]
+        assert first.additions["shared"] < first.additions["sparse"] < first.additions["dense"]
+        assert first.additions["dense"] == first.counts["macs"] - first.additions["sums"]
     monkeypatch.setattr(runner, "measure", None)  # nothing that trains or measures
     assert runner.run(SHORT.row(name), 0) == first
     assert first in load_records(runner.folder)
@@ -79,6 +82,19 @@ def test_table_has_the_mean_of_the_seeds():
     assert "| 85.00 % (80.00 to 90.00) |" in lines[3]
     detected = table(study("digits"), [record("2hot", 0.5, facts={"AP50": 0.8})], "formats")
     assert "| 50.00 %, AP50 80.00 % |" in detected
+
+
+def test_table_of_the_work_of_an_output():
+    binary = {**ADDITIONS, "sparse": 400, "subset": 100}
+    other = {**ADDITIONS, "sums": 8}
+    records = [
+        record("ternary", 0.9, additions=ADDITIONS), record("2hot", 0.9),
+        record("ternary", 0.8, seed=1, additions=other), record("binary", 0.7, additions=binary),
+    ]
+    assert work(study("digits"), records).splitlines()[2:] == [
+        "| ternary | 85.00 % | 75.0 | 37.5 | 16.9 |  | 16.9 |",
+        "| binary | 70.00 % | 100.0 | 100.0 | 22.5 | 25.0 | 22.5 |",
+    ]
 
 
 def test_picture_is_the_same_for_the_same_records(tmp_path):
@@ -109,6 +125,9 @@ def test_records_that_are_none(tmp_path):
         ({"counts": {"weights": 1}}, "Record counts must be weights, effectual, .*, not 'weights'"),
         ({"counts": {**COUNTS, "macs": 0}}, "weights and macs 1 or more, not 10, 5, 70, 15, 0"),
         ({"counts": {**COUNTS, "terms": -1}}, "Record counts must be 0 or more"),
+        ({"additions": {"sums": 1}}, "Record additions must be sums, dense, .*, not 'sums'"),
+        ({"additions": {**ADDITIONS, "sums": 0}}, "of sums 1 or more, not 0, 400, 200, 90, 0"),
+        ({"additions": {**ADDITIONS, "dense": -1}}, "Record additions must be 0 or more"),
         ({"row": "a\ud800"}, "must be JSON"),
     ):
         path.write_text(json.dumps({**values, **change}), encoding="utf-8")
@@ -122,6 +141,9 @@ def test_command_prints_the_table_of_records(tmp_path, capsys):
     record("2hot", 0.9).save(tmp_path / "record.json")
     assert main(["study", "digits", "--table", str(tmp_path)]) == 0
     assert "| 2hot | 90.00 % |" in capsys.readouterr().out
+    record("ternary", 0.9, additions=ADDITIONS).save(tmp_path / "record-1.json")
+    assert main(["study", "digits", "--table", str(tmp_path)]) == 0
+    assert "| ternary | 90.00 % | 100.0 | 50.0 | 22.5 |  | 22.5 |" in capsys.readouterr().out
     assert main(["study", "digits", "--table", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["score"] == 0.9
 

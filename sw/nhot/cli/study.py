@@ -85,7 +85,7 @@ def run(args: Namespace) -> int:
 
 def _run_trained(args: Namespace) -> int:
     """Train the rows, or read their records, and print the table."""
-    from nhot.experiments.studies import load_records, study, table
+    from nhot.experiments.studies import load_records, study, table, work
 
     chosen = study(args.study)
     if (args.output is None) == (args.table is None):
@@ -102,9 +102,12 @@ def _run_trained(args: Namespace) -> int:
     if args.json:
         print_json([vars(record) for record in records])
     else:
-        for part in dict.fromkeys(row.part for row in chosen.rows):
-            for line in table(chosen, records, part).split("\n"):
-                say(line)
+        tables = [table(chosen, records, part)
+                  for part in dict.fromkeys(row.part for row in chosen.rows)]
+        if any(record.additions for record in records):
+            tables.append(work(chosen, records))
+        for line in "\n".join(tables).split("\n"):
+            say(line)
     if args.page:
         _renew(args.page, chosen, records)
     if args.plot:

@@ -8,5 +8,9 @@ from nhot.experiments.studies.catalogue import NAMES, STUDIES, study
 from nhot.experiments.studies.record import Record, load_records
 from nhot.experiments.studies.study import Recipe, Row, Study
 from nhot.experiments.studies.table import table
+from nhot.experiments.studies.work import work
 
-__all__ = ["NAMES", "STUDIES", "Recipe", "Record", "Row", "Study", "load_records", "study", "table"]
+__all__ = [
+    "NAMES", "STUDIES", "Recipe", "Record", "Row", "Study", "load_records", "study", "table",
+    "work",
+]

@@ -10,6 +10,7 @@ from nhot.experiments.studies.aims import aims
 from nhot.experiments.studies.record import Record
 from nhot.experiments.studies.study import Study
 from nhot.experiments.studies.table import table
+from nhot.experiments.studies.work import work
 
 __all__ = ["refresh"]
 
@@ -17,9 +18,9 @@ __all__ = ["refresh"]
 def refresh(page: str, study: Study, records: Sequence[Record]) -> str:
     """``page`` with the tables of ``study`` made anew.
 
-    A table lies between the lines ``<!-- table NAME PART -->`` and ``<!-- end -->``; the part
-    ``aims`` is that of :mod:`nhot.experiments.studies.aims`. A page without one for the study is
-    refused.
+    A table lies between the lines ``<!-- table NAME PART -->`` and ``<!-- end -->``; the parts
+    ``aims`` and ``work`` are those of the modules of these names. A page without one for the study
+    is refused.
     """
     pattern = re.compile(
         rf"(<!-- table {re.escape(study.name)} (\S+) -->\n).*?(<!-- end -->)", re.DOTALL
@@ -29,7 +30,10 @@ def refresh(page: str, study: Study, records: Sequence[Record]) -> str:
 
     def fill(match: re.Match[str]) -> str:
         part = match[2]
-        made = aims(study.name, records) if part == "aims" else table(study, records, part)
+        if part == "aims":
+            made = aims(study.name, records)
+        else:
+            made = work(study, records) if part == "work" else table(study, records, part)
         return f"{match[1]}\n{made}\n{match[3]}"
 
     return pattern.sub(fill, page)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nhot.errors import NhotError
 from nhot.files import write_atomically
+from nhot.network.additions import Additions
 from nhot.network.counts import Counts
 from nhot.printable import shortened
 from nhot.schema import read_json
@@ -32,6 +33,9 @@ class Record:
         The metric after each stage, the first being the rounded float network.
     counts : dict
         Sums of :class:`nhot.network.counts.Counts`; empty for a float network.
+    additions : dict
+        Of an inference in the layers with the row's format, as
+        :class:`nhot.network.additions.Additions` has them; empty where they were not counted.
     epochs : int
         Passes over the training data after (or without) the float training.
     facts : dict
@@ -45,6 +49,7 @@ class Record:
     score: float
     stages: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    additions: dict[str, int] = field(default_factory=dict)
     epochs: int = 0
     facts: dict[str, float | dict[str, dict[str, float]]] = field(default_factory=dict)
 
@@ -53,14 +58,21 @@ class Record:
         for name, value in figures.items():
             if not -1 <= value <= 1:  # -1: nothing to find
                 raise NhotError(f"Record {name} must be -1 to 1, not {shortened(value)}")
-        names = [one.name for one in fields(Counts)]
-        if self.counts and sorted(self.counts) != sorted(names):
-            raise NhotError(f"Record counts must be {', '.join(names)}, "
-                            f"not {shortened(', '.join(self.counts))}")
+        self._check_names("counts", Counts)
+        self._check_names("additions", Additions)
+        if self.additions and (min(self.additions.values()) < 0 or not self.additions["sums"]):
+            raise NhotError("Record additions must be 0 or more, of sums 1 or more, not "
+                            + ", ".join(map(str, self.additions.values())))
         if self.counts and (min(self.counts.values()) < 0 or not self.counts["weights"]
                             or not self.counts["macs"]):
             raise NhotError(f"Record counts must be 0 or more, of weights and macs 1 or more, "
                             f"not {', '.join(map(str, self.counts.values()))}")
+
+    def _check_names(self, what: str, kind: type[Counts | Additions]) -> None:
+        given, names = getattr(self, what), [one.name for one in fields(kind)]
+        if given and sorted(given) != sorted(names):
+            raise NhotError(f"Record {what} must be {', '.join(names)}, "
+                            f"not {shortened(', '.join(given))}")
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the record, whole or not at all."""

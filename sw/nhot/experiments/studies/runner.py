@@ -17,6 +17,8 @@ from nhot.experiments.studies.study import Row, Study
 from nhot.experiments.tasks import DIGITS, Source, Task, open_task
 from nhot.experiments.tasks.detection import Jitter, Precision
 from nhot.experiments.training import Augment, CropFlip, Settings, repeatable
+from nhot.formats import parse
+from nhot.network.additions import network_additions
 from nhot.network.counts import count
 from nhot.quant import QuantModel, post_train, quantize, to_network
 from nhot.quant.recipes import recipe, run_recipe
@@ -143,12 +145,14 @@ class Runner:
         self, row: Row, seed: int, score: float, stages: dict[str, float],
         model: nn.Module, epochs: int,
     ) -> Record:
-        counts = {}
+        counts, additions = {}, {}
         if isinstance(model, QuantModel):
-            counts = asdict(count(to_network(model, row.name)))
+            network = to_network(model, row.name)
+            counts = asdict(count(network))
+            additions = asdict(network_additions(network, parse(row.format)))
         return Record(
             study=self.study.name, row=row.name, seed=seed, metric=self.study.metric, score=score,
-            stages=stages, counts=counts, epochs=epochs,
+            stages=stages, counts=counts, additions=additions, epochs=epochs,
             facts=self.measure.figures(model) if isinstance(self.measure, Precision) else {},
         )
 
