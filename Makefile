@@ -48,6 +48,7 @@ bench: $(STAMP)
 	@sh scripts/machine.sh iverilog fst
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(TEST_ENV) $(PYTEST) -m slow $(ARGS)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench toggles
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench networks
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench estimates
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench reference

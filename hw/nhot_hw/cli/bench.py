@@ -17,7 +17,8 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("what", nargs="?", default="lanes", choices=[*_WHAT],
-                        help="what to measure: lanes in gateware, the networks of MLPerf Tiny on "
+                        help="what to measure: lanes in gateware, how many of their nets change "
+                        "for a multiply-accumulate (toggles), the networks of MLPerf Tiny on "
                         "the engines of all bitstreams, the bit-exact reference beside "
                         "onnxruntime, rounding and training steps beside float ones, models of "
                         "other tools beside their own interpreter, or estimates of engines beside "
@@ -28,8 +29,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--family", choices=["ecp5", "ice40"],
                         help="lanes: of one FPGA family only")
     parser.add_argument("--quick", action="store_true",
-                        help="lanes of four inputs only; a shorter look at each layer; small "
-                        "networks in training")
+                        help="lanes and toggles: of four inputs only; a shorter look at each "
+                        "layer; small networks in training")
     parser.add_argument("--cells", action="store_true",
                         help="lanes: no place and route, no clock")
     parser.add_argument("--networks", metavar="NAMES",
@@ -81,6 +82,13 @@ def _lanes(args: Namespace) -> int:
     if args.markdown is not None:
         write_atomically(args.markdown, sweep.to_markdown(rows).encode())
     return _print(args, sweep.COLUMNS, sweep.COLUMNS[2:], rows, sweep.legend(families))
+
+
+def _toggles(args: Namespace) -> int:
+    from nhot_hw.bench import toggles
+
+    rows = toggles.measure(inputs=4 if args.quick else 16)
+    return _print(args, toggles.COLUMNS, toggles.COLUMNS[1:], rows, toggles.legend())
 
 
 def _reference(args: Namespace) -> int:
@@ -172,14 +180,14 @@ def _print(args: Namespace, columns, numeric, rows, legend, **more) -> int:
 
 
 _WHAT = {
-    "lanes": _lanes, "networks": _networks, "reference": _reference, "quantisation": _quantisation,
-    "imports": _imports, "estimates": _estimates,
+    "lanes": _lanes, "toggles": _toggles, "networks": _networks, "reference": _reference,
+    "quantisation": _quantisation, "imports": _imports, "estimates": _estimates,
 }
 
 # What each option is for.
 _OPTIONS = {
     "family": ("lanes",), "cells": ("lanes",), "markdown": ("lanes", "networks"),
-    "fit": ("estimates",), "quick": ("lanes", "reference", "quantisation"),
+    "fit": ("estimates",), "quick": ("lanes", "toggles", "reference", "quantisation"),
     **dict.fromkeys(
         ("networks", "config", "board", "fmax", "requant-terms", "simulate"), ("networks",),
     ),
