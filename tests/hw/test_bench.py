@@ -241,7 +241,7 @@ def test_n_hot_is_smaller_than_int8(family):
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "style", "most"), [
     ("2hot", "chain", 82), ("1hot", "chain", 42), ("ternary", "chain", 14),
-    ("signed-binary", "chain", 12), ("int8", "rows", 87),
+    ("binary", "chain", 14), ("signed-binary", "chain", 12), ("int8", "rows", 87),
 ])
 def test_lanes_of_16_inputs_stay_at_their_floor_on_the_ecp5(name, style, most):
     spec = LaneSpec(format=parse(name), inputs=16, style=style)
@@ -251,7 +251,7 @@ def test_lanes_of_16_inputs_stay_at_their_floor_on_the_ecp5(name, style, most):
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "style", "most"), [
     ("2hot", "parallel", 95), ("1hot", "parallel", 49), ("ternary", "parallel", 19),
-    ("signed-binary", "chain", 12), ("int8", "rows", 85),
+    ("binary", "parallel", 19), ("signed-binary", "chain", 12), ("int8", "rows", 85),
 ])
 def test_lanes_of_16_inputs_stay_at_their_floor_on_the_ice40(name, style, most):
     spec = LaneSpec(format=parse(name), inputs=16, style=style)

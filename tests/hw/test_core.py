@@ -34,6 +34,7 @@ SPECS = [
     {"format": "int8", "inputs": 1, "activation_bits": 4},
     {"format": "signed-binary/8", "inputs": 4, "bias": True},
     {"format": "2hot", "inputs": 3, "style": "chain"},
+    {"format": "binary", "inputs": 3, "bias": True},
     {"format": "int8", "inputs": 2, "style": "rows"},
 ]
 

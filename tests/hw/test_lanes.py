@@ -17,10 +17,11 @@ from nhot_hw.lanes.register import Held, register
 from nhot_hw.testing.lane_specs import spec_of
 from nhot_sim.benches.lane_traffic import Cycle, biases, expected, random_sums, traffic
 
-PARALLEL = ("1hot", "2hot", "3hot", "4hot@8", "2hot@5", "ternary", "signed-binary", "int8", "int4")
+PARALLEL = ("1hot", "2hot", "3hot", "4hot@8", "2hot@5", "ternary", "binary", "signed-binary",
+            "int8", "int4")
 SERIAL = ("1hot", "2hot", "3hot", "ternary")
-CHAIN = ("1hot", "2hot", "3hot", "5hot@9", "2hot@5", "2hot+", "ternary", "signed-binary",
-         "signed-binary/10")
+CHAIN = ("1hot", "2hot", "3hot", "5hot@9", "2hot@5", "2hot+", "ternary", "binary",
+         "signed-binary", "signed-binary/10")
 ROWS = ("int2", "int3", "int4", "int8")
 CASES = [
     *((name, inputs, "parallel") for name in PARALLEL for inputs in (1, 3, 4)),
@@ -97,8 +98,8 @@ def test_lane_in_cells_of_a_family_equals_reference(name, inputs, style, platfor
 
 
 @pytest.mark.parametrize(("name", "style"), [
-    *((name, "parallel") for name in ("2hot", "ternary", "int8", "signed-binary/2")),
-    ("2hot", "chain"), ("int8", "rows"),
+    *((name, "parallel") for name in ("2hot", "ternary", "binary", "int8", "signed-binary/2")),
+    ("2hot", "chain"), ("binary", "chain"), ("int8", "rows"),
 ])
 def test_lane_of_unsigned_activations(name, style):
     spec = spec_of(name, 2, style, activation_bits=7, activation_signed=False)
@@ -109,7 +110,8 @@ def test_lane_of_unsigned_activations(name, style):
 @pytest.mark.parametrize(("name", "style"), [("2hot", "parallel"), ("2hot", "serial"),
                                              ("2hot", "chain"), ("ternary", "parallel"),
                                              ("int8", "parallel"), ("int8", "rows"),
-                                             ("signed-binary/3", "parallel")])
+                                             ("signed-binary/3", "parallel"),
+                                             ("binary", "parallel"), ("binary", "chain")])
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_lane_wraps_on_the_way_to_a_sum_that_fits(name, style, platform):
     spec = spec_of(name, 3, style, accumulator_bits=12)
@@ -126,6 +128,7 @@ def test_lane_wraps_on_the_way_to_a_sum_that_fits(name, style, platform):
     ("2hot", 3, "parallel"), ("2hot", 3, "chain"), ("2hot", 2, "serial"),
     ("ternary", 1, "parallel"), ("int8", 1, "rows"),
     ("signed-binary", 4, "parallel"), ("signed-binary/6", 3, "parallel"), ("int8", 1, "parallel"),
+    ("binary", 3, "parallel"), ("binary", 3, "chain"),
 ])
 def test_sum_starts_at_its_bias(name, inputs, style, platform, gaps):
     spec = spec_of(name, inputs, style, bias=True)
@@ -138,7 +141,7 @@ def formats() -> st.SearchStrategy[Format]:
     grids = st.integers(2, 9).flatmap(
         lambda bits: st.builds(NHot, bits=st.just(bits), n=st.integers(1, min(bits, 5)))
     )
-    others = ["signed-binary", "signed-binary/60", "int3", "int9"]
+    others = ["signed-binary", "signed-binary/60", "binary", "int3", "int9"]
     return st.one_of(grids, st.sampled_from(others).map(parse))
 
 
@@ -210,7 +213,8 @@ def test_a_register_goes_on_through_a_reset():
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-@pytest.mark.parametrize(("name", "bits"), [("1hot", 16), ("2hot", 16), ("signed-binary", 10)])
+@pytest.mark.parametrize(("name", "bits"), [("1hot", 16), ("2hot", 16), ("signed-binary", 10),
+                                            ("binary", 10)])
 def test_sums_of_a_chain_have_the_bits_that_they_need(name, bits, platform):
     """Four of at most 64 * 128, two of 127 * 128, or four of 128."""
     m = Module()

@@ -28,7 +28,7 @@ def test_ii(name, inputs, style, ii):
 
 @pytest.mark.parametrize(("name", "inputs", "style", "latency"), [
     ("2hot", 16, "parallel", 7), ("2hot", 16, "chain", 8), ("1hot", 16, "chain", 7),
-    ("1hot", 3, "chain", 4), ("signed-binary", 16, "chain", 7),
+    ("1hot", 3, "chain", 4), ("signed-binary", 16, "chain", 7), ("binary", 16, "chain", 7),
     ("5hot@9", 2, "chain", 7), ("int8", 16, "rows", 10),
     ("int3", 1, "rows", 3),
 ])
@@ -40,6 +40,7 @@ def test_latency(name, inputs, style, latency):
     ("2hot", 4, "parallel", 1, 5), ("2hot", 4, "serial", 2, 4), ("3hot", 1, "serial", 3, 2),
     ("3hot", 11, "parallel", 1, 8), ("1hot", 2, "parallel", 1, 3), ("ternary", 8, "serial", 1, 5),
     ("signed-binary", 11, "parallel", 1, 6), ("signed-binary/44", 4, "parallel", 1, 4),
+    ("binary", 11, "parallel", 1, 6), ("binary", 5, "chain", 1, 6),
     ("int8", 1, "parallel", 1, 2),
 ])
 def test_engines_and_their_lanes_take_as_many_cycles(name, inputs, style, ii, latency):
@@ -80,6 +81,14 @@ def test_pack_puts_the_sign_on_top():
     assert spec.weight_bits == 4
 
 
+def test_fields_of_binary_are_signs():
+    spec = spec_of("binary", 4)
+    assert spec.pack([1, -1, -1, 1]) == 0b0110
+    assert spec.compute([[3, -5, 7, 9]], [[1, -1, -1, 1]]) == 3 + ~-5 + ~7 + 9
+    with pytest.raises(NhotError, match=r"Weight at index \(1,\) must be a level of binary, not 0"):
+        spec.pack([1, 0, 1, 1])
+
+
 def test_reference_inverts_the_sum_of_a_step():
     spec = spec_of("signed-binary/2", 2)
     x, w = np.array([[3, -5], [7, 9], [1, 1]]), np.array([[-1, -1], [0, 1], [0, -1]])
@@ -104,7 +113,7 @@ def test_lane_of_an_engine():
     ({"style": "fast"}, NhotError,
      "Lane style must be one of 'parallel', 'chain', 'serial', 'rows', not 'fast'"),
     ({"format": parse("int8"), "style": "chain"}, NhotError,
-     "Format of a chain lane must be n-hot or signed-binary, not int8"),
+     "Format of a chain lane must be n-hot, signed-binary or binary, not int8"),
     ({"style": "rows"}, NhotError, "Format of a rows lane must be uniform, not 2hot"),
     ({"format": "2hot"}, TypeError, "Format of a lane must be a Format, not '2hot'"),
     ({"format": parse("int8"), "style": "serial"}, NhotError,
@@ -146,7 +155,7 @@ def test_empty_sum_is_zero():
     assert spec_of("2hot", 2).compute(empty, empty) == 0
 
 
-@pytest.mark.parametrize("name", ["binary", "apot4"])
+@pytest.mark.parametrize("name", ["apot3", "apot4"])
 def test_formats_without_a_lane_are_refused(name):
     with pytest.raises(NhotError, match=f"Format must be one that a lane exists for, not {name}"):
         spec_of(name, 4)

@@ -20,11 +20,13 @@ QUICK = [
 ]
 ALL = [
     *({"format": name, "inputs": 8}
-      for name in ("1hot", "2hot", "3hot", "2hot+", "2hot@6", "ternary", "signed-binary", "int8")),
+      for name in ("1hot", "2hot", "3hot", "2hot+", "2hot@6", "ternary", "binary", "signed-binary",
+                   "int8")),
     *({"format": name, "inputs": 8, "style": "serial"}
       for name in ("1hot", "2hot", "3hot", "2hot+", "ternary")),
     *({"format": name, "inputs": 3, "family": "ecp5", "bias": bias}
-      for name in ("1hot", "2hot", "ternary", "signed-binary", "int8") for bias in (False, True)),
+      for name in ("1hot", "2hot", "ternary", "binary", "signed-binary", "int8")
+      for bias in (False, True)),
     *({"format": "signed-binary/16", "inputs": 8, "family": family, "bias": bias}
       for family in ("portable", "ecp5") for bias in (False, True)),
     {"format": "signed-binary/4", "inputs": 4, "filters": 2, "pixels": 2, "words": 8},
@@ -141,6 +143,7 @@ def test_fusesoc_lints_and_simulates(tmp_path, user, options):
     pytest.param(options, id=name_of(options)) for options in (
         {"format": "2hot@6", "inputs": 1},  # bits of a weight that no level sets
         {"format": "int8", "inputs": 1, "style": "rows"},  # subtracts
+        {"format": "binary", "inputs": 1},  # one bit
         {"format": "ternary", "inputs": 1, "filters": 1, "pixels": 1, "words": 2},  # full
     )
 ])

@@ -18,6 +18,7 @@ SMALL = [
     EngineConfig(format="signed-binary/4", filters=4, inputs=2, requantisers=2, pixels=2),
     EngineConfig(format="1hot", filters=6, inputs=3, requantisers=3, requant_terms=2, pixels=3),
     EngineConfig(format="signed-binary", filters=8, inputs=4, lane="chain", single_port=True),
+    EngineConfig(format="binary", filters=4, inputs=2, requantisers=2, pixels=2),
 ]
 MORE = [
     EngineConfig(pixels=3, filters=2, inputs=4, lane="serial"),
@@ -26,6 +27,7 @@ MORE = [
     EngineConfig(format="3hot", filters=4, inputs=8, requantisers=2, pixels=2),
     EngineConfig(format="3hot", lane="serial", pixels=5),
     EngineConfig(requantisers=4, requant_terms=4, single_port=True),
+    EngineConfig(format="binary", filters=2, inputs=2, lane="chain", single_port=True),
 ]
 
 

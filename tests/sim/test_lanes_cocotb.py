@@ -7,7 +7,8 @@ from nhot_hw.lanes import LaneSpec
 from nhot_sim.runner import run_bench
 
 EVERY_X = [("signed-binary", 3, "parallel"), ("signed-binary/8", 4, "parallel"),
-           ("ternary", 2, "parallel"), ("int4", 1, "parallel")]
+           ("ternary", 2, "parallel"), ("binary", 4, "parallel"), ("binary", 6, "chain"),
+           ("int4", 1, "parallel")]
 EXTREMES = [("1hot", 4, "parallel"), ("2hot", 4, "parallel"), ("3hot", 1, "parallel"),
             ("int8", 2, "parallel"), ("2hot", 2, "serial"), ("ternary", 8, "parallel"),
             ("2hot", 3, "chain"), ("ternary", 5, "chain"), ("int8", 2, "rows")]

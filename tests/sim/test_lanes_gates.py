@@ -18,7 +18,8 @@ LANES = [("2hot", 2, "parallel"), ("3hot", 1, "parallel"), ("1hot", 3, "parallel
          ("ternary", 3, "parallel"), ("2hot", 2, "serial"), ("signed-binary", 2, "parallel"),
          ("signed-binary/12", 3, "parallel"), ("signed-binary/2", 1, "parallel"),
          ("int8", 1, "parallel"), ("2hot", 3, "chain"), ("1hot", 5, "chain"),
-         ("ternary", 5, "chain"), ("signed-binary", 5, "chain"), ("signed-binary/15", 5, "chain"),
+         ("ternary", 5, "chain"), ("binary", 3, "parallel"), ("binary", 5, "chain"),
+         ("signed-binary", 5, "chain"), ("signed-binary/15", 5, "chain"),
          ("int8", 2, "rows")]
 
 

@@ -26,6 +26,7 @@ CONFIGS = [
     EngineConfig(format="signed-binary/2", filters=4, inputs=2, requantisers=2, pixels=2),
     EngineConfig(format="signed-binary/8", filters=8, inputs=4),
     EngineConfig(format="signed-binary/3", filters=3, inputs=3, requantisers=3),
+    EngineConfig(format="binary", filters=4, inputs=2, requantisers=2),
 ]
 
 
@@ -41,7 +42,7 @@ def test_image_gives_the_reference_numbers(config):
             np.testing.assert_array_equal(values, wanted[name][i], err_msg=f"{name}, input {i}")
 
 
-@pytest.mark.parametrize("format_name", ["signed-binary", "ternary", "1hot", "2hot"])
+@pytest.mark.parametrize("format_name", ["signed-binary", "binary", "ternary", "1hot", "2hot"])
 def test_a_richer_engine_runs_a_poorer_format(format_name):
     network = sample_network(format_name, seed=3)
     machine = Machine(compile_network(network, EngineConfig(format="3hot")))

@@ -221,6 +221,22 @@ def test_inverted_terms_are_what_a_lane_leaves_out(fmt):
             assert lane + int(fmt.inverted_terms([level])) == level * x
 
 
+def test_binary_inverts_where_its_field_is_set():
+    fmt = Binary()
+    assert fmt.to_fields([-1, 1]).tolist() == [1, 0]
+    assert fmt.inverted_terms([[-1, 1], [-1, -1], [1, 1], [0, -1]]).tolist() == [1, 2, 0, 1]
+
+
+@each_format
+def test_no_weight_is_the_level_nearest_to_zero(fmt):
+    """What is a level stays."""
+    least = 1 if isinstance(fmt, Binary) else 0
+    assert fmt.filled([[0, fmt.max_level], [fmt.max_level, 0]]).tolist() == [
+        [least, fmt.max_level], [fmt.max_level, least]
+    ]
+    assert fmt.contains(fmt.filled([0])).all()
+
+
 @pytest.mark.parametrize("fmt", [Uniform(bits=8), SignedBinary()], ids=lambda fmt: fmt.name)
 def test_others_invert_nothing(fmt):
     assert (fmt.inverted_terms(fmt.levels) == 0).all()

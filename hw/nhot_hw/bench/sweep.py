@@ -51,6 +51,8 @@ KINDS = (
     Kind(name="1hot chain", format="1hot", style="chain", families=_ECP5),
     Kind(name="ternary", format="ternary"),
     Kind(name="ternary chain", format="ternary", style="chain", families=_ECP5),
+    Kind(name="binary", format="binary"),
+    Kind(name="binary chain", format="binary", style="chain", families=_ECP5),
     Kind(name="signed-binary", format="signed-binary"),
     Kind(name="signed-binary chain", format="signed-binary", style="chain"),
     Kind(name="signed-binary/16", format="signed-binary/16"),

@@ -23,7 +23,7 @@ HELP = "write a core for a design of your own: Verilog, bench, model, package"
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--format", metavar="F",
-                        help="weights: 2hot, 3hot@6, 2hot+, ternary, signed-binary, "
+                        help="weights: 2hot, 3hot@6, 2hot+, ternary, binary, signed-binary, "
                         "signed-binary/16, int8, ...")
     parser.add_argument("--inputs", type=int, default=8, metavar="S",
                         help="products a step (default: 8)")

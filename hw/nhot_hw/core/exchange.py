@@ -143,12 +143,15 @@ def _make(config: EngineConfig, size: int) -> Network:
             rng.uniform(0.2, 0.5, count) / fmt.max_level, zero_point=0, low=-128, high=127
         )
 
-    x = source
+    x, hidden = source, 4
+    if not fmt.contains(0):  # the dense layer must fill its steps
+        hidden = -(-hidden // config.inputs) * config.inputs
     if size > 1:
-        x = Tensor(name="conv", shape=(size, size, 4), bits=8, signed=True)
+        x = Tensor(name="conv", shape=(size, size, hidden), bits=8, signed=True)
         nodes.append(Conv2d(
-            inputs=("x",), output=x, format=fmt, bias=rng.integers(-500, 500, 4),
-            weights=sample_weights(fmt, (4, 3, 3, source.shape[-1]), rng), requant=requant(4),
+            inputs=("x",), output=x, format=fmt, bias=rng.integers(-500, 500, hidden),
+            weights=sample_weights(fmt, (hidden, 3, 3, source.shape[-1]), rng),
+            requant=requant(hidden),
             window=Window(kernel=(3, 3), padding=(1, 1, 1, 1)),
         ))
     # As many outputs as fill whole words, so that every byte that is read is defined.

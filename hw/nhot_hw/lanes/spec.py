@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 from nhot.contract.config import EngineConfig
 from nhot.contract.latency import interval, sum_latency
 from nhot.errors import NhotError
-from nhot.formats import Format, NHot, SignedBinary, Uniform
+from nhot.formats import Binary, Format, NHot, SignedBinary, Uniform
 from nhot.formats.format import Ints
+from nhot_hw.lanes.binary import BinaryChainLane, BinaryLane
 from nhot_hw.lanes.chain import ChainLane, SignedBinaryChainLane
 from nhot_hw.lanes.lane import Lane
 from nhot_hw.lanes.multiply import MultiplyLane
@@ -24,7 +25,8 @@ from nhot_hw.lanes.signed_binary import SignedBinaryLane
 __all__ = ["STYLES", "LaneSpec", "for_config"]
 
 STYLES: dict[str, tuple[tuple[type[Format], ...], str]] = {
-    "parallel": ((Format,), "any"), "chain": ((NHot, SignedBinary), "n-hot or signed-binary"),
+    "parallel": ((Format,), "any"),
+    "chain": ((NHot, SignedBinary, Binary), "n-hot, signed-binary or binary"),
     "serial": ((NHot,), "n-hot"), "rows": ((Uniform,), "uniform"),
 }
 """What ``LaneSpec.style`` may be, and of which formats."""
@@ -86,7 +88,7 @@ class LaneSpec:
             raise NhotError(
                 f"Format of a {self.style} lane must be {name}, not {self.format.name}"
             )
-        if not isinstance(self.format, (NHot, Uniform, SignedBinary)):
+        if not isinstance(self.format, (NHot, Uniform, SignedBinary, Binary)):
             raise NhotError(f"Format must be one that a lane exists for, not {self.format.name}")
         if isinstance(self.format, SignedBinary):
             self.format.check_inputs(self.inputs)
@@ -195,6 +197,8 @@ class LaneSpec:
                 }[self.style]
             case SignedBinary():
                 return SignedBinaryChainLane if self.style == "chain" else SignedBinaryLane
+            case Binary():
+                return BinaryChainLane if self.style == "chain" else BinaryLane
             case _:
                 return RowsLane if self.style == "rows" else MultiplyLane
 

@@ -90,4 +90,4 @@ def _terms(layer: Layer, config: EngineConfig) -> int:
     """Signed powers of two in the weights of a layer."""
     if layer.levels is None or not layer.own_weights:
         return 0
-    return int(config.weight_format.cost(layer.levels).sum())
+    return int(config.weight_format.cost(layer.levels[layer.levels != 0]).sum())

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from nhot.compiler.passes import passes
+from nhot.compiler.source import input_layout
 from nhot.compiler.survey import survey
 from nhot.compiler.weights import lower_weights
 from nhot.contract.config import SIZES, EngineConfig
@@ -57,9 +58,11 @@ def _formats(network: Network, config: EngineConfig) -> Iterator[EngineConfig]:
         lane = config.lane if isinstance(fmt, NHot) else "parallel"
         try:
             chosen = replace(config, format=fmt.name, lane=lane)
+            layout = input_layout(network, chosen, smallest=True)
             for one in passes(network, chosen):
                 if isinstance(one.walk.node, Conv2d | Linear):
-                    lower_weights(one.walk.node, one.inputs[0], chosen)
+                    x = one.inputs[0]
+                    lower_weights(one.walk.node, x, chosen, layout if x.from_host else None)
             yield chosen
         except NhotError:
             continue

@@ -60,6 +60,7 @@ class Layer:
     layout : Window, array operations only
         How its input is laid out (:class:`nhot.compiler.layout.Placement`).
     levels : (filters, kernel_y, kernel_x, words, S) int64, array operations only
+        Or 0 where there is no weight, even if that is no level.
     reach : Reach, array operations only
         Where the words of the tiles lie in a position.
     bias : (channels or records,) int64

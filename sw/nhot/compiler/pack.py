@@ -16,7 +16,7 @@ __all__ = ["hardware_bias", "in_words", "inverted", "requant_words", "term_word"
 def weight_levels(layer: Layer, config: EngineConfig) -> Ints:
     """Levels in the order in which the array reads them. (words, P, S) int64"""
     assert layer.levels is not None
-    return in_words(layer.levels, config)
+    return config.weight_format.filled(in_words(layer.levels, config))
 
 
 def in_words(steps: Ints, config: EngineConfig) -> Ints:

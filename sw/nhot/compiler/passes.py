@@ -10,6 +10,7 @@ import numpy as np
 from nhot.compiler.pieces import Pieces, join, places, position_words
 from nhot.compiler.walks import POINT, UNIT, Walk, walks
 from nhot.contract.config import EngineConfig
+from nhot.errors import NhotError
 from nhot.formats import SignedBinary
 from nhot.formats.format import Ints
 from nhot.network import (
@@ -40,11 +41,15 @@ class Held:
         By which it is placed: the tensor's, unless that is there twice.
     pieces : tuple of int
         Its channels between holes.
+    from_host : bool
+        Whether the host writes it: what its channels leave free of their words is then 0, and
+        otherwise anything.
     """
 
     tensor: Tensor
     name: str
     pieces: Pieces = ()
+    from_host: bool = False
 
     def places(self, inputs: int) -> Ints:
         """The byte of a position that each channel lies in, with words of ``inputs`` bytes."""
@@ -85,7 +90,8 @@ class _Memory:
         self.config = config
         self.walks: list[tuple[Walk, tuple[Held, ...]]] = []
         self._tensors = dict(network.tensors)
-        self._held: dict[str, Held] = {}
+        source = network.input
+        self._held = {source.name: Held(tensor=source, name=source.name, from_host=True)}
         # Of each tensor: where what is written into it begins, its channels and pieces.
         self._parts: dict[str, dict[int, tuple[int, Pieces]]] = defaultdict(dict)
         self._copies: dict[str, Held] = {}
@@ -122,6 +128,12 @@ class _Memory:
     def _without_holes(self, held: Held, reader: Walk) -> Held:
         if not held.pieces:
             return held
+        if not self.config.weight_format.contains(0):
+            raise NhotError(
+                f"Layer {reader.origin.name!r}: Channels joined to {held.name!r} must be whole "
+                f"words of {self.config.inputs} where weights in {self.config.format}, which has "
+                f"no zero, cannot copy them, not {', '.join(map(str, held.pieces))}"
+            )
         if held.name not in self._copies:
             name = f"{held.name[: LONGEST - 9]} again"
             while name in self._tensors:

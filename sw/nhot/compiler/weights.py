@@ -6,9 +6,10 @@ from typing import TypeGuard
 
 import numpy as np
 
+from nhot.compiler.layout import offset
 from nhot.compiler.passes import Held
 from nhot.compiler.steps import Reach, grouped_steps, reach
-from nhot.compiler.unfold import unfold_weights
+from nhot.compiler.unfold import rest, unfold_weights
 from nhot.contract.banks import conflicts
 from nhot.contract.config import DEPTHWISE_KERNEL, DEPTHWISE_TAPS, SIZES, EngineConfig
 from nhot.errors import NhotError
@@ -39,8 +40,27 @@ def lower_weights(
             f"on this engine, not {size}"
         )
     steps = grouped_steps(levels, groups, lie, words, config)
-    fmt.encode(steps)
+    if not (fmt.contains(0) or steps.all() or _free_inputs_are_zero(node, x, layout)):
+        raise NhotError(
+            f"Steps of {config.inputs} inputs must be full of weights in {fmt.name}, which has no "
+            f"zero, not of {len(lie)} channels{f' in {groups} groups' if groups > 1 else ''}"
+            f"{' and holes' if x.pieces else ''} (ternary has one)"
+        )
+    fmt.encode(fmt.filled(steps))
     return steps, signs[words.filters.start : words.filters.stop], words
+
+
+def _free_inputs_are_zero(node: Conv2d | Linear, x: Held, layout: Window | None) -> bool:
+    """Whether what the channels of ``x`` leave free of a step is 0 wherever the layer looks.
+
+    The host writes it so; beyond the border of a tensor all of a word is the padding.
+    """
+    if not x.from_host or (isinstance(node, Conv2d) and node.groups > 1):
+        return False
+    border = isinstance(node, Conv2d) and any(
+        (node.window if layout is None else rest(node.window, layout)).padding
+    )
+    return not border or x.tensor.zero_point + offset(x.tensor) == 0
 
 
 def by_channel(weights: Ints, x: Tensor, layout: Window | None) -> Ints:
@@ -64,6 +84,8 @@ def takes_taps(node: Conv2d | Linear, x: Held, config: EngineConfig) -> TypeGuar
     """Whether lanes can take the taps of the layer's channels, each those of its filter."""
     if not config.depthwise or not isinstance(node, Conv2d) or x.pieces:
         return False
+    if config.inputs > DEPTHWISE_TAPS and not config.weight_format.contains(0):
+        return False  # inputs without a tap have one of the channels, whose weight must be zero
     filters, *kernel, depth = node.weights.shape
     stride = node.window.stride[1]
     position = -(-filters // config.inputs)

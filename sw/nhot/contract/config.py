@@ -20,7 +20,7 @@ from nhot.contract.latency import (
 )
 from nhot.contract.program import MAX_PAYLOAD
 from nhot.errors import NhotError
-from nhot.formats import Format, NHot, SignedBinary, Uniform, parse
+from nhot.formats import Binary, Format, NHot, SignedBinary, Uniform, parse
 from nhot.printable import shortened
 
 __all__ = ["DEPTHWISE_KERNEL", "DEPTHWISE_TAPS", "LANES", "SIZES", "WINDOW_BITS", "EngineConfig"]
@@ -44,7 +44,8 @@ DEPTHWISE_TAPS = DEPTHWISE_KERNEL**2
 LaneStyle = Literal["parallel", "chain", "serial"]
 
 LANES: dict[LaneStyle, tuple[tuple[type[Format], ...], str]] = {
-    "parallel": ((Format,), "any"), "chain": ((NHot, SignedBinary), "n-hot or signed-binary"),
+    "parallel": ((Format,), "any"),
+    "chain": ((NHot, SignedBinary, Binary), "n-hot, signed-binary or binary"),
     "serial": ((NHot,), "n-hot"),
 }
 """What ``EngineConfig.lane`` may be, and of which formats."""
@@ -76,7 +77,7 @@ class EngineConfig:
         for an engine that rounds none.
     lane : {"parallel", "chain", "serial"}
         All terms of a weight in one cycle, added up in a tree or in chains of about four, which
-        take fewer cells and a cycle or two more (n-hot and signed-binary); or one term a cycle
+        take fewer cells and a cycle or two more (not uniform formats); or one term a cycle
         (n-hot).
     single_port : bool
         Whether activations and weights lie in memories with a single port, as the large ones of
@@ -113,10 +114,10 @@ class EngineConfig:
         # One engine, one name, one target id: "2hot@8" is "2hot".
         object.__setattr__(self, "format", parse(self.format).name)
         fmt = self.weight_format
-        if not isinstance(fmt, NHot | Uniform | SignedBinary):
+        if not isinstance(fmt, NHot | Uniform | SignedBinary | Binary):
             raise NhotError(
-                f"Engine format must be n-hot, signed-binary or uniform, not {self.format!r}, for "
-                "which there is no lane"
+                f"Engine format must be n-hot, signed-binary, binary or uniform, not "
+                f"{self.format!r}, for which there is no lane"
             )
         for what, (low, high) in SIZES.items():
             value = getattr(self, what)

@@ -108,6 +108,14 @@ class Format(ABC):
         self._indices(array)
         return array, np.ones(array.shape[0], dtype=np.int64)
 
+    def filled(self, weights: ArrayLike) -> Ints:
+        """Weights with a level in place of every 0, which stands for no weight: 0, if it is one.
+
+        Else that nearest to it; what it is multiplied by must not count. Same shape, int64.
+        """
+        array = np.asarray(weights, dtype=np.int64)
+        return np.where(array == 0, self.nearest(0), array)
+
     def encode(self, levels: ArrayLike) -> Ints:
         """The dense codes of steps. (..., S) levels -> (..., S + :attr:`sign_codes`)"""
         return self._indices(levels)
