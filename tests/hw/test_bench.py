@@ -210,7 +210,7 @@ def test_quantisation_is_measured_beside_float(capsys):
     ("reference", ["--cells"], "lanes"),
     ("networks", ["--family", "ecp5"], "lanes"),
     ("quantisation", ["--markdown", "x.md"], "lanes and networks"),
-    ("networks", ["--quick"], "lanes and reference and quantisation"),
+    ("networks", ["--quick"], "lanes and toggles and reference and quantisation"),
     ("lanes", ["--networks", "ic"], "networks"),
     ("lanes", ["--models", "."], "networks and imports"),
     ("reference", ["--simulate"], "networks"),

@@ -54,6 +54,16 @@ def test_manifest_fits_file_and_target(path):
     assert manifest.engine_clock.margin > 0
 
 
+@pytest.mark.parametrize("path", MANIFESTS, ids=_name)
+def test_fpga_has_what_the_tools_say(path):
+    manifest = Manifest.read(path)
+    fpga = BOARDS[manifest.board].fpga
+    has = {"lut4": fpga.luts, "bram": fpga.block_memories, "dsp": fpga.dsps}
+    found = {name: one.available for name, one in manifest.resources.items() if name in has}
+    assert found == {name: has[name] for name in found}
+    assert {"lut4", "bram"} <= set(found)
+
+
 @pytest.mark.parametrize("path", [
     # Amaranth takes most of a minute for hundreds of lanes.
     pytest.param(path, marks=pytest.mark.slow if _engine(path).macs > 200 else ())

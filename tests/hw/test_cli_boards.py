@@ -71,6 +71,13 @@ def test_rates_are_clocks_over_cycles(capsys):
     assert held["2hot"]["kws"] == pytest.approx(60e6 / cycles, abs=0.1)
 
 
+@pytest.mark.parametrize(("name", "holds"), [("ulx3s-25f", {"kws"}), ("ulx3s-45f", {"ic", "kws"})])
+def test_engines_hold_the_networks_that_they_are_made_for(name, holds, capsys):
+    (engine,) = facts(capsys, name)["engines"]
+    held = {network for network, speed in engine["inferences_per_s"].items() if speed is not None}
+    assert held >= holds
+
+
 @pytest.mark.parametrize(("name", "pins"), [
     ("arty-a7-35t", {"clock": "E3", "uart.rx": "A9", "uart.tx": "D10", "flash.clk": "L16"}),
     ("orangecrab", {"clock": "A9", "uart.rx": "N17", "uart.tx": "M18", "flash.cs": "U17"}),

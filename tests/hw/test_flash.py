@@ -6,6 +6,7 @@ import zlib
 from dataclasses import replace
 
 import pytest
+from amaranth.back import rtlil
 from amaranth.hdl import ResetInserter, Signal
 
 from nhot.compiler import EngineConfig, compile_network
@@ -185,6 +186,13 @@ def test_a_full_engine_has_a_length_that_is_read(config, monkeypatch):
     longest = sum(len(cobs.encode(b"\1" * len(frame))) + 1 for frame in sent)
     assert length <= longest == longest_frames(config)
     assert longest < 1 << length_bits(config) <= 2 * longest
+
+
+def test_the_longest_record_can_be_counted():
+    boot = FlashBoot(target_id=1, clock_hz=12_000_000, address=0, length_bits=12)
+    frames, checksum = (1 << 12) - 1, 4
+    assert frames + checksum < 1 << len(boot._left)
+    rtlil.convert(boot)  # parts that are never elaborated are complained about
 
 
 def test_a_record_must_lie_in_the_flash():

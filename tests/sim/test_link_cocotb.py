@@ -10,6 +10,7 @@ from nhot.contract.program import Region
 from nhot.device import Link, SerialTransport
 from nhot.device.protocol import Opcode, Request, State
 from nhot_sim.benches.linked_memory import LinkedMemory
+from nhot_sim.benches.tb_link import random_request
 from nhot_sim.board_model import FaultyLine
 from nhot_sim.runner import require, run_bench
 from nhot_sim.virtual_board import VirtualBoard
@@ -91,3 +92,12 @@ def test_the_hosts_link_and_the_boards_agree_over_a_bad_line():
     assert state.runs == runs
     assert state.dropped > 100
     assert link.repeated > 300
+
+
+def test_requests_are_numbered_and_now_and_then_twice():
+    source = random.Random(3)
+    behind = {
+        number - Request.from_bytes(random_request(source, number)[:-1]).sequence & 0xFF
+        for number in range(300)
+    }
+    assert behind == {0, 1}

@@ -24,6 +24,18 @@ def measured(network, config):
     return profile(image), simulation
 
 
+@pytest.mark.parametrize("direct", [False, True])
+def test_inputs_go_through_the_port_or_right_into_the_memory(direct, monkeypatch):
+    placed = []
+    place = EngineSimulation._place
+    monkeypatch.setattr(EngineSimulation, "_place",
+                        lambda *arguments: (placed.append(1), place(*arguments))[1])
+    network = random_network(3, layers=1, shape=(3, 3, 2), operators=("conv",), widest=2)
+    image = compile_network(network, EngineConfig(weight_words=128))
+    EngineSimulation(image, direct=direct).run([random_input(network.input, 1, 0)[0]])
+    assert bool(placed) == direct
+
+
 @pytest.mark.parametrize("config", [
     EngineConfig(weight_words=128),
     EngineConfig(requantisers=4, weight_words=128),

@@ -244,6 +244,7 @@ FORGED = {
     "weights of two axes": (in_rows("filters", "rest"), "weights must have 4 axes, not"),
     "a negative shape": (reshaped(-1, -4), "must be sound"),
     "many axes": (reshaped(*[1] * 40), "must be sound"),
+    "nine axes": (in_rows("filters", "rest", *[1] * 7), "must be sound"),
     "two of a name": (lambda model: model.graph.initializer.add().CopyFrom(
         model.graph.initializer[0]), "must have a name of its own"),
     "one for two layers": (shared_weights, "must have weights, a bias, .*, each its own"),

@@ -80,6 +80,9 @@ def test_signed_binary_follows_its_source():
     far = (3 * weight.detach()).requires_grad_()
     quant(far).sum().backward()
     assert far.grad.tolist() == [[0, 0, 1, 1]] * 2  # clipped at one
+    ends = torch.tensor([[1.0, -1.0, 1.001, -1.001]], requires_grad=True)
+    quant(ends).sum().backward()
+    assert ends.grad.tolist() == [[1, 1, 0, 0]]
 
 
 def test_threshold_of_signed_binary():

@@ -189,6 +189,15 @@ def test_those_that_run_the_line_and_those_of_its_name_are_tried_in_turn(lines, 
     )
 
 
+def test_a_module_that_only_holds_a_table_is_for_tests_of_its_name():
+    selection = Selection.__new__(Selection)
+    selection.seconds = {"t/test_other.py::a": 1.0, "t/test_engine.py::c": 5.0}
+    selection.failed, selection._of_file = frozenset(), {}
+    selection._lines = {"hw/nhot_hw/engine.py": {1: [""]}}.get
+    (mutant, *_) = find_mutants("hw/nhot_hw/engine.py", b"TABLE = {\n    'a': 3,\n}\n")
+    assert selection.pick(mutant, 100) == ["t/test_engine.py::c"]
+
+
 def test_the_server_gives_the_tests_verdict(tmp_path):
     """Passed, failed, broken on import, and for ever: in a tree that is not this one."""
     # Wherever the temporary folder lies.

@@ -31,7 +31,7 @@ __all__ = ["COLUMNS", "LANES", "Row", "legend", "measure", "toggles"]
 
 LANES = (
     ("int8", "rows"), ("2hot", "parallel"), ("1hot", "parallel"), ("ternary", "parallel"),
-    ("signed-binary", "parallel"),
+    ("binary", "parallel"), ("signed-binary", "parallel"),
 )
 """Formats and styles, int8 first: what the others are compared with."""
 

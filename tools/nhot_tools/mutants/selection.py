@@ -60,16 +60,17 @@ class Selection:
         """Two orders in turn, each with half of the time: tests that run the fault's line before
         others that run anything of its file; and tests in files of its name before all others. As
         many as fit in ``patience`` seconds, which a fault that lives costs. A line that only runs
-        as its module is imported, before the first test, is for tests in files of its name.
+        as its module is imported, before the first test, is for tests in files of its name, and so
+        is a module that does nothing afterwards.
         """
         lines = self._lines(mutant.path)
         everywhere = self._tests(context for contexts in lines.values() for context in contexts)
         contexts = [context for line in mutant.lines for context in lines.get(line, ())]
         here = self._tests(contexts)
         names = {part.removesuffix(".py") for part in mutant.path.split("/")[2:]}
-        if mutant.lines and not here:
-            if not contexts:
-                return []
+        if mutant.lines and not contexts:
+            return []
+        if not here and (mutant.lines or not everywhere):
             own = {Path(mutant.path).stem}
             here = self._order({test for test in self.seconds if _named(test, own)} - self.failed)
         by_line = list(dict.fromkeys([*here, *everywhere]))

@@ -6,9 +6,9 @@ a small JSON file. Tables and plots are made of records alone.
 
 from nhot.experiments.studies.catalogue import NAMES, STUDIES, study
 from nhot.experiments.studies.record import Record, load_records
+from nhot.experiments.studies.repetition import work
 from nhot.experiments.studies.study import Recipe, Row, Study
 from nhot.experiments.studies.table import table
-from nhot.experiments.studies.work import work
 
 __all__ = [
     "NAMES", "STUDIES", "Recipe", "Record", "Row", "Study", "load_records", "study", "table",

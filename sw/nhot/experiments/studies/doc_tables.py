@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from nhot.errors import NhotError
 from nhot.experiments.studies.aims import aims
 from nhot.experiments.studies.record import Record
+from nhot.experiments.studies.repetition import work
 from nhot.experiments.studies.study import Study
 from nhot.experiments.studies.table import table
-from nhot.experiments.studies.work import work
 
 __all__ = ["refresh"]
 
@@ -19,7 +19,8 @@ def refresh(page: str, study: Study, records: Sequence[Record]) -> str:
     """``page`` with the tables of ``study`` made anew.
 
     A table lies between the lines ``<!-- table NAME PART -->`` and ``<!-- end -->``; the parts
-    ``aims`` and ``work`` are those of the modules of these names. A page without one for the study
+    ``aims`` and ``work`` are those of :mod:`nhot.experiments.studies.aims` and
+    :mod:`nhot.experiments.studies.repetition`. A page without one for the study
     is refused.
     """
     pattern = re.compile(
