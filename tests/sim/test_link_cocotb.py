@@ -89,7 +89,7 @@ def test_the_hosts_link_and_the_boards_agree_over_a_bad_line():
             state = State.from_bytes(link.request(Request(opcode=Opcode.STATUS)).payload)
         finally:
             port.close()
-    assert state.runs == runs
+    assert state.runs == runs & 0xFF  # a byte counts them
     assert state.dropped > 100
     assert link.repeated > 300
 
