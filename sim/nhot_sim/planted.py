@@ -1,6 +1,5 @@
 """Faults that are planted in components, and an engine that is small enough for many of them."""
 
-
 from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In

@@ -1,6 +1,5 @@
 """A stand-in for an engine's top that works, and says nothing until it is done."""
 
-
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

@@ -23,7 +23,7 @@ from nhot.testing.networks import random_steps
 from nhot_hw.bench.module import harness
 from nhot_hw.core import ArrayProduct, BusProduct, EngineProduct, LaneProduct
 from nhot_hw.core.netlist import readable_verilog
-from nhot_hw.testing.cores import spec_of
+from nhot_hw.testing.lane_specs import spec_of
 from nhot_hw.verilog import port_names
 
 SPECS = [

@@ -11,7 +11,8 @@ from nhot.network.file import save
 from nhot.testing.engine_networks import sample_network
 from nhot_hw.core import LaneProduct
 from nhot_hw.core.widths import proved_bits, steps_that_fit
-from nhot_hw.testing.cores import core, spec_of
+from nhot_hw.testing.cores import core
+from nhot_hw.testing.lane_specs import spec_of
 
 
 def test_widths_are_exact():

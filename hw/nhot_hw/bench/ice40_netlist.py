@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,7 +124,7 @@ class Netlist:
         if options.strip("E") not in ("", "SR", "SS"):
             raise NhotError(f"Flip-flop must not be reset between clock edges, as SB_DFF{options}")
 
-    def _sorted(self, luts: list[Any], carries: list[Any]) -> Any:
+    def _sorted(self, luts: list[Any], carries: list[Any]) -> Iterator[_Level]:
         """Levels, each of what the ones before drive all inputs of."""
         known = np.ones(len(self._places), bool)
         known[[output for *_, output in (*luts, *carries)]] = False

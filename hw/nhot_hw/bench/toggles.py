@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from amaranth.back import rtlil
@@ -29,7 +29,7 @@ from nhot_hw.lanes import LaneSpec
 
 __all__ = ["COLUMNS", "LANES", "Row", "legend", "measure", "toggles"]
 
-LANES = (
+LANES: tuple[tuple[str, Literal["parallel", "rows"]], ...] = (
     ("int8", "rows"), ("2hot", "parallel"), ("1hot", "parallel"), ("ternary", "parallel"),
     ("binary", "parallel"), ("signed-binary", "parallel"),
 )
@@ -75,7 +75,7 @@ def measure(inputs: int = 16, steps: int = 48) -> list[Row]:
     """All of :data:`LANES`, beside int8."""
     rows: list[Row] = []
     for name, style in track(list(LANES), "lanes", unit="lanes"):
-        spec: Any = LaneSpec(format=parse(name), inputs=inputs, style=style)  # type: ignore[arg-type]
+        spec = LaneSpec(format=parse(name), inputs=inputs, style=style)
         counts, density = toggles(spec, steps=steps, seed=1)
         total = sum(counts.values())
         base = sum(rows[0].toggles.values()) if rows else total
@@ -92,8 +92,9 @@ def toggles(spec: LaneSpec, *, steps: int, seed: int) -> tuple[dict[str, float],
     """
     source = np.random.default_rng(seed)
     netlist = Netlist(_synthesised(spec))
-    x = np.clip(np.rint(source.normal(0, 32, (STREAMS, steps, spec.inputs))), -128, 127)
-    x = x.astype(np.int64)
+    low, high = spec.activation_range
+    bell = source.normal(0, (high - low + 1) / 8, (STREAMS, steps, spec.inputs))
+    x = np.clip(np.rint(bell), low, high).astype(np.int64)
     w = drawn(spec.format, (STREAMS, steps, _SHARED, spec.inputs), source)
     activations = _words(x, spec.activation_bits)
     fields = _words(spec.format.to_fields(w), spec.format.field_bits)
@@ -161,13 +162,11 @@ def _words(values: Ints, width: int) -> NDArray[np.uint64]:
 
 def _check(spec: LaneSpec, netlist: Netlist, x: Ints, w: Ints) -> None:
     """Refuse a netlist whose sums are not the reference's."""
-    words = netlist.read("o_sum").astype("<u8")
-    bits = np.unpackbits(words.view(np.uint8).reshape(-1, 8), axis=1, bitorder="little").T
     width = spec.accumulator_bits
-    for lane in range(_SHARED):
-        for stream in range(STREAMS):
-            code = bits[stream, lane * width : (lane + 1) * width]
-            found = int.from_bytes(np.packbits(code, bitorder="little").tobytes(), "little")
+    bits = netlist.read("o_sum")[:, None] >> np.arange(STREAMS, dtype=np.uint64) & np.uint64(1)
+    place = np.arange(width, dtype=np.uint64)[:, None]
+    for lane, code in enumerate(np.split(bits, _SHARED)):
+        for stream, found in enumerate((code << place).sum(axis=0).tolist()):
             wanted = spec.compute(x[stream], w[stream, :, lane]) % (1 << width)
             if found != wanted:
                 raise NhotError(f"Sum of lane {lane} of {spec.format.name}, stream {stream}, must "

@@ -7,7 +7,7 @@ import numpy as np
 from amaranth.hdl import Shape
 from numpy.typing import ArrayLike
 
-from nhot.contract.config import EngineConfig
+from nhot.contract.config import LANE_FORMATS, LANES, EngineConfig
 from nhot.contract.latency import interval, sum_latency
 from nhot.errors import NhotError
 from nhot.formats import Binary, Format, NHot, SignedBinary, Uniform
@@ -24,11 +24,7 @@ from nhot_hw.lanes.signed_binary import SignedBinaryLane
 
 __all__ = ["STYLES", "LaneSpec", "for_config"]
 
-STYLES: dict[str, tuple[tuple[type[Format], ...], str]] = {
-    "parallel": ((Format,), "any"),
-    "chain": ((NHot, SignedBinary, Binary), "n-hot, signed-binary or binary"),
-    "serial": ((NHot,), "n-hot"), "rows": ((Uniform,), "uniform"),
-}
+STYLES: dict[str, tuple[tuple[type[Format], ...], str]] = {**LANES, "rows": ((Uniform,), "uniform")}
 """What ``LaneSpec.style`` may be, and of which formats."""
 
 
@@ -83,13 +79,13 @@ class LaneSpec:
         if self.style not in STYLES:
             names = ", ".join(map(repr, STYLES))
             raise NhotError(f"Lane style must be one of {names}, not {self.style!r}")
+        if not isinstance(self.format, LANE_FORMATS):
+            raise NhotError(f"Format must be one that a lane exists for, not {self.format.name}")
         kinds, name = STYLES[self.style]
         if not isinstance(self.format, kinds):
             raise NhotError(
                 f"Format of a {self.style} lane must be {name}, not {self.format.name}"
             )
-        if not isinstance(self.format, (NHot, Uniform, SignedBinary, Binary)):
-            raise NhotError(f"Format must be one that a lane exists for, not {self.format.name}")
         if isinstance(self.format, SignedBinary):
             self.format.check_inputs(self.inputs)
 

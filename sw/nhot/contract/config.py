@@ -23,7 +23,10 @@ from nhot.errors import NhotError
 from nhot.formats import Binary, Format, NHot, SignedBinary, Uniform, parse
 from nhot.printable import shortened
 
-__all__ = ["DEPTHWISE_KERNEL", "DEPTHWISE_TAPS", "LANES", "SIZES", "WINDOW_BITS", "EngineConfig"]
+__all__ = [
+    "DEPTHWISE_KERNEL", "DEPTHWISE_TAPS", "LANES", "LANE_FORMATS", "SIZES", "WINDOW_BITS",
+    "EngineConfig",
+]
 
 SIZES = {
     "pixels": (1, 64), "filters": (1, 256), "inputs": (1, 64), "requantisers": (1, 64),
@@ -43,8 +46,11 @@ DEPTHWISE_TAPS = DEPTHWISE_KERNEL**2
 
 LaneStyle = Literal["parallel", "chain", "serial"]
 
+LANE_FORMATS = (NHot, SignedBinary, Binary, Uniform)
+"""Kinds of formats that there are lanes for."""
+
 LANES: dict[LaneStyle, tuple[tuple[type[Format], ...], str]] = {
-    "parallel": ((Format,), "any"),
+    "parallel": (LANE_FORMATS, "any"),
     "chain": ((NHot, SignedBinary, Binary), "n-hot, signed-binary or binary"),
     "serial": ((NHot,), "n-hot"),
 }
@@ -114,7 +120,7 @@ class EngineConfig:
         # One engine, one name, one target id: "2hot@8" is "2hot".
         object.__setattr__(self, "format", parse(self.format).name)
         fmt = self.weight_format
-        if not isinstance(fmt, NHot | Uniform | SignedBinary | Binary):
+        if not isinstance(fmt, LANE_FORMATS):
             raise NhotError(
                 f"Engine format must be n-hot, signed-binary, binary or uniform, not "
                 f"{self.format!r}, for which there is no lane"

@@ -240,7 +240,9 @@ def _numbers(
         raise NhotError(f"Data {source.name} must be for the task anomalies, not numbers")
     for some, x, _ in _batches(samples, places):
         wanted = x if targets is None else targets[some]
-        whose = f"a sample of {source.name}, which has no labels y," if targets is None else "y"
+        whose = f"y of {source.name}"
+        if targets is None:
+            whose = f"a sample of {source.name}, which has no labels y,"
         parts.append(_errors(model, x, wanted, whose))
         size += float((np.asarray(wanted, np.float64) ** 2).sum())
         progress.step(len(x))

@@ -20,8 +20,7 @@ def refresh(page: str, study: Study, records: Sequence[Record]) -> str:
 
     A table lies between the lines ``<!-- table NAME PART -->`` and ``<!-- end -->``; the parts
     ``aims`` and ``work`` are those of :mod:`nhot.experiments.studies.aims` and
-    :mod:`nhot.experiments.studies.repetition`. A page without one for the study
-    is refused.
+    :mod:`nhot.experiments.studies.repetition`. A page without one for the study is refused.
     """
     pattern = re.compile(
         rf"(<!-- table {re.escape(study.name)} (\S+) -->\n).*?(<!-- end -->)", re.DOTALL
@@ -33,8 +32,10 @@ def refresh(page: str, study: Study, records: Sequence[Record]) -> str:
         part = match[2]
         if part == "aims":
             made = aims(study.name, records)
+        elif part == "work":
+            made = work(study, records)
         else:
-            made = work(study, records) if part == "work" else table(study, records, part)
+            made = table(study, records, part)
         return f"{match[1]}\n{made}\n{match[3]}"
 
     return pattern.sub(fill, page)
