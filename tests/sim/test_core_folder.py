@@ -83,6 +83,19 @@ def test_without_cocotb_make_says_what_is_missing(tmp_path, user):
     assert "cocotb-config must be on the PATH" in done.stderr
 
 
+def test_where_make_cannot_include_it_says_what_can_run(tmp_path, user):
+    """Makefiles of cocotb include one another, by paths that GNU make splits at spaces."""
+    write_folder(tmp_path / "X", product(format="ternary", inputs=1).files())
+    spaced = tmp_path / "bin"
+    spaced.mkdir()
+    program = spaced / "cocotb-config"
+    program.write_text("#!/bin/sh\necho '/a b/makefiles'\n", encoding="utf-8")
+    program.chmod(0o755)
+    done = user.make(tmp_path / "X", PATH=f"{spaced}:/usr/bin:/bin")
+    assert done.returncode == 2
+    assert "a folder without spaces for make, not /a b/makefiles: python -m pytest" in done.stderr
+
+
 @pytest.mark.parametrize("options", [
     pytest.param(QUICK[0], id="2hot"),
     *(pytest.param(options, id=name_of(options), marks=pytest.mark.slow) for options in QUICK[1:]),
