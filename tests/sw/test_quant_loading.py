@@ -1,5 +1,7 @@
 """Models and data by name, and samples to integers."""
 
+import os
+
 import numpy as np
 import pytest
 from torch import nn
@@ -117,6 +119,16 @@ def test_other_files_are_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(NhotError, match="must be an npz file"):
         load_data(path)
+
+
+def test_a_model_is_that_of_the_file_as_it_is_now(tmp_path):
+    """Written again within a second, at the same size; and nothing is left beside it."""
+    path = tmp_path / "model.py"
+    for width in ("2", "3"):
+        path.write_text(SOURCE.replace("Linear(2, 3)", f"Linear({width}, 3)"), encoding="utf-8")
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+        assert load_model(f"{path}:build")[0].in_features == int(width)
+    assert [one.name for one in tmp_path.iterdir()] == ["model.py"]
 
 
 def test_part_of_the_data(tmp_path):

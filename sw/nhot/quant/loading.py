@@ -6,6 +6,7 @@ import importlib.util
 import inspect
 import pkgutil
 from collections.abc import Callable
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +93,13 @@ def _check_options(what: str, factory: Callable[..., Any], options: dict[str, An
 
 
 def _run_file(path: Path) -> Any:
-    module_spec = importlib.util.spec_from_file_location(f"nhot_user_{path.stem}", path)
+    # As it is now: Python's cache of bytecode tells no file from one of the same second and size.
+    loader = SourceFileLoader(f"nhot_user_{path.stem}", str(path))
+    module_spec = importlib.util.spec_from_loader(loader.name, loader)
     assert module_spec is not None
-    assert module_spec.loader is not None
     module = importlib.util.module_from_spec(module_spec)
     try:
-        module_spec.loader.exec_module(module)
+        exec(loader.source_to_code(loader.get_data(loader.path), loader.path), module.__dict__)
     except Exception as error:
         raise NhotError(f"Model file {str(path)!r} failed: {_text(error)}") from error
     return module
