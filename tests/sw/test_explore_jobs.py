@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from nhot.errors import NhotError
+from nhot.explore import local
 from nhot.explore.job import Job
 from nhot.explore.store import Store
 
@@ -249,6 +250,17 @@ def test_interrupt(place, begun):
     assert out == ""
     assert not any(is_alive(pid) for _, pid in place.lines("begin"))
     assert not place.lines("end")
+
+
+def test_a_worker_that_has_just_begun_ends_without_a_word(monkeypatch):
+    """It is asked to before it has taken its first job."""
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(local, "_be_quiet", lambda: signal.raise_signal(signal.SIGTERM))
+    try:
+        local._serve(None)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_two_clients_at_once(place):

@@ -153,11 +153,11 @@ def _without_interrupts() -> Iterator[None]:
 
 def _serve(connection: Connection) -> None:
     """The life of a worker."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # there is a worker for each processor
-    _be_quiet()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # there is a worker for each processor
+        _be_quiet()
+        threading.Thread(target=_end_with_parent, daemon=True).start()
         while True:
             connection.send(_answer(*connection.recv()))
     except (KeyboardInterrupt, EOFError, OSError):
