@@ -1,6 +1,5 @@
 """Detection studies: boxes follow their photographs, and a study runs from files to records."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -18,11 +17,11 @@ from nhot.experiments.studies.runner import Runner, open_study
 from nhot.experiments.tasks.detection import NONE, CentreLoss, Jitter, Precision, in_memory
 from nhot.network.reference import run
 from nhot.quant import quantize, to_network
+from nhot.testing.discs import CLASSES, draw, write_discs
 
-Image = pytest.importorskip("PIL.Image")
+pytest.importorskip("PIL.Image")
 pytest.importorskip("pycocotools")
 
-CLASSES = ("red", "green")
 SIZE = (48, 64)
 QUICK = {"epochs": 2, "lr": 1e-3, "batch": 2, "optimizer": "adam"}
 SHORT = replace(
@@ -31,45 +30,9 @@ SHORT = replace(
 )
 
 
-def draw(rng, height, width):
-    """Two or three discs on grey, apart from each other: pixels, boxes and labels."""
-    pixels = np.full((height, width, 3), 120, np.uint8)
-    y, x = np.ogrid[:height, :width]
-    boxes, labels = [], []
-    for place in range(rng.integers(2, 4)):
-        radius = int(rng.integers(height // 10, height // 6))
-        centre_x = int((place + 0.5) * width / 3)
-        centre_y = int(rng.integers(radius, height - radius))
-        label = int(rng.integers(2))
-        inside = (x + 0.5 - centre_x) ** 2 + (y + 0.5 - centre_y) ** 2 < radius**2
-        pixels[inside] = (230, 40, 40) if label == 0 else (40, 230, 40)
-        boxes.append([centre_x - radius, centre_y - radius, 2 * radius, 2 * radius])
-        labels.append(label)
-    return pixels, boxes, labels
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A data set in the layout of COCO: four photographs to train on, two to test with."""
-    folder, rng = tmp_path_factory.mktemp("discs"), np.random.default_rng(0)
-    (folder / "images").mkdir()
-    for split, count in (("train", 4), ("test", 2)):
-        images, annotations = [], []
-        for image in range(count):
-            pixels, boxes, labels = draw(rng, 192, 256)
-            name = f"{split}{image}.png"
-            Image.fromarray(pixels).save(folder / "images" / name)
-            images.append({"id": image, "file_name": name, "width": 256, "height": 192})
-            annotations += [
-                {"id": len(annotations) + 1 + place, "image_id": image, "bbox": box,
-                 "category_id": label, "iscrowd": 0}
-                for place, (box, label) in enumerate(zip(boxes, labels, strict=True))
-            ]
-        (folder / f"{split}.json").write_text(json.dumps({
-            "images": images, "annotations": annotations,
-            "categories": [{"id": label, "name": name} for label, name in enumerate(CLASSES)],
-        }), encoding="utf-8")
-    return folder
+    return write_discs(tmp_path_factory.mktemp("discs"), train=4, test=2)
 
 
 def batch(seed, count=8):

@@ -52,7 +52,8 @@ def add_arguments(parser: ArgumentParser) -> None:
                         "that nhot evaluate takes")
     parser.add_argument("--rows", metavar="NAME,...", help="only these rows (default: all)")
     parser.add_argument("--seeds", metavar="N,...",
-                        help="of all random numbers (default: 0)")
+                        help="of all random numbers, and of a study in folds the folds "
+                        "(default: 0)")
     parser.add_argument("-o", "--output", action=OutputFolder, metavar="DIR",
                         help="checkpoints, logs and records, a folder a row")
     parser.add_argument("--table", type=Path, metavar="DIR",
@@ -141,10 +142,14 @@ def _train(args: Namespace) -> list[Record]:
     names = args.rows.split(",") if args.rows else [row.name for row in chosen.rows]
     rows = [chosen.row(name) for name in names]
     seeds = _seeds(args.seeds or "0")
-    data = None if args.data is None else Path(args.data)
-    runner = Runner(chosen, open_study(chosen, data), args.output)
-    records = []
     for seed in seeds:
+        chosen.check_seed(seed)
+    data = None if args.data is None else Path(args.data)
+    records = []
+    runner = None
+    for seed in seeds:
+        if runner is None or chosen.folds:
+            runner = Runner(chosen, open_study(chosen, data, seed), args.output)
         for row in rows:
             record = runner.run(row, seed)
             _log.info("%s seed %d: %s %.4f", row.name, seed, record.metric, record.score)

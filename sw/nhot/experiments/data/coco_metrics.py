@@ -14,7 +14,7 @@ from nhot.experiments.data.coco import Objects
 from nhot.experiments.data.dataset import Floats
 from nhot.formats.format import Ints
 
-__all__ = ["ClassMetrics", "Detections", "Metrics", "coco_metrics"]
+__all__ = ["ClassMetrics", "Detections", "Metrics", "coco_metrics", "evaluated"]
 
 
 class Detections(NamedTuple):
@@ -63,6 +63,17 @@ def coco_metrics(
     classes : sequence of str
         In the order of labels.
     """
+    evaluation = evaluated(ground_truth, detections, classes)
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation.accumulate()
+    # (overlaps, recalls, classes), of all areas and 100 detections; -1 where a class has no object.
+    return _summary(evaluation.eval["precision"][:, :, :, 0, 2], classes)
+
+
+def evaluated(
+    ground_truth: Sequence[Objects], detections: Sequence[Detections], classes: Sequence[str]
+) -> Any:
+    """A ``COCOeval`` of the arguments of :func:`coco_metrics` that has matched each image."""
     try:
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
@@ -94,9 +105,7 @@ def coco_metrics(
             table.createIndex()
         evaluation = COCOeval(*tables, "bbox")
         evaluation.evaluate()
-        evaluation.accumulate()
-    # (overlaps, recalls, classes), of all areas and 100 detections; -1 where a class has no object.
-    return _summary(evaluation.eval["precision"][:, :, :, 0, 2], classes)
+    return evaluation
 
 
 def _truths(ground_truth: Sequence[Objects]) -> list[dict[str, Any]]:

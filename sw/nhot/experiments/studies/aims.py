@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+import numpy as np
+
 from nhot.experiments.studies.record import Record
 
 __all__ = ["AIMS", "Aim", "aims"]
@@ -53,13 +55,34 @@ class Aim:
         if not values:
             return ""
         mean = fmean(values)
+        interval = self._interval(records)
         met = (self.least is None or mean >= self.least) and (
             self.most is None or mean <= self.most
         )
         shown = f"{self._number(mean)}{self.unit}"
-        if max(values) > min(values):
+        if interval:
+            shown += f" (95 %: {' to '.join(map(self._number, interval))})"
+        elif max(values) > min(values):
             shown += f" ({self._number(min(values))} to {self._number(max(values))})"
         return f"| {self.text} | {shown} | {'met' if met else 'missed'} |"
+
+    def _interval(self, records: Sequence[Record]) -> list[float]:
+        """Where 95 % of the means lie with held-out samples drawn anew, where records have those.
+
+        A seed's draws are the same for both rows, so that what is hard for both is in neither's
+        favour.
+        """
+        if not self.beside or self.figure is not score:
+            return []
+        mine, other = (
+            {one.seed: one.resampled for one in records if one.row == row}
+            for row in (self.row, self.beside)
+        )
+        seeds = sorted(mine.keys() & other.keys())
+        if not all(mine[seed] and other[seed] for seed in seeds):
+            return []
+        means = np.mean([np.subtract(mine[seed], other[seed]) for seed in seeds], axis=0)
+        return [float(end) for end in np.percentile(means, (2.5, 97.5))]
 
     def _number(self, value: float) -> str:
         return f"{self.scale * value:{'+' if self.beside else ''}.2f}"
@@ -122,7 +145,7 @@ DETECTION = (
 )
 AIMS = {
     "cifar10-resnet8": CLASSIFICATION, "cifar10-resnet20": CLASSIFICATION,
-    "bccd-centernet": DETECTION, "digits": CLASSIFICATION[:2],
+    "bccd-centernet": DETECTION, "bccd-folds": DETECTION, "digits": CLASSIFICATION[:2],
 }
 
 

@@ -70,6 +70,13 @@ FEW_TERMS = tuple(
     if row.name in {"int8", "2hot", "1hot", "signed-binary", "2hot-bias"}
     for terms, count in ((2, "two terms"), (1, "one term: shifts"))
 )
+FEW_TERMS_IN = tuple(
+    replace(row, name=f"{row.name}-inputs-{terms}hot", part="activations",
+            options={**row.options, "activation_terms": terms},
+            note=f"activations of {count} terms")
+    for row in TUNED if row.name in {"int8", "2hot"}
+    for terms, count in ((3, "three"), (2, "two"))
+)
 FLOAT = Row(name="float", format="", recipe="float")
 
 NARROW = Row(
@@ -97,7 +104,7 @@ def _with_ends(rows: tuple[Row, ...]) -> tuple[Row, ...]:
 CIFAR10: dict[str, Any] = {
     "data": "cifar10", "metric": "accuracy",
     "rows": (FLOAT, *TUNED, *_with_ends((*SCRATCH, NARROW, *PARTS, WIDER)), ALL_LAYERS, *UNTRAINED,
-             *_with_ends(FEW_TERMS)),
+             *_with_ends(FEW_TERMS), *FEW_TERMS_IN),
     "float_training": {
         "epochs": 12, "lr": 0.2, "batch": 128, "optimizer": "sgd", "weight_decay": 5e-4,
         "schedule": "one-cycle", "precision": "bf16",
@@ -113,23 +120,26 @@ DETECTION = (
         "int8", "2hot", "1hot", "2hot+", "2hot-one-stage", "2hot-per-layer",
     }),
 )
+BCCD: dict[str, Any] = {
+    "network": "centernet", "options": {"classes": 3}, "data": "coco", "metric": "mAP",
+    "rows": DETECTION,
+    "float_training": {
+        "epochs": 100, "lr": 2e-3, "batch": 8, "optimizer": "adamw", "weight_decay": 1e-2,
+        "schedule": "one-cycle", "precision": "bf16",
+    },
+    "tuning": {
+        "epochs": 16, "lr": 5e-4, "batch": 8, "optimizer": "adam", "schedule": "one-cycle",
+        "freeze_statistics": True,
+    },
+    "scratch": {},
+}
 STUDIES = {
     one.name: one for one in (
         Study(name="cifar10-resnet8", title="CIFAR-10, ResNet-8", network="resnet8", **CIFAR10),
         Study(name="cifar10-resnet20", title="CIFAR-10, ResNet-20", network="resnet20", **CIFAR10),
-        Study(
-            name="bccd-centernet", title="Blood cells (BCCD), CenterNet on MobileNetV2",
-            network="centernet", options={"classes": 3}, data="coco", metric="mAP", rows=DETECTION,
-            float_training={
-                "epochs": 100, "lr": 2e-3, "batch": 8, "optimizer": "adamw", "weight_decay": 1e-2,
-                "schedule": "one-cycle", "precision": "bf16",
-            },
-            tuning={
-                "epochs": 16, "lr": 5e-4, "batch": 8, "optimizer": "adam", "schedule": "one-cycle",
-                "freeze_statistics": True,
-            },
-            scratch={},
-        ),
+        Study(name="bccd-centernet", title="Blood cells (BCCD), CenterNet on MobileNetV2", **BCCD),
+        Study(name="bccd-folds", title="Blood cells (BCCD) in five folds, CenterNet on MobileNetV2",
+              folds=5, **BCCD),
         Study(
             name="digits", title="Digits", network="digits", data="digits", metric="accuracy",
             rows=(FLOAT, *TUNED, *SCRATCH, *PARTS, *UNTRAINED, *FEW_TERMS),

@@ -40,6 +40,9 @@ class Record:
         Passes over the training data after (or without) the float training.
     facts : dict
         Further figures, settings and versions.
+    resampled : list of float
+        The metric on held-out samples drawn anew, with replacement; the draws are the same for all
+        rows of a seed. Empty where they were not drawn.
     """
 
     study: str
@@ -52,9 +55,11 @@ class Record:
     additions: dict[str, int] = field(default_factory=dict)
     epochs: int = 0
     facts: dict[str, float | dict[str, dict[str, float]]] = field(default_factory=dict)
+    resampled: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         figures = {"score": self.score, **self.stages, "AP50": self.average_precision or 0.0}
+        figures |= {f"resampled {place}": value for place, value in enumerate(self.resampled)}
         for name, value in figures.items():
             if not -1 <= value <= 1:  # -1: nothing to find
                 raise NhotError(f"Record {name} must be -1 to 1, not {shortened(value)}")

@@ -11,6 +11,7 @@ from torch import nn
 
 from nhot.errors import NhotError
 from nhot.experiments import training
+from nhot.experiments.data.coco_folds import coco_fold
 from nhot.experiments.models import build, entry
 from nhot.experiments.studies.record import Record
 from nhot.experiments.studies.study import Row, Study
@@ -30,11 +31,17 @@ SAMPLES = {"digits": 512, "cifar10": 512, "coco": 48}
 
 AUGMENTS: dict[str, Augment] = {"cifar10": CropFlip(), "coco": Jitter()}
 
+DRAWS = 500
+"""Of as many photographs as a fold has, drawn anew: for an interval around a difference."""
+
 UNTRAINED = ("rounded", "bias-corrected", "adaptive")
 
 
-def open_study(study: Study, data: Path | None) -> Task:
-    """The task of ``study``, its data set read from the folder ``data``."""
+def open_study(study: Study, data: Path | None, seed: int = 0) -> Task:
+    """The task of ``study``, its data set read from the folder ``data``.
+
+    ``seed`` is the number of the fold to measure with, where the study has folds.
+    """
     if study.data == DIGITS:
         return open_task("classification", Source(DIGITS))
     if data is None:
@@ -46,6 +53,8 @@ def open_study(study: Study, data: Path | None) -> Task:
     if len(classes) != expected:
         raise NhotError(f"Categories of the data set of study {study.name} must be {expected}, "
                         f"not {len(classes)}: {', '.join(classes)}")
+    if study.folds:
+        source.splits = coco_fold(source.splits, seed, study.folds)
     return open_task("detection" if study.data == "coco" else "classification", source)
 
 
@@ -150,10 +159,15 @@ class Runner:
             network = to_network(model, row.name)
             counts = asdict(count(network))
             additions = asdict(network_additions(network, parse(row.format)))
+        facts, resampled = {}, []
+        if isinstance(self.measure, Precision):
+            facts = self.measure.figures(model)
+            if self.study.folds:
+                resampled = self.measure.resampled(model, DRAWS, seed)
         return Record(
             study=self.study.name, row=row.name, seed=seed, metric=self.study.metric, score=score,
-            stages=stages, counts=counts, additions=additions, epochs=epochs,
-            facts=self.measure.figures(model) if isinstance(self.measure, Precision) else {},
+            stages=stages, counts=counts, additions=additions, epochs=epochs, facts=facts,
+            resampled=[round(value, 5) for value in resampled],
         )
 
 

@@ -67,6 +67,9 @@ class Study:
         them. ``epochs`` of the tuning are those of all stages together.
     options : dict
         Arguments of the network's factory.
+    folds : int
+        Into which all samples of the data set are dealt out, of whichever split, where it is more
+        than none: a seed is then the number of the fold that is measured with.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Study:
     tuning: Mapping[str, Any]
     scratch: Mapping[str, Any]
     options: Mapping[str, Any] = field(default_factory=dict)
+    folds: int = 0
 
     def row(self, name: str) -> Row:
         """The row called ``name``."""
@@ -87,3 +91,9 @@ class Study:
                 return row
         names = ", ".join(row.name for row in self.rows)
         raise NhotError(f"Row of study {self.name} must be one of {names}, not {name!r}")
+
+    def check_seed(self, seed: int) -> None:
+        """Refuse a seed that is no fold, where the study has folds."""
+        if self.folds and not 0 <= seed < self.folds:
+            raise NhotError(f"Seeds of study {self.name} must be its folds, 0 to {self.folds - 1}, "
+                            f"not {seed}")

@@ -13,7 +13,9 @@ from torch.nn import functional as F
 
 from nhot.errors import NhotError
 from nhot.experiments.data.coco import Coco, Objects
-from nhot.experiments.data.coco_metrics import Metrics, coco_metrics
+from nhot.experiments.data.coco_folds import Scenes
+from nhot.experiments.data.coco_metrics import Detections, Metrics, coco_metrics
+from nhot.experiments.data.coco_resampled import drawn, resampled_precision
 from nhot.experiments.data.dataset import Floats
 from nhot.experiments.models.centernet import decode, targets
 from nhot.experiments.models.centernet.decode import BATCH, THRESHOLD
@@ -31,7 +33,7 @@ NONE = -1
 VISIBLE = 0.3
 """The part of a box that must stay in the image for its object to be one to find."""
 
-def in_memory(coco: Coco) -> tuple[Floats, Floats, Ints]:
+def in_memory(coco: Coco | Scenes) -> tuple[Floats, Floats, Ints]:
     """All photographs of a split with their objects that are no crowds.
 
     Images are (photographs, 3, height, width) from 0 to 1, boxes (photographs, most objects of
@@ -165,14 +167,21 @@ class Precision:
         """Everything that is measured, for a record."""
         return dict(self.metrics(model))
 
-    @torch.no_grad()
+    def resampled(self, model: nn.Module, draws: int, seed: int) -> list[float]:
+        """The mAP on photographs drawn anew, with replacement; the same ones for any model."""
+        often = drawn(len(self.objects), draws, seed)
+        return resampled_precision(self.objects, self._found(model), self.classes, often)
+
     def metrics(self, model: nn.Module) -> Metrics:
         """Average precisions of ``model`` in evaluation mode."""
+        return coco_metrics(self.objects, self._found(model), self.classes)
+
+    @torch.no_grad()
+    def _found(self, model: nn.Module) -> list[Detections]:
         model.eval()
         device = device_of(model)
-        found = [
+        return [
             decode(maps, threshold=THRESHOLD)
             for (batch,) in in_order((self.images,), BATCH)
             for maps in model(batch.to(device)).cpu().numpy()
         ]
-        return coco_metrics(self.objects, found, self.classes)

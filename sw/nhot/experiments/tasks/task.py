@@ -162,10 +162,11 @@ def _wanted(source: Source, split: str) -> Data:
 
 def _objects(source: Source, split: str) -> Any:
     from nhot.experiments.data import Coco
+    from nhot.experiments.data.coco_folds import Scenes
     from nhot.experiments.tasks.detection import in_memory
 
     scenes = source.splits.split(split)
-    if not isinstance(scenes, Coco):
+    if not isinstance(scenes, Coco | Scenes):
         raise NhotError(f"Data {source.name} must be COCO instances for {DETECTOR}")
     return in_memory(scenes)
 
