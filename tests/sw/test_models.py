@@ -13,7 +13,8 @@ from nhot.experiments.models.blocks import divisible
 
 CLASSES = {
     "digits": 10, "resnet8": 10, "resnet20": 10, "resnet18": 1000, "ds-cnn": 12,
-    "mobilenet-v1-0.25": 2, "autoencoder": 640, "jet-mlp": 5, "mobilenet-v2": 1000,
+    "mobilenet-v1-0.25": 2, "mobilenet-v1-0.25-32": 10, "autoencoder": 640, "jet-mlp": 5,
+    "mobilenet-v2": 1000,
 }
 
 

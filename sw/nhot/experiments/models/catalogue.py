@@ -84,6 +84,12 @@ CATALOGUE = {
         description="MobileNet of a quarter of the width, of MLPerf Tiny",
         source="arXiv 1704.04861",
     ),
+    "mobilenet-v1-0.25-32": Entry(
+        factory="nhot.experiments.models.mobilenet:mobilenet_v1_32", input_shape=(3, 32, 32),
+        task="image classification (CIFAR-10)",
+        description="the same with a first layer that keeps the size of small images",
+        source="arXiv 1704.04861",
+    ),
     "autoencoder": Entry(
         factory="nhot.experiments.models.dense:autoencoder", input_shape=(640, 1, 1),
         task="anomaly detection (ToyADMOS)",

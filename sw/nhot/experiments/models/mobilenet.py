@@ -9,7 +9,7 @@ from torch import nn
 
 from nhot.experiments.models.blocks import conv_norm, divisible, initialise
 
-__all__ = ["ds_cnn", "mobilenet_v1"]
+__all__ = ["ds_cnn", "mobilenet_v1", "mobilenet_v1_32"]
 
 # Filters and stride of the separable convolutions of MobileNet, at full width.
 STAGES = [
@@ -43,13 +43,29 @@ def mobilenet_v1(classes: int = 2, *, width: float = 0.25) -> nn.Module:
 
     Source: Howard et al., "MobileNets", arXiv 1704.04861.
     """
+    return _mobilenet_v1(classes, width, stride=2)
+
+
+def mobilenet_v1_32(classes: int = 10, *, width: float = 0.25) -> nn.Module:
+    """MobileNet whose first layer keeps the size. (batch, 3, 32, 32) -> (batch, classes)
+
+    Height and width of the input are multiples of 16. With the defaults 215,642 parameters and
+    3,331,072 multiply-accumulates.
+
+    Source: Howard et al., "MobileNets", arXiv 1704.04861, but for that stride.
+    """
+    return _mobilenet_v1(classes, width, stride=1)
+
+
+def _mobilenet_v1(classes: int, width: float, *, stride: int) -> nn.Module:
+    """MobileNet whose first layer has the stride ``stride``."""
     filters = [divisible(width * 32), *(divisible(width * count) for count, _ in STAGES)]
     blocks = {
         f"block{index}": _separable(*channels, stride=stride)
         for index, (channels, (_, stride)) in enumerate(zip(pairwise(filters), STAGES, strict=True))
     }
     return initialise(nn.Sequential(OrderedDict({
-        "stem": conv_norm(3, filters[0], 3, stride=2, activation=nn.ReLU), **blocks,
+        "stem": conv_norm(3, filters[0], 3, stride=stride, activation=nn.ReLU), **blocks,
         "mean": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(),
         "dense": nn.Linear(filters[-1], classes),
     })))
