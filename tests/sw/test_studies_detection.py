@@ -196,7 +196,7 @@ def test_study_from_files_to_records(folder, tmp_path, monkeypatch):
 def test_measured_model_is_the_integer_network(folder):
     runner = Runner(SHORT, open_study(SHORT, folder), folder)
     model = quantize(
-        runner._fresh(0), "2hot", runner.samples, input_range=runner.input_range
+        runner._fresh(SHORT.row("float"), 0), "2hot", runner.samples, input_range=runner.input_range
     )
     network = to_network(model, "detector")
     images = runner.measure.images

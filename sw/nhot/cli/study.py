@@ -53,7 +53,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--rows", metavar="NAME,...", help="only these rows (default: all)")
     parser.add_argument("--seeds", metavar="N,...",
                         help="of all random numbers, and of a study in folds the folds "
-                        "(default: 0)")
+                        "(default: those of the study, most often 0)")
     parser.add_argument("-o", "--output", action=OutputFolder, metavar="DIR",
                         help="checkpoints, logs and records, a folder a row")
     parser.add_argument("--table", type=Path, metavar="DIR",
@@ -141,7 +141,7 @@ def _train(args: Namespace) -> list[Record]:
     chosen = study(args.study)
     names = args.rows.split(",") if args.rows else [row.name for row in chosen.rows]
     rows = [chosen.row(name) for name in names]
-    seeds = _seeds(args.seeds or "0")
+    seeds = _seeds(args.seeds) if args.seeds else list(chosen.seeds)
     for seed in seeds:
         chosen.check_seed(seed)
     data = None if args.data is None else Path(args.data)

@@ -30,7 +30,8 @@ class Record:
     score : float
         The metric on the held-out data, after all training, of the integer network.
     stages : dict
-        The metric after each stage, the first being the rounded float network.
+        The metric after each stage, the first being the rounded float network; on the samples for
+        validation where there are such.
     counts : dict
         Sums of :class:`nhot.network.counts.Counts`; empty for a float network.
     additions : dict
@@ -43,6 +44,12 @@ class Record:
     resampled : list of float
         The metric on held-out samples drawn anew, with replacement; the draws are the same for all
         rows of a seed. Empty where they were not drawn.
+    validation : float, optional
+        The metric on samples for validation, where the study has them.
+    chosen : str
+        The candidate that the row was trained as, if it had some,
+    candidates : dict
+        and by name what all of them were chosen by: ``validation`` and ``density``.
     """
 
     study: str
@@ -56,13 +63,19 @@ class Record:
     epochs: int = 0
     facts: dict[str, float | dict[str, dict[str, float]]] = field(default_factory=dict)
     resampled: list[float] = field(default_factory=list)
+    validation: float | None = None
+    chosen: str = ""
+    candidates: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        figures = {"score": self.score, **self.stages, "AP50": self.average_precision or 0.0}
+        figures = {"score": self.score, **self.stages, "AP50": self.average_precision or 0.0,
+                   "validation": self.validation or 0.0}
         figures |= {f"resampled {place}": value for place, value in enumerate(self.resampled)}
         for name, value in figures.items():
             if not -1 <= value <= 1:  # -1: nothing to find
                 raise NhotError(f"Record {name} must be -1 to 1, not {shortened(value)}")
+        if self.chosen not in (self.candidates or {"": {}}):
+            raise NhotError(f"Record chosen must be one of its candidates, not {self.chosen!r}")
         self._check_names("counts", Counts)
         self._check_names("additions", Additions)
         if self.additions and (min(self.additions.values()) < 0 or not self.additions["sums"]):

@@ -32,7 +32,8 @@ def entry(study: Study, record: Record) -> Entry:
     if not record.counts:
         return Entry(training=Training(model=name, sha256=sha256, epochs=(), score=last, **how))
     counts = {what: record.counts[what] for what in ("weights", "bits", "terms", "macs")}
-    layer = Layer(name="all layers", operator="", output=(), format=study.row(record.row).format,
+    trained = study.row(record.row).candidate(record.chosen)
+    layer = Layer(name="all layers", operator="", output=(), format=trained.format,
                   **counts)
     scores = (*(Score(stage=stage, value=value) for stage, value in record.stages.items()), last)
     return Entry(

@@ -14,12 +14,19 @@ HEADS = (
     "row", "score", "rounded", "bits/weight", "adds/MAC", "terms/weight", "density", "epochs",
     "seeds", "note",
 )
+CHOICE = ("validation", "chosen")
+"""Further ones of a study with samples for validation."""
 
 
 def table(study: Study, records: Sequence[Record], part: str) -> str:
     """The rows of ``part`` that have records, as Markdown."""
-    lines = [f"| {' | '.join(HEADS)} |", f"|{'|'.join([' --- '] + [' ---: '] * 8 + [' --- '])}|"]
-    lines += [f"| {' | '.join(cells(row, found))} |" for row, found in by_row(study, records, part)]
+    heads, rules = [*HEADS], [" --- ", *[" ---: "] * 8, " --- "]
+    if study.validation:
+        heads, rules = [*heads, *CHOICE], [*rules, " ---: ", " --- "]
+    lines = [f"| {' | '.join(heads)} |", f"|{'|'.join(rules)}|"]
+    for row, found in by_row(study, records, part):
+        each = cells(row, found) + (_choice(found) if study.validation else [])
+        lines.append(f"| {' | '.join(each)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -45,6 +52,15 @@ def cells(row: Row, records: Sequence[Record]) -> list[str]:
         _mean([one.terms_per_weight for one in records]),
         _mean([one.density for one in records]), str(first.epochs), str(len(records)), row.note,
     ]
+
+
+def _choice(records: Sequence[Record]) -> list[str]:
+    """The score on samples for validation, and which of how many candidates it was."""
+    known = [one.validation for one in records if one.validation is not None]
+    chosen = ", ".join(sorted({
+        f"{one.chosen}, of {len(one.candidates)}" for one in records if one.chosen
+    }))
+    return [_score(known) if known else "", chosen]
 
 
 def _score(scores: Sequence[float]) -> str:
