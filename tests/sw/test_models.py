@@ -10,11 +10,12 @@ from torch import nn
 from nhot.errors import MissingToolError, NhotError
 from nhot.experiments.models import CATALOGUE, NAMES, build, entry
 from nhot.experiments.models.blocks import divisible
+from nhot.experiments.models.resnet_plum import ShiftedPReLU, ShortcutConv
 
 CLASSES = {
-    "digits": 10, "resnet8": 10, "resnet20": 10, "resnet18": 1000, "ds-cnn": 12,
-    "mobilenet-v1-0.25": 2, "mobilenet-v1-0.25-32": 10, "autoencoder": 640, "jet-mlp": 5,
-    "mobilenet-v2": 1000,
+    "digits": 10, "resnet8": 10, "resnet20": 10, "resnet20-plum": 10, "resnet18": 1000,
+    "ds-cnn": 12, "mobilenet-v1-0.25": 2, "mobilenet-v1-0.25-32": 10, "autoencoder": 640,
+    "jet-mlp": 5, "mobilenet-v2": 1000,
 }
 
 
@@ -93,6 +94,37 @@ def test_initial_weights_are_seeded_and_of_the_right_variance(name):
         if isinstance(module, nn.Conv2d | nn.Linear) and module.weight.numel() > 2000:
             inputs = module.weight[0].numel()
             assert 1.5 < float(module.weight.detach().var()) * inputs < 2.5
+
+
+def test_the_activation_of_plum_is_a_shifted_prelu():
+    torch.manual_seed(0)
+    ours, theirs = ShiftedPReLU(5), nn.PReLU(5)
+    with torch.no_grad():
+        for values in (ours.slope, ours.shift):
+            values.normal_()
+        theirs.weight.copy_(ours.slope.flatten())
+    x = torch.randn(3, 5, 4, 4)
+    assert torch.equal(ShiftedPReLU(5).slope.flatten(), nn.PReLU(5).weight)
+    torch.testing.assert_close(ours(x), theirs(x) + ours.shift)
+
+
+def test_every_convolution_of_plum_has_a_shortcut_and_a_clamp():
+    torch.manual_seed(0)
+    for channels, filters, stride in ((4, 4, 1), (4, 8, 2)):
+        block = ShortcutConv(channels, filters, stride=stride).eval()
+        x = 3 * torch.randn(2, channels, 8, 8)
+        nn.init.normal_(block.shift)
+        nn.init.normal_(block.activation.shift)
+        expected = nn.functional.conv2d(
+            nn.functional.hardtanh(x + block.shift, -2, 2), block.conv.weight, stride=stride,
+            padding=1)
+        around = x
+        if stride == 2:
+            _, conv, norm = block.downsample
+            around = norm(conv(nn.functional.avg_pool2d(x, 2)))
+        total = block.bn(expected) + around
+        torch.testing.assert_close(
+            block(x), nn.functional.leaky_relu(total, 0.25) + block.activation.shift)
 
 
 @pytest.mark.parametrize(("channels", "expected"), [(1, 8), (12, 16), (11.9, 16), (18, 24), (8, 8)])

@@ -33,6 +33,8 @@ class ActivationQuant(nn.Module):
 
     Attributes
     ----------
+    real : bool
+        Whether values are to stay as they are; ranges are followed nevertheless.
     unit : float or None
         What the scale is a power of two of, if it is to be one: the least that holds the range.
     """
@@ -48,6 +50,7 @@ class ActivationQuant(nn.Module):
             raise NhotError(f"Range of an activation must hold 0, not {low} to {high}")
         self.name = "activation"  # what errors call it; a layer gives it its own
         self.bits = bits
+        self.real = False
         self.unit: float | None = None
         self.fixed = fixed is not None
         self.calibrating = False
@@ -55,10 +58,10 @@ class ActivationQuant(nn.Module):
         self.register_buffer("maximum", torch.tensor(high, dtype=torch.float64))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The values that the integers of ``x`` stand for; ``x`` itself while calibrating."""
+        """The values that the integers of ``x`` stand for; calibrating, or if real, ``x``."""
         if self.calibrating or self.training:
             self._observe(x.detach())
-        if self.calibrating:
+        if self.calibrating or self.real:
             return x
         grid = self.tensor(self.name, (1, 1, 1))
         rounded: torch.Tensor = _Round.apply(x, grid)  # type: ignore[no-untyped-call]

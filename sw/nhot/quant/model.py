@@ -46,6 +46,9 @@ class QuantModel(nn.Module):
         Width that no sum of a filter may overflow.
     requant_terms : int
         Most signed powers of two of a multiplier.
+    real : bool
+        Whether activations are not rounded, in evaluation either: only weights are, as work on
+        weights alone has it. The integers are still those of :func:`to_network`.
     """
 
     full_precision = True
@@ -54,6 +57,7 @@ class QuantModel(nn.Module):
     def __init__(
         self, layers: Iterable[QuantLayer], output: str, *, axes: int = 4,
         accumulator_bits: int | None = None, requant_terms: int = MAX_TERMS,
+        real: bool = False,
     ):
         super().__init__()
         self.layers = nn.ModuleList(layers)
@@ -61,6 +65,9 @@ class QuantModel(nn.Module):
         self.axes = axes
         self.accumulator_bits = accumulator_bits
         self.requant_terms = requant_terms
+        self.real = real
+        for module in self._roundings():
+            module.real = real
         self._calibrating = False
         self._limit_accumulators()
         if requant_terms < MAX_TERMS:
@@ -154,7 +161,7 @@ class QuantModel(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width) or (batch, features) float -> the model's output."""
-        if self.training or self._calibrating:
+        if self.training or self._calibrating or self.real:
             result = self.floats(x)[self.output]
         else:
             grid = self.grids()[self.output]

@@ -21,10 +21,14 @@ from nhot.quant.weights import THRESHOLD, Rule, Scale, WeightSpec
 
 __all__ = ["quantize", "stand_in"]
 
+BITS = 8
+"""Of activations, where nothing else is said."""
+
 
 @torch.inference_mode(False)
 def quantize(
-    model: nn.Module, format: Format | str, samples: ArrayLike | Tensor | None, *, bits: int = 8,
+    model: nn.Module, format: Format | str, samples: ArrayLike | Tensor | None, *,
+    bits: int | None = BITS,
     per_channel: bool = True, scale: Scale = "learned", rule: Rule = "nearest",
     threshold: float = THRESHOLD, schedule: bool = False,
     formats: Mapping[str, Format | str] | None = None, accumulator_bits: int | None = None,
@@ -47,8 +51,9 @@ def quantize(
         Or (samples, channels, length), or (samples, features). Inputs that activation ranges are
         taken from: as the network will see them, some hundred. None of a model that says all ranges
         itself, as quantised files of other tools do.
-    bits : int
-        Of every activation, 2 to 8.
+    bits : int, optional
+        Of every activation, 2 to 8. None: activations are real while the model is trained and
+        evaluated, as work on weights alone has it; a network made of it has 8 bits.
     per_channel, scale, rule, threshold, schedule
         How weights are rounded: see :class:`nhot.quant.WeightSpec`.
     formats : dict, optional
@@ -79,19 +84,21 @@ def quantize(
         threshold=threshold, schedule=schedule,
     )
     _check_terms(requant_terms, spec)
+    if bits is None and activation_terms is not None:
+        raise NhotError("Bits of activations must be given with a number of their terms")
     special = {name: _parsed(chosen) for name, chosen in (formats or {}).items()}
     if not isinstance(model, nn.Module):
         raise TypeError(f"Model must be a torch.nn.Module, not {type(model).__name__}")
     inputs = as_samples(stand_in(model) if samples is None else samples)
     traced = trace(prepare(model), inputs[:2])
     tracer = Tracer(
-        traced, spec=spec, formats=special, bits=bits, input_range=input_range,
-        activation_terms=activation_terms,
+        traced, spec=spec, formats=special, bits=BITS if bits is None else bits,
+        input_range=input_range, activation_terms=activation_terms,
     )
     tracer.run()
     quantized = QuantModel(
         tracer.built.layers.values(), tracer.output, axes=tracer.axes,
-        accumulator_bits=accumulator_bits, requant_terms=requant_terms,
+        accumulator_bits=accumulator_bits, requant_terms=requant_terms, real=bits is None,
     )
     if not quantized.filters:
         raise NhotError("Model must have at least one Conv2d or Linear")

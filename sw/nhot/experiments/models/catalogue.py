@@ -66,6 +66,12 @@ CATALOGUE = {
         description="residual network with three blocks a stage",
         source="arXiv 1512.03385",
     ),
+    "resnet20-plum": Entry(
+        factory="nhot.experiments.models.resnet_plum:resnet20_plum", input_shape=(3, 32, 32),
+        task="image classification (CIFAR-10)",
+        description="the same of the blocks that signed-binary was published with",
+        source="arXiv 2312.01581",
+    ),
     "resnet18": Entry(
         factory="nhot.experiments.models.resnet:resnet18", input_shape=(3, 224, 224),
         task="image classification (ImageNet)",
