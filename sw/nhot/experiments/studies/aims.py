@@ -116,6 +116,11 @@ def weight_bits(record: Record) -> float | None:
     return None if bits is None else bits / 8 - 1
 
 
+def not_zero(record: Record) -> float | None:
+    """Weights that are not zero, in thousands."""
+    return record.counts["effectual"] / 1000 if record.counts else None
+
+
 CLASSIFICATION = (
     Aim(text="2-hot at most 0.3 points below int8", row="2hot", beside="int8", figure=score,
         least=-0.003, unit=" points", scale=100),
@@ -135,6 +140,22 @@ CLASSIFICATION = (
     Aim(text="density of signed-binary-sparse at most 0.36", row="signed-binary-sparse",
         figure=density, most=0.36),
 )
+SIGNED_BINARY = (
+    *(aim for row, beside in (
+        ("signed-binary", "binary-width-10"), ("signed-binary-sparse", "binary-width-9"),
+        ("plum-signed-binary-filter", "plum-binary-width-10"),
+        ("plum-signed-binary-8", "plum-binary-width-10"),
+        ("plum-signed-binary-filter-real", "plum-binary-width-10-real"),
+        ("plum-signed-binary-8-real", "plum-binary-width-10-real"),
+    ) for aim in (
+        Aim(text=f"{row} above {beside}", row=row, beside=beside, figure=score, least=0.0,
+            unit=" points", scale=100),
+        Aim(text="its weights that are not zero: no more of them", row=row, beside=beside,
+            figure=not_zero, most=0.0, unit=" thousand"),
+    )),
+    Aim(text="density of signed-binary at most 0.36", row="signed-binary", figure=density,
+        most=0.36),
+)
 MOBILENET = CLASSIFICATION[:2]
 DETECTION = (
     Aim(text="2-hot in two stages at most 0.3 points of mAP below int8", row="2hot", beside="int8",
@@ -147,7 +168,7 @@ DETECTION = (
 AIMS = {
     "cifar10-resnet8": CLASSIFICATION, "cifar10-resnet20": CLASSIFICATION,
     "bccd-centernet": DETECTION, "bccd-folds": DETECTION, "digits": CLASSIFICATION[:2],
-    "cifar10-mobilenet": MOBILENET,
+    "cifar10-mobilenet": MOBILENET, "cifar10-signed-binary": SIGNED_BINARY,
 }
 
 

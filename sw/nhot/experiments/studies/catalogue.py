@@ -7,6 +7,7 @@ from typing import Any
 
 from nhot.errors import NhotError
 from nhot.experiments.studies.mobilenet import MOBILENET
+from nhot.experiments.studies.signed_binary import SIGNED_BINARY
 from nhot.experiments.studies.study import Row, Study
 
 __all__ = ["NAMES", "STUDIES", "study"]
@@ -138,7 +139,7 @@ STUDIES = {
     one.name: one for one in (
         Study(name="cifar10-resnet8", title="CIFAR-10, ResNet-8", network="resnet8", **CIFAR10),
         Study(name="cifar10-resnet20", title="CIFAR-10, ResNet-20", network="resnet20", **CIFAR10),
-        MOBILENET,
+        SIGNED_BINARY, MOBILENET,
         Study(name="bccd-centernet", title="Blood cells (BCCD), CenterNet on MobileNetV2", **BCCD),
         Study(name="bccd-folds", title="Blood cells (BCCD) in five folds, CenterNet on MobileNetV2",
               folds=5, **BCCD),

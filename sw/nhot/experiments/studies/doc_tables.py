@@ -14,13 +14,16 @@ from nhot.experiments.studies.table import table
 
 __all__ = ["refresh"]
 
+NOTHING = "No row has been trained yet.\n"
+
 
 def refresh(page: str, study: Study, records: Sequence[Record]) -> str:
     """``page`` with the tables of ``study`` made anew.
 
     A table lies between the lines ``<!-- table NAME PART -->`` and ``<!-- end -->``; the parts
     ``aims`` and ``work`` are those of :mod:`nhot.experiments.studies.aims` and
-    :mod:`nhot.experiments.studies.repetition`. A page without one for the study is refused.
+    :mod:`nhot.experiments.studies.repetition`. Without records it is a line that says so. A page
+    without one for the study is refused.
     """
     pattern = re.compile(
         rf"(<!-- table {re.escape(study.name)} (\S+) -->\n).*?(<!-- end -->)", re.DOTALL
@@ -30,7 +33,9 @@ def refresh(page: str, study: Study, records: Sequence[Record]) -> str:
 
     def fill(match: re.Match[str]) -> str:
         part = match[2]
-        if part == "aims":
+        if not records:
+            made = NOTHING
+        elif part == "aims":
             made = aims(study.name, records)
         elif part == "work":
             made = work(study, records)
