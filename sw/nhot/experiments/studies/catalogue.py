@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from nhot.errors import NhotError
+from nhot.experiments.studies.beside_binary import SIGNED_BINARY
 from nhot.experiments.studies.mobilenet import MOBILENET
-from nhot.experiments.studies.signed_binary import SIGNED_BINARY
 from nhot.experiments.studies.study import Row, Study
 
 __all__ = ["NAMES", "STUDIES", "study"]

@@ -8,7 +8,7 @@ import torch
 from nhot.experiments.models import build
 from nhot.experiments.studies import Record, study
 from nhot.experiments.studies.aims import aims
-from nhot.experiments.studies.signed_binary import DENSEST
+from nhot.experiments.studies.beside_binary import DENSEST
 from nhot.formats import parse
 from nhot.network.operators import Filters
 from nhot.quant import quantize, to_network
