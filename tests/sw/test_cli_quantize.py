@@ -70,6 +70,18 @@ def test_what_is_printed(files, capsys):
     assert lines[10][:4] == ["total", "2hot,", "ternary", "68"]
 
 
+def test_tables_are_one_kind_of_format(files, capsys):
+    assert quantize("--format", "2hot/16", "--finetune", "--epochs", "1") == 0
+    *layers, total = (line.split()[:2] for line in capsys.readouterr().out.splitlines()[-3:])
+    assert total == ["total", "2hot/16"]
+    assert [name.startswith("2hot/0-") for _, name in layers] == [True, True]
+    assert main(["info", "net.onnx"]) == 0
+    assert layers[0][1] in capsys.readouterr().out
+    assert quantize("--format", "2hot/12", "-o", "other.onnx") == 2
+    assert "Codes of a table must be one of 8, 16, 32, not 12" in capsys.readouterr().err
+    assert not (files / "other.onnx").exists()
+
+
 @pytest.mark.parametrize(("arguments", "stages"), [
     ([], ["float", "rounded", "corrected"]),
     (["--no-bias-correction"], ["float", "rounded"]),

@@ -181,7 +181,7 @@ def test_a_step_is_within_a_region(inputs):
         EngineConfig(filters=inputs, inputs=inputs, format="signed-binary/8")
 
 
-@pytest.mark.parametrize("name", ["apot3", "apot4"])
+@pytest.mark.parametrize("name", ["apot3", "apot4", "2hot/16", "2hot/0-1-2-4"])
 def test_formats_without_a_lane_are_refused(name):
     with pytest.raises(NhotError, match=f"Engine format must be .*, not '{name}', for which"):
         EngineConfig(format=name)

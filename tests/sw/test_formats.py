@@ -1,5 +1,7 @@
 """Weight formats: levels, rounding and both encodings."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,9 @@ from nhot.formats import (
     AdditivePowers,
     Binary,
     NHot,
+    OpenTable,
     SignedBinary,
+    Table,
     Uniform,
     naf_weight,
     parse,
@@ -24,6 +28,8 @@ FORMATS = [
     SignedBinary(tile=16), Binary(), NHot(bits=8, n=2, subtract=False),
     NHot(bits=6, n=1, subtract=False),
     *(AdditivePowers(bits=bits) for bits in range(2, 8)),
+    Table(of=NHot(bits=8, n=2), magnitudes=(0, 9, 18, 28, 40, 56, 72, 96)),
+    Table(of=NHot(bits=6, n=2, subtract=False), magnitudes=(0, 1, 6, 24)),
 ]
 N_HOT = [fmt for fmt in FORMATS if isinstance(fmt, NHot)]
 
@@ -47,6 +53,7 @@ def test_level_counts(bits, n, levels):
         ("int4", 4, 4, 2), ("binary", 1, 1, 1), ("signed-binary/16", 1, 1, 1),
         ("2hot+", 6, 8, 2), ("apot4", 4, 5, 2), ("apot5", 5, 7, 2),
         ("apot6", 6, 8, 3), ("apot7", 7, 10, 3),
+        ("2hot/0-9-18-28-40-56-72-96", 4, 4, 2), ("3hot/0-1-2-11", 3, 3, 3),
     ],
 )
 def test_sizes(name, code_bits, field_bits, max_terms):
@@ -89,7 +96,9 @@ def test_second_names():
 
 @pytest.mark.parametrize(
     "name", ["", "hot", "0hot", "02hot", "2HOT", "2hot@", "2hot@08", "int", "int08", " 2hot",
-             "2hot\n", "int" + "9" * 5000, "٢hot", "pot6", "apot", "signed-binary/0"],
+             "2hot\n", "int" + "9" * 5000, "٢hot", "pot6", "apot", "signed-binary/0",
+             "2hot/", "2hot/016", "2hot/16\n", "2hot/0-1-2-4-", "2hot/0-01-2-4", "2hot/-1",
+             "2hot/0-1-2-999999", "int8/16", "ternary/8"],
 )
 def test_unknown_names(name):
     with pytest.raises(NhotError, match="Format must be one of"):
@@ -100,7 +109,15 @@ def test_unknown_names(name):
     ("name", "text"),
     [("9hot", "n of an n-hot format must be 1 to its bits"), ("2hot@17", "2 to 16, not 17"),
      ("int1", "2 to 16, not 1"), ("1hot@1", "2 to 16, not 1"), ("apot8", "2 to 7, not 8"),
-     ("9hot+", "n of an n-hot format must be 1 to its bits")],
+     ("9hot+", "n of an n-hot format must be 1 to its bits"),
+     ("2hot/12", "Codes of a table must be one of 8, 16, 32, not 12"),
+     ("2hot/0-1", "Codes of a table must be one of 8, 16, 32, not 4"),
+     ("2hot/0-1-2-11", "Magnitudes of a table must be levels of 2hot, not 11"),
+     ("2hot/0-1-2-192", "Magnitudes of a table must be levels of 2hot, not 192"),
+     ("2hot/0-4-2-8", "Magnitudes of a table must ascend from 0, not be 0-4-2-8"),
+     ("2hot/0-4-4-8", "Magnitudes of a table must ascend from 0, not be 0-4-4-8"),
+     ("1hot/32", "Magnitudes of a table must be at most the 8 of 1hot, not 16"),
+     ("2hot@9/16", "Bits of the levels of a table must be at most 8, not 9")],
 )
 def test_names_out_of_range(name, text):
     with pytest.raises(NhotError, match=text):
@@ -116,6 +133,10 @@ def test_wrong_kinds():
         AdditivePowers(bits=4.0)
     with pytest.raises(TypeError, match="Tile must be an integer, not None"):
         SignedBinary(tile=None)
+    with pytest.raises(TypeError, match=r"Magnitudes must be a tuple of integers, not \[0\]"):
+        Table(of=NHot(bits=8, n=2), magnitudes=[0])
+    with pytest.raises(TypeError, match=r"Codes must be an integer, not 16\.0"):
+        OpenTable(of=NHot(bits=8, n=2), codes=16.0)
     with pytest.raises(TypeError, match="must be a name"):
         parse(8)
 
@@ -302,3 +323,34 @@ def test_counts_without_subtraction(bits, n, levels):
     fmt = NHot(bits=bits, n=n, subtract=False)
     assert len(fmt.levels) == levels
     assert NHot(bits=bits, n=n).contains(fmt.levels).all()
+
+
+def test_magnitudes_of_a_table_begin_with_zero():
+    with pytest.raises(NhotError, match="must ascend from 0, not be 1-2-4-8"):
+        Table(of=NHot(bits=8, n=2), magnitudes=(1, 2, 4, 8))
+
+
+def test_field_of_a_table_is_a_sign_and_a_place():
+    fmt = parse("2hot/0-1-24-96")
+    assert fmt.to_fields(fmt.levels).tolist() == [7, 6, 5, 0, 1, 2, 3]
+    assert fmt.encode(fmt.levels).tolist() == [0, 1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("name", ["2hot/8", "2hot/16", "2hot/32", "3hot@7/16", "2hot+/16"])
+def test_open_tables(name):
+    """They are of a kind with the tables of their size, and have no levels of their own."""
+    fmt = parse(name)
+    assert (fmt.name, parse(fmt.name), fmt.kind) == (name, fmt, name)
+    positive = fmt.of.levels[fmt.of.levels >= 0][: fmt.codes // 2]
+    table = Table(of=fmt.of, magnitudes=tuple(positive.tolist()))
+    assert table.kind == name
+    assert (table.code_bits, table.field_bits) == (fmt.field_bits, fmt.field_bits)
+    for ask in (lambda: fmt.levels, lambda: fmt.code_bits, lambda: fmt.nearest(1.0),
+                lambda: fmt.contains(1), lambda: fmt.max_terms):
+        with pytest.raises(NhotError, match=f"Levels of {re.escape(name)} must be chosen for"):
+            ask()
+
+
+@each_format
+def test_kinds_of_formats_without_tables_are_their_names(fmt):
+    assert isinstance(fmt, Table) or fmt.kind == fmt.name

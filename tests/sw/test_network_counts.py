@@ -46,7 +46,7 @@ def test_bits(format, bits):
 
 @pytest.mark.parametrize(("name", "adds"), [
     ("1hot", 1), ("2hot", 2), ("3hot", 3), ("int8", 8), ("int4", 4), ("ternary", 1),
-    ("signed-binary", 1), ("binary", 1), ("apot5", 2),
+    ("signed-binary", 1), ("binary", 1), ("apot5", 2), ("2hot/0-1-6-24", 2),
 ])
 def test_shifted_additions_as_the_sources_count_them(name, adds):
     assert shift_adds(parse(name)) == adds

@@ -47,7 +47,8 @@ def same_as_the_reference(network, config):
 @pytest.mark.parametrize(("format", "engine"), [
     ("binary", "ternary"), ("signed-binary/4", "ternary"), ("ternary", "1hot"), ("pot3", "1hot"),
     ("pot4", "2hot"), ("apot4", "2hot"), ("apot5", "2hot"), ("2hot+", "2hot"), ("int4", "2hot"),
-    ("apot6", "3hot"), ("int6", "3hot"), ("signed-binary", "ternary"),
+    ("apot6", "3hot"), ("int6", "3hot"), ("signed-binary", "ternary"), ("2hot/16", "2hot"),
+    ("2hot@6/8", "2hot@6"),
 ])
 def test_each_format_runs_on_an_engine_that_has_its_levels(format, engine):
     network = to_network(quantize(model(), format, samples(), input_range=(0, 1)), "net")
@@ -80,7 +81,7 @@ def test_the_format_of_one_layer_changes_alone():
 
 
 @pytest.mark.parametrize("bits", [12, 14, 16])
-@pytest.mark.parametrize("format", ["2hot", "int8", "ternary", "signed-binary", "apot5"])
+@pytest.mark.parametrize("format", ["2hot", "int8", "ternary", "signed-binary", "apot5", "2hot/16"])
 def test_no_sum_is_wider_than_the_limit(format, bits):
     quantized = quantize(
         model(), format, samples(), accumulator_bits=bits, input_range=(0, 1)

@@ -35,7 +35,7 @@ from nhot.quant.weights import Multipliers, search_scale
 from nhot_sim.quantised import assert_exact
 
 FORMATS = ["1hot", "2hot", "3hot", "2hot+", "2hot@6", "apot4", "pot4", "ternary", "binary", "int8",
-           "int4", "signed-binary", "signed-binary/4"]
+           "int4", "signed-binary", "signed-binary/4", "2hot/16"]
 TERMS = [1, 2, 4]
 
 

@@ -13,7 +13,8 @@ def squared_error(rows, scale, format):
     return (scale * nearest(rows / scale, format) - rows).square().sum(1)
 
 
-@pytest.mark.parametrize("name", ["1hot", "2hot", "3hot@5", "ternary", "int4", "int8", "apot4"])
+@pytest.mark.parametrize("name", ["1hot", "2hot", "3hot@5", "ternary", "int4", "int8", "apot4",
+                                  "2hot/0-9-18-28-40-56-72-96"])
 def test_searched_scale_is_the_best_of_a_fine_grid(name):
     torch.manual_seed(2)
     rows, format = torch.randn(5, 200), parse(name)

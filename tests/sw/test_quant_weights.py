@@ -14,7 +14,7 @@ from nhot.testing.weight_specs import spec
 
 FORMATS = [
     "1hot", "2hot", "3hot", "4hot", "2hot@6", "ternary", "int8", "int4", "signed-binary",
-    "signed-binary/2", "binary", "apot5",
+    "signed-binary/2", "binary", "apot5", "2hot/0-9-18-28-40-56-72-96",
 ]
 WITH_ZERO = [name for name in FORMATS if name != "binary"]
 

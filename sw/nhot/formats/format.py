@@ -32,6 +32,11 @@ class Format(ABC):
     def name(self) -> str:
         """The name users type; :func:`nhot.formats.parse` reads it back."""
 
+    @property
+    def kind(self) -> str:
+        """The name of what a user asks for: shared by formats that are each for one layer."""
+        return self.name
+
     @cached_property
     @abstractmethod
     def levels(self) -> Ints:

@@ -71,13 +71,15 @@ class Additions:
 
 
 def network_additions(network: Network, format: Format) -> Additions:
-    """The additions of an inference in the layers whose weights have ``format``.
+    """The additions of an inference in the layers whose weights are of the kind of ``format``.
 
     Filters of one weight, which are gains of channels, have no sums, and are left out.
     """
     total = Additions()
     for node in network.nodes:
-        if isinstance(node, Filters) and node.format == format and node.weights[0].size > 1:
+        if not isinstance(node, Filters) or node.weights[0].size == 1:
+            continue
+        if node.format.kind == format.kind:
             # Every weight is used at as many places as any other.
             places = node.macs(*network.inputs(node)) // int(node.weights.size)
             total += layer_additions(node) * places

@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from nhot.contract.config import LANES, EngineConfig
-from nhot.formats import Format, NHot, SignedBinary, Uniform, parse
+from nhot.formats import Format, NHot, SignedBinary, Table, Uniform, parse
 from nhot.formats.format import Ints
 from nhot.network import (
     Add,
@@ -30,7 +30,8 @@ from nhot.network import (
 from nhot.testing.networks import random_signs
 
 __all__ = [
-    "activations", "engine_configs", "formats", "levels", "networks", "tensors", "windows",
+    "activations", "engine_configs", "formats", "levels", "networks", "tables", "tensors",
+    "windows",
 ]
 
 COMMON_FORMATS = (
@@ -39,14 +40,25 @@ COMMON_FORMATS = (
 
 
 def formats() -> st.SearchStrategy[Format]:
-    """The formats that have names people type, and any other n-hot or uniform one."""
+    """The formats that have names people type, any other n-hot or uniform one, and tables."""
     return st.one_of(
         st.sampled_from(COMMON_FORMATS).map(parse),
         st.integers(2, 10).flatmap(
             lambda bits: st.builds(NHot, bits=st.just(bits), n=st.integers(1, min(bits, 4)))
         ),
         st.builds(Uniform, bits=st.integers(2, 8)),
+        tables(),
     )
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> Table:
+    """Any table of 2-hot or 3-hot."""
+    of = NHot(bits=8, n=draw(st.integers(2, 3)))
+    size = draw(st.sampled_from([3, 7, 15]))
+    positive = st.sampled_from([int(level) for level in of.levels if level > 0])
+    chosen = draw(st.lists(positive, min_size=size, max_size=size, unique=True))
+    return Table(of=of, magnitudes=(0, *sorted(chosen)))
 
 
 @st.composite

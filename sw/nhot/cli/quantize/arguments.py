@@ -64,8 +64,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def _add_rounding(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("rounding")
     group.add_argument("--format", default="2hot", metavar="FORMAT",
-                       help="of the weights: 1hot, 2hot, 3hot, 2hot@6, ternary, binary, "
-                       "signed-binary, apot4, pot4, int8, ... (default: %(default)s)")
+                       help="of the weights: 1hot, 2hot, 3hot, 2hot@6, 2hot/16, ternary, "
+                       "binary, signed-binary, apot4, pot4, int8, ... (default: %(default)s)")
     group.add_argument("--layer", action="append", default=[], metavar="NAME=FORMAT",
                        help="another format in one layer; repeatable")
     group.add_argument("--per-layer", action="store_true", default=None,

@@ -132,8 +132,8 @@ def layers(network: Network) -> list[dict[str, Any]]:
         {"layer": node.name, "format": node.format.name, **asdict(count(network, [node.name]))}
         for node in network.nodes if isinstance(node, Filters)
     ]
-    formats = dict.fromkeys(one["format"] for one in facts)
-    total = {"layer": "total", "format": ", ".join(formats), **asdict(count(network))}
+    kinds = dict.fromkeys(node.format.kind for node in network.nodes if isinstance(node, Filters))
+    total = {"layer": "total", "format": ", ".join(kinds), **asdict(count(network))}
     return [*facts, total]
 
 

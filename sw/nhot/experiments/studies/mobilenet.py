@@ -14,6 +14,8 @@ ROWS = (
     Row(name="2hot", format="2hot", recipe="two-stage"),
     Row(name="1hot", format="1hot", recipe="two-stage", note="powers of two in four bits"),
     Row(name="apot4", format="apot4", recipe="one-stage", note="additive powers of two"),
+    Row(name="2hot/16", format="2hot/16", recipe="one-stage",
+        note="15 levels of 2-hot, chosen for each layer, in four bits"),
     Row(name="2hot-one-stage", format="2hot", recipe="one-stage", part="ablation",
         note="one stage instead of two"),
     Row(name="1hot-one-stage", format="1hot", recipe="one-stage", part="ablation",

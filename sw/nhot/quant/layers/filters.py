@@ -75,8 +75,8 @@ class QuantFilters(RoundingLayer):
 
     @property
     def format(self) -> Format:
-        """The format of the weights."""
-        return self.spec.format
+        """The format of the weights; of a table, that which was fitted to them."""
+        return self.weights.format
 
     def set_spec(self, spec: WeightSpec) -> None:
         """Round in another way, with scales searched for the present weights."""

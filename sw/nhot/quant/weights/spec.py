@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from nhot.errors import NhotError
-from nhot.formats import Binary, Format, NHot, SignedBinary
+from nhot.formats import Binary, Format, NHot, OpenTable, SignedBinary
+from nhot.quant.weights.best_levels import fit_table
 from nhot.quant.weights.grid import GridWeights
 from nhot.quant.weights.threshold import (
     THRESHOLD,
@@ -38,6 +39,7 @@ class WeightSpec:
     Parameters
     ----------
     format : Format
+        An open table is fitted to the weights.
     per_channel : bool
         A scale for each filter, or one for the layer.
     scale : {"learned", "searched", "power-of-two"}
@@ -109,9 +111,14 @@ def weight_quant(spec: WeightSpec, weight: Tensor, known: Tensor | None = None) 
     threshold = _threshold(spec)
     if threshold is not None:
         return ThresholdWeights(spec.format, threshold, schedule=spec.schedule)
+    format, power_of_two = spec.format, spec.scale == "power-of-two"
+    if isinstance(format, OpenTable):
+        format = fit_table(
+            format, weight, per_channel=spec.per_channel, power_of_two=power_of_two
+        )
     return GridWeights(
-        spec.format, weight, per_channel=spec.per_channel, learned=spec.scale == "learned",
-        power_of_two=spec.scale == "power-of-two", known=known,
+        format, weight, per_channel=spec.per_channel, learned=spec.scale == "learned",
+        power_of_two=power_of_two, known=known,
     )
 
 
