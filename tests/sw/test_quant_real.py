@@ -5,6 +5,8 @@ import pytest
 import torch
 from torch import nn
 
+from nhot.compiler import Machine, compile_network
+from nhot.compiler.targets import target
 from nhot.errors import NhotError
 from nhot.experiments.data import to_integers
 from nhot.experiments.models.resnet_plum import ShortcutConv
@@ -95,6 +97,15 @@ def test_slopes_and_shifts_of_a_block_are_trained_from_where_they_were(format, b
     found = reference.run(network, to_integers(network.input, X.numpy()))
     np.testing.assert_array_equal(
         found.transpose(0, 3, 1, 2), model.integers(X)[network.output_name].numpy())
+
+
+def test_an_engine_of_signed_binary_runs_a_block():
+    network = to_network(quantize(block(), "signed-binary", X, input_range=(0.0, 1.0)), "block")
+    machine = Machine(compile_network(network, target("ulx3s-85f", "signed-binary").config))
+    x = to_integers(network.input, X[:4].numpy())
+    expected = reference.run(network, x)
+    for sample, output in zip(x, expected, strict=True):
+        np.testing.assert_array_equal(machine.run(sample)[network.output_name], output)
 
 
 def test_gains_are_no_sums_that_are_counted():

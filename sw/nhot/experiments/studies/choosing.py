@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,8 +10,6 @@ from numpy.typing import NDArray
 
 from nhot.errors import NhotError
 from nhot.formats.format import Ints
-from nhot.printable import shortened
-from nhot.schema import read_json
 
 __all__ = ["Trial", "best", "held_back"]
 
@@ -22,7 +19,7 @@ SPLIT_SEED = 20231201
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What a candidate is worth, as a JSON file.
+    """What a candidate is worth.
 
     Parameters
     ----------
@@ -37,16 +34,6 @@ class Trial:
     name: str
     validation: float
     density: float
-
-    def __post_init__(self) -> None:
-        for what, value in (("validation", self.validation), ("density", self.density)):
-            if not 0 <= value <= 1:
-                raise NhotError(f"Trial {what} must be 0 to 1, not {shortened(value)}")
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Trial:
-        """Read a trial; a file that is none is refused by name."""
-        return read_json(cls, path, "Trial")
 
 
 def held_back(labels: Ints, count: int) -> NDArray[np.bool_]:

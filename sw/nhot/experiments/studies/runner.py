@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -21,7 +20,6 @@ from nhot.experiments.studies.study import Row, Study
 from nhot.experiments.tasks import DIGITS, Source, Task, open_task
 from nhot.experiments.tasks.detection import Jitter, Precision
 from nhot.experiments.training import Augment, CropFlip, Settings, repeatable
-from nhot.files import write_atomically
 from nhot.formats import parse
 from nhot.network.additions import network_additions
 from nhot.network.counts import count
@@ -103,6 +101,7 @@ class Runner:
         self.samples = self.data[0][: SAMPLES[study.data]]
         self.augment = AUGMENTS.get(study.data)
         self.input_range = task.source.splits.input_range
+        self.trials: dict[str, Trial] = {}
 
     def run(self, row: Row, seed: int) -> Record:
         """Train ``row``, or the best of its candidates, unless it has been, and give its record."""
@@ -122,18 +121,15 @@ class Runner:
         return record
 
     def _try(self, row: Row) -> Trial:
-        """What a candidate is worth on validation samples, tried unless it has been."""
-        folder = self._folder(row.name, "trial")
-        path = folder / "trial.json"
-        if path.is_file():
-            return Trial.load(path)
-        trial = replace(row, settings={**row.settings, **self.study.trial})
-        done = self._train(trial, TRIAL_SEED, folder)
-        assert isinstance(done.model, QuantModel)
-        weights = count(to_network(done.model, row.name))
-        found = Trial(name=row.name, validation=done.score, density=weights.density)
-        write_atomically(path, (json.dumps(asdict(found), indent=2) + "\n").encode())
-        return found
+        """What a candidate is worth on validation samples; a training that is done is loaded."""
+        if row.name not in self.trials:
+            trial = replace(row, settings={**row.settings, **self.study.trial})
+            done = self._train(trial, TRIAL_SEED, self._folder(row.name, "trial"))
+            assert isinstance(done.model, QuantModel)
+            density = count(to_network(done.model, row.name)).density
+            self.trials[row.name] = Trial(
+                name=row.name, validation=done.score, density=round(density, 6))
+        return self.trials[row.name]
 
     def _train(self, row: Row, seed: int, folder: Path) -> _Trained:
         folder.mkdir(parents=True, exist_ok=True)
