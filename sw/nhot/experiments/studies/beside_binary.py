@@ -46,18 +46,19 @@ def _chosen(name: str, *candidates: Row, **values: Any) -> Row:
     return Row(name=name, format="", recipe="chosen", candidates=candidates, **values)
 
 
-def _form(name: str, format: str, threshold: float, higher: float) -> tuple[Row, ...]:
-    """Signed-binary with regions of one size: two rates, a higher threshold, and a schedule."""
+def _form(name: str, format: str, threshold: float, *others: float) -> tuple[Row, ...]:
+    """Signed-binary with regions of one size: two rates, other thresholds, and a schedule."""
     return (
         *_rates(name, format, threshold=threshold),
-        _candidate(f"{name}-threshold-{higher}", format, threshold=higher),
+        *(_candidate(f"{name}-threshold-{one}", format, threshold=one) for one in others),
         _candidate(f"{name}-schedule", format, threshold=threshold, schedule=True),
     )
 
 
-FILTER = _form("sb-filter", "signed-binary", 0.05, 0.12)
-EIGHT = _form("sb-8", "signed-binary/8", 0.12, 0.2)
-SIXTEEN = _form("sb-16", "signed-binary/16", 0.12, 0.2)
+# Thresholds in steps of 0.05 from the source's on; regions of both signs are denser at each.
+FILTER = _form("sb-filter", "signed-binary", 0.05, 0.1)
+EIGHT = _form("sb-8", "signed-binary/8", 0.15, 0.1, 0.2)
+SIXTEEN = _form("sb-16", "signed-binary/16", 0.15, 0.1, 0.2)
 OURS = (
     Row(name="float", format="", recipe="float"),
     _chosen("binary", *_rates("b", "binary"), note="least squares"),
@@ -87,7 +88,7 @@ def _published(suffix: str, part: str, **values: Any) -> tuple[Row, ...]:
         "plum-signed-binary-filter": _rates(
             f"plum-sb-filter{suffix}", "signed-binary", threshold=0.05, **values),
         "plum-signed-binary-8": _rates(
-            f"plum-sb-8{suffix}", "signed-binary/8", threshold=0.12, **values),
+            f"plum-sb-8{suffix}", "signed-binary/8", threshold=0.15, **values),
     }
     return tuple(
         _chosen(f"{name}{suffix}", *candidates, part=part,
