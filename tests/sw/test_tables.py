@@ -21,7 +21,7 @@ from nhot.network.file import from_bytes, to_bytes
 from nhot.network.reference import run
 from nhot.quant import post_train, quantize, to_network
 from nhot.quant.recipes import recipe, run_recipe
-from nhot.quant.weights import search_scale, weight_quant
+from nhot.quant.weights import best_levels, nearest, search_scale, weight_quant
 from nhot.quant.weights.best_levels import best_magnitudes, fit_table
 from nhot.testing.networks import random_input
 from nhot.testing.strategies import activations, networks, tables
@@ -37,7 +37,7 @@ def error(values, importance, magnitudes):
 
 @settings(max_examples=60)
 @given(
-    st.lists(st.tuples(st.floats(0, 30), st.floats(0, 4)), min_size=1, max_size=20),
+    st.lists(st.tuples(st.floats(0, 300), st.floats(0, 4)), min_size=1, max_size=20),
     st.sampled_from([2, 3, 4]),
 )
 def test_no_other_magnitudes_err_less(weights, count):
@@ -78,13 +78,52 @@ def test_a_table_errs_less_than_other_formats_of_four_bits(options):
     assert errors["2hot/16"] < min(errors[name] for name in ("1hot", "apot4", "int4"))
 
 
-def test_scales_of_filters_count_in_the_choice():
-    """A filter of large weights decides, not one with as many that are small."""
-    torch.manual_seed(2)
-    large, small = torch.randn(1, 400) * 100, torch.rand(1, 400)
-    both = fit_table(OPEN, torch.cat([large, small]))
-    assert both == fit_table(OPEN, large)
-    assert both != fit_table(OPEN, small)
+def squared_error(rows, scale, format):
+    return float(((scale * nearest(rows / scale, format) - rows) ** 2).sum())
+
+
+def swapped(table):
+    """The tables that differ in one magnitude."""
+    for place in range(1, len(table.magnitudes)):
+        for level in set(table.of.levels[table.of.levels > 0].tolist()) - set(table.magnitudes):
+            others = (*table.magnitudes[:place], *table.magnitudes[place + 1 :], level)
+            yield Table(of=table.of, magnitudes=tuple(sorted(others)))
+
+
+@pytest.mark.parametrize(("options", "spread"), [
+    ({}, 100.0), ({"per_channel": False}, 2.0), ({"power_of_two": True}, 100.0),
+])
+def test_no_magnitude_can_be_had_better(options, spread):
+    """At the scales of the table before, for filters whose scales are far apart."""
+    torch.manual_seed(3)
+    weight = torch.randn(6, 9) * torch.logspace(0, np.log10(spread), 6)[:, None]
+    rows = weight.double() if options.get("per_channel", True) else weight.double().reshape(1, -1)
+    power_of_two = options.get("power_of_two", False)
+    before, now = parse("2hot"), None
+    for rounds in (1, 2):
+        scale = search_scale(rows, before, power_of_two=power_of_two)[:, None]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(best_levels, "ROUNDS", rounds)
+            now = fit_table(OPEN, weight, **options)
+        least = squared_error(rows, scale, now) * (1 - 1e-9)
+        assert all(squared_error(rows, scale, other) >= least for other in swapped(now))
+        before = now
+    assert now == fit_table(OPEN, weight, **options)
+
+
+def test_scales_are_those_of_the_rounding():
+    """One for a layer, or powers of two, where weights are rounded so."""
+    torch.manual_seed(3)
+    weight = torch.randn(5, 40) * torch.logspace(0, 2, 5)[:, None]
+    found = {
+        weight_quant(spec("2hot/16", **options), weight).format
+        for options in ({}, {"per_channel": False}, {"scale": "power-of-two"})
+    }
+    assert found == {
+        fit_table(OPEN, weight), fit_table(OPEN, weight, per_channel=False),
+        fit_table(OPEN, weight, power_of_two=True),
+    }
+    assert len(found) == 3
 
 
 def test_layers_without_weights_have_a_table():
