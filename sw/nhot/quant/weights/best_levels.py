@@ -19,7 +19,7 @@ from nhot.quant.weights.search import search_scale
 __all__ = ["best_magnitudes", "fit_table"]
 
 ROUNDS = 2
-"""Of levels chosen for the scales, and scales for the levels; more change nothing."""
+"""Of levels chosen for the scales, and scales for the levels; more hardly change a thing."""
 
 Floats = NDArray[np.float64]
 
