@@ -4,6 +4,7 @@ import dataclasses
 from itertools import combinations
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from nhot.compiler import compile_network
 from nhot.contract.config import EngineConfig
 from nhot.errors import NhotError
 from nhot.experiments.training import Settings
+from nhot.export import to_onnx
 from nhot.formats import NHot, Table, parse
 from nhot.network import Conv2d
 from nhot.network.additions import network_additions
@@ -220,6 +222,23 @@ def test_networks_of_any_tables_come_back(data):
     np.testing.assert_array_equal(run(loaded, x), run(network, x))
     formats = [getattr(node, "format", None) for node in network.nodes]
     assert [getattr(node, "format", None) for node in loaded.nodes] == formats
+
+
+def test_exported_files_compute_what_the_network_file_does():
+    network = to_network(quantize(model(), "2hot/16", samples(), input_range=(0, 1)), "net")
+    x = random_input(network.input, 6, 2)
+    real = (x * network.input.scale).astype(np.float32).transpose(0, 3, 1, 2)
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    own, exported = (
+        onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"]).run(
+            None, {network.input.name: real})[0]
+        for data in (to_bytes(network), to_onnx(network))
+    )
+    np.testing.assert_array_equal(own, exported)
+    output = network.output
+    integers = np.rint(own / output.scale).astype(int).reshape(6, -1) + output.zero_point
+    assert np.abs(integers - run(network, x).reshape(6, -1)).max() <= 1
 
 
 def test_no_weights_are_of_an_open_table():
