@@ -25,7 +25,9 @@ COUNTS = {
     "weights": 10, "effectual": 5, "bits": 70, "terms": 15, "macs": 100, "shift_adds": 200,
     "mean_shift_adds": 150,
 }
-ADDITIONS = {"sums": 4, "dense": 400, "sparse": 200, "shared": 90, "subset": 0}
+ADDITIONS = {
+    "sums": 4_000, "dense": 400_000, "sparse": 200_000, "shared": 90_000, "subset": 0,
+}
 
 
 def record(row, score, seed=0, **values):
@@ -85,15 +87,15 @@ def test_table_has_the_mean_of_the_seeds():
 
 
 def test_table_of_the_work_of_an_output():
-    binary = {**ADDITIONS, "sparse": 400, "subset": 100}
-    other = {**ADDITIONS, "sums": 8}
+    binary = {**ADDITIONS, "sparse": 400_000, "subset": 100_000}
+    other = {**ADDITIONS, "sums": 8_000}
     records = [
         record("ternary", 0.9, additions=ADDITIONS), record("2hot", 0.9),
         record("ternary", 0.8, seed=1, additions=other), record("binary", 0.7, additions=binary),
     ]
     assert work(study("digits"), records).splitlines()[2:] == [
-        "| ternary | 85.00 % | 75.0 | 37.5 | 16.9 |  | 16.9 |",
-        "| binary | 70.00 % | 100.0 | 100.0 | 22.5 | 25.0 | 22.5 |",
+        "| ternary | 85.00 % | 75.0 | 37.5 | 16.9 |  | 16.9 | 90.0 k |",
+        "| binary | 70.00 % | 100.0 | 100.0 | 22.5 | 25.0 | 22.5 | 90.0 k |",
     ]
 
 
@@ -126,7 +128,7 @@ def test_records_that_are_none(tmp_path):
         ({"counts": {**COUNTS, "macs": 0}}, "weights and macs 1 or more, not 10, 5, 70, 15, 0"),
         ({"counts": {**COUNTS, "terms": -1}}, "Record counts must be 0 or more"),
         ({"additions": {"sums": 1}}, "Record additions must be sums, dense, .*, not 'sums'"),
-        ({"additions": {**ADDITIONS, "sums": 0}}, "of sums 1 or more, not 0, 400, 200, 90, 0"),
+        ({"additions": {**ADDITIONS, "sums": 0}}, "of sums 1 or more, not 0, 400000, 200000"),
         ({"additions": {**ADDITIONS, "dense": -1}}, "Record additions must be 0 or more"),
         ({"row": "a\ud800"}, "must be JSON"),
     ):

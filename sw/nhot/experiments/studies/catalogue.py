@@ -89,6 +89,11 @@ WIDER = Row(
     name="binary-width-10", format="binary", recipe="from-scratch", network={"width": 10},
     part="ablation", note="as many weights as signed-binary-tiles has that are not zero",
 )
+NARROWER = tuple(
+    Row(name=f"{format}-width-{width}", format=format, recipe="from-scratch",
+        network={"width": width}, part="ablation", note="narrower, for equal accuracy")
+    for format, width in (("binary", 12), ("binary", 14), ("ternary", 9), ("ternary", 12))
+)
 ALL_LAYERS = Row(
     name="signed-binary-all", format="signed-binary", recipe="from-scratch", part="ablation",
     note="first, last and shortcuts too",
@@ -105,8 +110,10 @@ def _with_ends(rows: tuple[Row, ...]) -> tuple[Row, ...]:
 
 CIFAR10: dict[str, Any] = {
     "data": "cifar10", "metric": "accuracy",
-    "rows": (FLOAT, *TUNED, *_with_ends((*SCRATCH, NARROW, *PARTS, WIDER)), ALL_LAYERS, *UNTRAINED,
-             *_with_ends(FEW_TERMS), *FEW_TERMS_IN),
+    "rows": (
+        FLOAT, *TUNED, *_with_ends((*SCRATCH, NARROW, *PARTS, WIDER, *NARROWER)), ALL_LAYERS,
+        *UNTRAINED, *_with_ends(FEW_TERMS), *FEW_TERMS_IN,
+    ),
     "float_training": {
         "epochs": 12, "lr": 0.2, "batch": 128, "optimizer": "sgd", "weight_decay": 5e-4,
         "schedule": "one-cycle", "precision": "bf16",

@@ -1,4 +1,4 @@
-"""What repetition and sparsity are worth: the additions of an output, dense, sparse and shared."""
+"""What repetition and sparsity are worth: additions of an output, dense, sparse and shared."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ from nhot.experiments.studies.table import by_row
 
 __all__ = ["HEADS", "work"]
 
-HEADS = ("row", "score", "dense", "zeros skipped", "sums shared", "as a subset", "least")
+HEADS = (
+    "row", "score", "dense", "zeros skipped", "sums shared", "as a subset", "least",
+    "least, an inference",
+)
+
+WAYS = ("dense", "sparse", "shared", "subset")
 
 
 def work(study: Study, records: Sequence[Record]) -> str:
-    """Rows whose additions were counted, in Markdown: additions an output, means over the seeds."""
+    """Rows whose additions were counted, in Markdown: additions an output, means over the seeds.
+
+    The last column is for comparing networks of different widths: thousands an inference.
+    """
     counted = [one for one in records if one.additions]
     lines = [f"| {' | '.join(HEADS)} |", f"|{'|'.join([' --- '] + [' ---: '] * (len(HEADS) - 1))}|"]
     for part in dict.fromkeys(row.part for row in study.rows):
@@ -26,10 +34,11 @@ def work(study: Study, records: Sequence[Record]) -> str:
 
 def _cells(records: Sequence[Record]) -> list[str]:
     score = fmean(one.score for one in records)
-    ways = [_each(records, way) for way in ("dense", "sparse", "shared", "subset")]
+    ways = [_each(records, way) for way in WAYS]
     least = min(value for value in ways if value)
-    return [f"{100 * score:.2f} %",
-            *(f"{value:.1f}" if value else "" for value in ways), f"{least:.1f}"]
+    thousands = fmean(min(filter(None, map(one.additions.get, WAYS))) for one in records) / 1000
+    return [f"{100 * score:.2f} %", *(f"{value:.1f}" if value else "" for value in ways),
+            f"{least:.1f}", f"{thousands:,.1f} k"]
 
 
 def _each(records: Sequence[Record], way: str) -> float:
