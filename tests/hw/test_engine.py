@@ -48,7 +48,10 @@ def test_network_equals_reference(config, direct):
     EngineConfig(pixels=2, inputs=8, format="signed-binary", lane="chain", weight_words=1024),
     EngineConfig(pixels=2, requantisers=4, requant_terms=4, format="2hot", weight_words=1024),
     EngineConfig(inputs=2, filters=2, format="3hot", lane="chain", weight_words=2048),
-], ids=lambda config: config.format)
+    # Groups of filters that work one after the other.
+    EngineConfig(pixels=5, inputs=8, filters=8, requantisers=8, format="signed-binary"),
+    EngineConfig(pixels=3, inputs=32, requantisers=2, format="1hot", lane="chain"),
+], ids=lambda config: f"{config.format}-{config.macs}")
 def test_cycles_are_predicted(config):
     network = random_network(5, formats=(config.weight_format,), widest=9, argmax=True)
     simulation = EngineSimulation(compile_network(network, config), direct=True)

@@ -19,6 +19,7 @@ SMALL = [
     EngineConfig(format="1hot", filters=6, inputs=3, requantisers=3, requant_terms=2, pixels=3),
     EngineConfig(format="signed-binary", filters=8, inputs=4, lane="chain", single_port=True),
     EngineConfig(format="binary", filters=4, inputs=2, requantisers=2, pixels=2),
+    EngineConfig(format="signed-binary", filters=8, inputs=16, pixels=3, requantisers=4),
 ]
 MORE = [
     EngineConfig(pixels=3, filters=2, inputs=4, lane="serial"),

@@ -24,7 +24,8 @@ SIMULATORS = ["icarus", pytest.param("verilator", marks=pytest.mark.slow)]
     EngineConfig(format="signed-binary", pixels=2, filters=4, inputs=4),
     EngineConfig(format="signed-binary/8", pixels=2, filters=2, inputs=4),
     EngineConfig(format="int8", filters=2, inputs=2),
-], ids=lambda c: f"{c.format}-{c.lane}")
+    EngineConfig(format="signed-binary", pixels=3, filters=8, inputs=16),
+], ids=lambda c: f"{c.format}-{c.lane}-{c.macs}")
 def test_array(config, simulator, tmp_path):
     run_bench(
         array_for(config), "nhot_sim.benches.tb_array", build_dir=tmp_path, simulator=simulator,

@@ -167,6 +167,19 @@ def test_one_engine_has_one_target_id():
     assert EngineConfig(format="1hot@2").format == "ternary"
 
 
+@pytest.mark.parametrize(("sizes", "groups"), [
+    ({"filters": 16, "inputs": 16}, 1),  # 256 in a step, the most that hear of it at once
+    ({"filters": 16, "inputs": 16, "pixels": 2}, 4),
+    ({"filters": 2, "inputs": 32, "pixels": 5}, 2),
+    ({"filters": 3, "inputs": 3, "pixels": 64}, 1),  # no group has a part of a filter
+    ({"filters": 16, "inputs": 16, "pixels": 2, "depthwise": True}, 1),
+])
+def test_filters_of_a_wide_array_are_groups_that_are_each_a_cycle_later(sizes, groups):
+    config = EngineConfig(**sizes)
+    assert config.filter_groups == groups
+    assert config.array_latency == config.lane_latency + groups - 1
+
+
 def test_a_region_has_a_sign_a_filter():
     config = EngineConfig(filters=4, inputs=8, format="signed-binary/16")
     assert (config.word_codes, config.code_bytes, config.weight_word_bits) == (36, 5, 36)

@@ -5,6 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from nhot.contract import EngineConfig
+from nhot_hw.delay import delayed
 from nhot_hw.lanes import LaneSpec, for_config
 
 __all__ = ["LaneArray", "array_for"]
@@ -13,7 +14,16 @@ __all__ = ["LaneArray", "array_for"]
 class LaneArray(wiring.Component):
     """T pixels by P filters: a pixel's lanes share its word, a filter's lanes share its weights.
 
-    The lane is a plug-in chosen by the format; latency and interval are the lane's own.
+    The lane is a plug-in chosen by the format; latency and interval are the lane's own. A large
+    array works as a systolic one does: the first group of filters has a step at once, each further
+    group a cycle after the one before it, from whose registers it comes, and the sums of the early
+    groups wait for those of the last. No word then has a way to all lanes in one cycle.
+
+    ::
+
+        step -+--------------> group 0 -> register -> register -+
+              +-> register -+> group 1 -> register -------------+-> sums
+                            +-> register -> group 2 ------------+
 
     Parameters
     ----------
@@ -22,6 +32,8 @@ class LaneArray(wiring.Component):
         T and P.
     apart : bool
         Whether lanes of a pixel have inputs of their own, rather than share its word.
+    groups : int
+        Groups of filters that work one after the other; divides P.
 
     Members
     -------
@@ -32,9 +44,11 @@ class LaneArray(wiring.Component):
     o_sum : Out(T x P signed accumulators), valid ``latency`` cycles after the last step
     """
 
-    def __init__(self, lane: LaneSpec, *, pixels: int, filters: int, apart: bool = False):
+    def __init__(self, lane: LaneSpec, *, pixels: int, filters: int, apart: bool = False,
+                 groups: int = 1):
         self.lane = lane
         self.apart = apart
+        self.groups = groups
         self.pixels, self.filters = pixels, filters
         word = data.ArrayLayout(lane.activation_shape, lane.inputs)
         if apart:
@@ -53,29 +67,43 @@ class LaneArray(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from the last step of a sum to its value on ``o_sum``."""
-        return self.lane.latency
+        return self.lane.latency + self.groups - 1
 
     def elaborate(self, platform):
         m = Module()
-        width = self.lane.weight_bits
-        for t in range(self.pixels):
-            for p in range(self.filters):
-                lane = m.submodules[f"lane_{t}_{p}"] = self.lane.create()
-                m.d.comb += [
-                    lane.i_x.eq(self.i_x[t][p] if self.apart else self.i_x[t]),
-                    lane.i_w.eq(self.i_w.word_select(p, width)),
-                    lane.i_en.eq(self.i_en),
-                    lane.i_first.eq(self.i_first),
-                    lane.i_phase.eq(self.i_phase),
-                    self.o_sum[t][p].eq(lane.o_sum),
-                ]
-                if self.lane.bias:
-                    m.d.comb += lane.i_bias.eq(self.i_bias[p])
+        step = [self.i_x, self.i_w, self.i_en, self.i_first, self.i_phase]
+        if self.lane.bias:
+            step.append(self.i_bias)
+        size = self.filters // self.groups
+        for group in range(self.groups):
+            if group:
+                step = [delayed(m, value, 1) for value in step]
+            for p in range(group * size, (group + 1) * size):
+                for t in range(self.pixels):
+                    lane = self._lane(m, t, p, *step)
+                    m.d.comb += self.o_sum[t][p].eq(
+                        delayed(m, lane.o_sum, self.groups - 1 - group)
+                    )
         return m
+
+    def _lane(self, m, t, p, x, w, en, first, phase, bias=None):
+        """The lane of a pixel and a filter, which works on its part of a step."""
+        lane = m.submodules[f"lane_{t}_{p}"] = self.lane.create()
+        m.d.comb += [
+            lane.i_x.eq(x[t][p] if self.apart else x[t]),
+            lane.i_w.eq(w.word_select(p, self.lane.weight_bits)),
+            lane.i_en.eq(en),
+            lane.i_first.eq(first),
+            lane.i_phase.eq(phase),
+        ]
+        if self.lane.bias:
+            m.d.comb += lane.i_bias.eq(bias[p])
+        return lane
 
 
 def array_for(config: EngineConfig) -> LaneArray:
     """The array of an engine."""
     return LaneArray(
-        for_config(config), pixels=config.pixels, filters=config.filters, apart=config.depthwise
+        for_config(config), pixels=config.pixels, filters=config.filters, apart=config.depthwise,
+        groups=config.filter_groups,
     )

@@ -40,7 +40,7 @@ class Bench:
                 while self.rng.random() < 0.3:
                     await self._idle()
                 await self._step(x[step], w[step], step == 0, phase)
-        for _ in range(self.lane.latency - 1):
+        for _ in range(self.config.array_latency - 1):
             await self._idle()
         await FallingEdge(self.dut.clk)
         self._compare(x, w)

@@ -13,6 +13,7 @@ from nhot.contract.latency import (
     REQUANT_LATENCY,
     ROUNDING_LATENCY,
     addends,
+    filter_groups,
     interval,
     memory_latency,
     product_latency,
@@ -215,9 +216,23 @@ class EngineConfig:
         return sum_latency(product_latency(*lane), addends(*lane))
 
     @property
+    def filter_groups(self) -> int:
+        """Groups of filters, each of which works a cycle after the one before it.
+
+        In a wide array a word so passes from group to group, in place of reaching all lanes in one
+        cycle. Lanes that may have taps of their own have registers of their own for that.
+        """
+        return filter_groups(self.macs, self.filters) if not self.depthwise else 1
+
+    @property
+    def array_latency(self) -> int:
+        """Cycles from the last step of an array's sum, at the first group of filters, to the sum."""
+        return self.filter_groups - 1 + self.lane_latency
+
+    @property
     def sum_latency(self) -> int:
         """Cycles from the last step of an array's sum to the sum, the memories' included."""
-        return self.memory_latency + self.depthwise + self.lane_latency
+        return self.memory_latency + self.depthwise + self.array_latency
 
     @property
     def byte_latency(self) -> int:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from math import gcd
 from typing import NamedTuple
 
 from nhot.formats import Format, NHot
 
 __all__ = [
-    "REQUANT_LATENCY", "ROUNDING_LATENCY", "WINDOW_LATENCY", "addends", "chain_weights", "interval",
-    "memory_latency", "product_latency", "sum_latency",
+    "REQUANT_LATENCY", "ROUNDING_LATENCY", "WINDOW_LATENCY", "addends", "chain_weights",
+    "filter_groups", "interval", "memory_latency", "product_latency", "sum_latency",
 ]
 
 _CHAIN_TERMS = 4
 """About as many terms are added one after the other, in a lane of chains."""
+
+_BROADCAST = 256
+"""At most so many multiply-accumulates a step hear of it in the same cycle, in an array whose lanes
+have no registers of their own."""
+
+_FILTER_GROUPS = 4
+"""Groups of filters in a larger array."""
 
 WINDOW_LATENCY = 1
 """Cycles from the last tap of a pool or an addition to its result."""
@@ -41,6 +49,11 @@ def memory_latency(banks: int) -> int:
     With banks two more: an address has a register to itself, and one at the bank that it is in.
     """
     return 2 if banks == 1 else 4
+
+
+def filter_groups(macs: int, filters: int) -> int:
+    """Groups of filters of an array that work one after the other, each a cycle after the last."""
+    return gcd(filters, _FILTER_GROUPS) if macs > _BROADCAST else 1
 
 
 def interval(format: Format, style: str) -> int:
