@@ -49,6 +49,7 @@ bench: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(TEST_ENV) $(PYTEST) -m slow $(ARGS)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench toggles
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench engines
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench networks
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench estimates
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nhot bench reference

@@ -44,6 +44,7 @@ def test_network_equals_reference(config, direct):
     EngineConfig(filters=8, inputs=8, requantisers=4, format="signed-binary", weight_words=1024),
     EngineConfig(filters=8, requantisers=4, format="signed-binary/4", weight_words=1024),
     EngineConfig(pixels=2, inputs=8, requantisers=4, format="int8", weight_words=1024),
+    EngineConfig(inputs=8, requantisers=4, format="int8", lane="rows", weight_words=1024),
     EngineConfig(filters=16, requantisers=4, requant_terms=2, format="1hot", weight_words=1024),
     EngineConfig(pixels=2, inputs=8, format="signed-binary", lane="chain", weight_words=1024),
     EngineConfig(pixels=2, requantisers=4, requant_terms=4, format="2hot", weight_words=1024),

@@ -9,9 +9,10 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nhot.contract.config import LANES
 from nhot.errors import NhotError
 from nhot.formats import Format, NHot, parse
-from nhot_hw.lanes import STYLES, Lane, LaneSpec
+from nhot_hw.lanes import Lane, LaneSpec
 from nhot_hw.lanes.ccu2c import SIMULATED, Fused
 from nhot_hw.lanes.register import Held, register
 from nhot_hw.testing.lane_specs import spec_of
@@ -148,7 +149,7 @@ def formats() -> st.SearchStrategy[Format]:
 @st.composite
 def specs(draw) -> LaneSpec:
     weights = draw(formats())
-    styles = [name for name, (kinds, _) in STYLES.items() if isinstance(weights, kinds)]
+    styles = [name for name, (kinds, _) in LANES.items() if isinstance(weights, kinds)]
     return LaneSpec(
         format=weights, inputs=draw(st.integers(1, 6)), style=draw(st.sampled_from(styles)),
         activation_bits=draw(st.integers(2, 9)), activation_signed=draw(st.booleans()),

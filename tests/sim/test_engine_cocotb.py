@@ -24,6 +24,7 @@ SMALL = [
 MORE = [
     EngineConfig(pixels=3, filters=2, inputs=4, lane="serial"),
     EngineConfig(format="int8", filters=1, inputs=2),
+    EngineConfig(format="int4", filters=4, inputs=4, lane="rows"),
     EngineConfig(format="ternary", filters=16, inputs=8, requantisers=8, requant_terms=4),
     EngineConfig(format="3hot", filters=4, inputs=8, requantisers=2, pixels=2),
     EngineConfig(format="3hot", lane="serial", pixels=5),

@@ -72,7 +72,7 @@ def test_the_longest_weight_word_fits_a_frame(filters, inputs):
          "weight word of 64 filters and 8 inputs must fit a frame of 256 bytes, not 512"),
         ({"filters": 256, "inputs": 2, "format": "signed-binary"},  # of fields, as it is read back
          "weight word of 256 filters and 2 inputs must fit a frame of 256 bytes, not 512"),
-        ({"lane": "both"}, "lane must be 'parallel', 'chain' or 'serial', not 'both'"),
+        ({"lane": "both"}, "lane must be 'parallel', 'chain', 'serial' or 'rows', not 'both'"),
         ({"lane": "serial", "format": "int8"}, "serial lanes must be n-hot, not 'int8'"),
         ({"lane": "chain", "format": "int8"}, "chain lanes must be n-hot, signed-binary or binary"),
         ({"format": "9bit"}, "Format must be one of"),

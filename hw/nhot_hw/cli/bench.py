@@ -18,7 +18,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("what", nargs="?", default="lanes", choices=[*_WHAT],
                         help="what to measure: lanes in gateware, how many of their nets change "
-                        "for a multiply-accumulate (toggles), the networks of MLPerf Tiny on "
+                        "for a multiply-accumulate (toggles), whole engines with lanes of each "
+                        "format beside int8 (engines), the networks of MLPerf Tiny on "
                         "the engines of all bitstreams, the bit-exact reference beside "
                         "onnxruntime, rounding and training steps beside float ones, models of "
                         "other tools beside their own interpreter, or estimates of engines beside "
@@ -27,7 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="estimates: fit them anew, to engines that are synthesised, packed "
                         "and some of them routed for that, in hours; what is there goes on")
     parser.add_argument("--family", choices=["ecp5", "ice40"],
-                        help="lanes: of one FPGA family only")
+                        help="lanes and engines: of one FPGA family only")
     parser.add_argument("--quick", action="store_true",
                         help="lanes and toggles: of four inputs only; a shorter look at each "
                         "layer; small networks in training")
@@ -89,6 +90,15 @@ def _toggles(args: Namespace) -> int:
 
     rows = toggles.measure(inputs=4 if args.quick else 16)
     return _print(args, toggles.COLUMNS, toggles.COLUMNS[1:], rows, toggles.legend())
+
+
+def _engines(args: Namespace) -> int:
+    from nhot.compiler.targets import board
+    from nhot_hw.bench import engines
+
+    boards = [name for name in engines.ENGINES if args.family in (None, board(name).family)]
+    rows = engines.measure(boards)
+    return _print(args, engines.COLUMNS, engines.COLUMNS[3:5], rows, engines.legend(rows))
 
 
 def _reference(args: Namespace) -> int:
@@ -180,13 +190,14 @@ def _print(args: Namespace, columns, numeric, rows, legend, **more) -> int:
 
 
 _WHAT = {
-    "lanes": _lanes, "toggles": _toggles, "networks": _networks, "reference": _reference,
-    "quantisation": _quantisation, "imports": _imports, "estimates": _estimates,
+    "lanes": _lanes, "toggles": _toggles, "engines": _engines, "networks": _networks,
+    "reference": _reference, "quantisation": _quantisation, "imports": _imports,
+    "estimates": _estimates,
 }
 
 # What each option is for.
 _OPTIONS = {
-    "family": ("lanes",), "cells": ("lanes",), "markdown": ("lanes", "networks"),
+    "family": ("lanes", "engines"), "cells": ("lanes",), "markdown": ("lanes", "networks"),
     "fit": ("estimates",), "quick": ("lanes", "toggles", "reference", "quantisation"),
     **dict.fromkeys(
         ("networks", "config", "board", "fmax", "requant-terms", "simulate"), ("networks",),

@@ -9,7 +9,7 @@ from nhot_hw.lanes.lane import Lane
 from nhot_hw.lanes.register import delay, register
 
 if TYPE_CHECKING:
-    from nhot_hw.lanes.spec import LaneSpec
+    pass
 
 __all__ = ["RowsLane"]
 
@@ -23,10 +23,6 @@ class RowsLane(Lane):
     a reset, the last one subtracts. A register behind every second row keeps up with the adder tree
     and has half of the flip-flops that one behind each would take for what is done and what waits.
     """
-
-    @staticmethod
-    def product_latency(spec: "LaneSpec") -> int:
-        return 1 + spec.format.field_bits // 2
 
     def product(self, m: Module, x: Value, field: Value, *, fuse: bool) -> Value:
         last = len(field) - 1

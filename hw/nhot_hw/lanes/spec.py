@@ -1,16 +1,15 @@
 """What a lane computes, in integers, and the gateware that does it."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from amaranth.hdl import Shape
 from numpy.typing import ArrayLike
 
-from nhot.contract.config import LANE_FORMATS, LANES, EngineConfig
+from nhot.contract.config import LANE_FORMATS, LANES, EngineConfig, LaneStyle
 from nhot.contract.latency import interval, sum_latency
 from nhot.errors import NhotError
-from nhot.formats import Binary, Format, NHot, SignedBinary, Uniform
+from nhot.formats import Binary, Format, NHot, SignedBinary
 from nhot.formats.format import Ints
 from nhot_hw.lanes.binary import BinaryChainLane, BinaryLane
 from nhot_hw.lanes.chain import ChainLane, SignedBinaryChainLane
@@ -22,10 +21,7 @@ from nhot_hw.lanes.rows import RowsLane
 from nhot_hw.lanes.serial import SerialLane
 from nhot_hw.lanes.signed_binary import SignedBinaryLane
 
-__all__ = ["STYLES", "LaneSpec", "for_config"]
-
-STYLES: dict[str, tuple[tuple[type[Format], ...], str]] = {**LANES, "rows": ((Uniform,), "uniform")}
-"""What ``LaneSpec.style`` may be, and of which formats."""
+__all__ = ["LaneSpec", "for_config"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +54,7 @@ class LaneSpec:
     activation_bits: int = 8
     activation_signed: bool = True
     accumulator_bits: int = 24
-    style: Literal["parallel", "chain", "serial", "rows"] = "parallel"
+    style: LaneStyle = "parallel"
     bias: bool = False
 
     def __post_init__(self) -> None:
@@ -76,12 +72,12 @@ class LaneSpec:
             value = getattr(self, what)
             if not isinstance(value, bool):
                 raise TypeError(f"Lane {what} must be a bool, not {value!r}")
-        if self.style not in STYLES:
-            names = ", ".join(map(repr, STYLES))
+        if self.style not in LANES:
+            names = ", ".join(map(repr, LANES))
             raise NhotError(f"Lane style must be one of {names}, not {self.style!r}")
         if not isinstance(self.format, LANE_FORMATS):
             raise NhotError(f"Format must be one that a lane exists for, not {self.format.name}")
-        kinds, name = STYLES[self.style]
+        kinds, name = LANES[self.style]
         if not isinstance(self.format, kinds):
             raise NhotError(
                 f"Format of a {self.style} lane must be {name}, not {self.format.name}"

@@ -101,7 +101,8 @@ def check_estimates(board_name: str) -> None:
 
 def dsp_blocks(config: EngineConfig, family: str) -> int:
     """Multipliers that an engine takes: what Yosys makes of the products of uniform weights."""
-    return config.macs if isinstance(config.weight_format, Uniform) and family == "ecp5" else 0
+    product = isinstance(config.weight_format, Uniform) and config.lane != "rows"
+    return config.macs if product and family == "ecp5" else 0
 
 
 def parts(config: EngineConfig, family: str) -> dict[str, float]:
@@ -124,6 +125,8 @@ def parts(config: EngineConfig, family: str) -> dict[str, float]:
 def _lanes(config: EngineConfig) -> dict[str, float]:
     """Shifters and adders of the lanes, or their multipliers; accumulators are a part of these."""
     fmt, style = config.weight_format, config.lane
+    if style == "rows":
+        return {"rows": config.macs * (_ACTIVATION_BITS + 1) * fmt.field_bits}
     if isinstance(fmt, Uniform):
         return {"multipliers": config.macs * _ACTIVATION_BITS * fmt.bits}
     if not isinstance(fmt, NHot):

@@ -9,9 +9,9 @@ from nhot.compiler.passes import passes
 from nhot.compiler.source import input_layout
 from nhot.compiler.survey import survey
 from nhot.compiler.weights import lower_weights
-from nhot.contract.config import SIZES, EngineConfig
+from nhot.contract.config import LANES, SIZES, EngineConfig
 from nhot.errors import NhotError
-from nhot.formats import NHot, Uniform, parse
+from nhot.formats import Uniform, parse
 from nhot.network import Conv2d, Filters, Linear, Network
 
 __all__ = ["fit"]
@@ -55,7 +55,7 @@ def _formats(network: Network, config: EngineConfig) -> Iterator[EngineConfig]:
     others = {parse(name) for name in _COMMON} | {node.format for node in filters}
     order = sorted(others, key=lambda f: (isinstance(f, Uniform), f.field_bits, f.name))
     for fmt in (config.weight_format, *order):
-        lane = config.lane if isinstance(fmt, NHot) else "parallel"
+        lane = config.lane if isinstance(fmt, LANES[config.lane][0]) else "parallel"
         try:
             chosen = replace(config, format=fmt.name, lane=lane)
             layout = input_layout(network, chosen, smallest=True)

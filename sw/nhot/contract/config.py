@@ -45,7 +45,7 @@ DEPTHWISE_KERNEL = 3
 
 DEPTHWISE_TAPS = DEPTHWISE_KERNEL**2
 
-LaneStyle = Literal["parallel", "chain", "serial"]
+LaneStyle = Literal["parallel", "chain", "serial", "rows"]
 
 LANE_FORMATS = (NHot, SignedBinary, Binary, Uniform)
 """Kinds of formats that there are lanes for."""
@@ -54,6 +54,7 @@ LANES: dict[LaneStyle, tuple[tuple[type[Format], ...], str]] = {
     "parallel": (LANE_FORMATS, "any"),
     "chain": ((NHot, SignedBinary, Binary), "n-hot, signed-binary or binary"),
     "serial": ((NHot,), "n-hot"),
+    "rows": ((Uniform,), "uniform"),
 }
 """What ``EngineConfig.lane`` may be, and of which formats."""
 
@@ -82,10 +83,11 @@ class EngineConfig:
     activation_terms : int
         Most signed powers of two that outputs can be rounded to, 1 to 4, for n-hot activations; 0
         for an engine that rounds none.
-    lane : {"parallel", "chain", "serial"}
+    lane : {"parallel", "chain", "serial", "rows"}
         All terms of a weight in one cycle, added up in a tree or in chains of about four, which
         take fewer cells and a cycle or two more (not uniform formats); or one term a cycle
-        (n-hot).
+        (n-hot). Products with uniform weights are what synthesis makes of them, or mapped by hand
+        in rows of adder cells, without a DSP.
     single_port : bool
         Whether activations and weights lie in memories with a single port, as the large ones of
         small FPGAs are: what a pixel group gives is written in cycles of its own. Needs one pixel,
@@ -226,7 +228,7 @@ class EngineConfig:
 
     @property
     def array_latency(self) -> int:
-        """Cycles from the last step of an array's sum, at the first group of filters, to the sum."""
+        """Cycles from the last step of a sum, at the first group of filters, to the sum."""
         return self.filter_groups - 1 + self.lane_latency
 
     @property

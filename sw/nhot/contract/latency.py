@@ -66,12 +66,15 @@ def product_latency(format: Format, style: str, inputs: int) -> int:
 
     One for the shifters, the gates or the multiplier; n terms of a weight that come in the same
     cycle are then added up in a tree (``style`` is ``"parallel"``), or one after the other, those
-    of several weights together (``"chain"``).
+    of several weights together (``"chain"``). Of a uniform weight's bits each has a row of adders
+    (``"rows"``), with a register behind every second one.
     """
     if style == "chain":
         return chain_weights(format, inputs) * _terms(format)
     if style == "parallel":
         return 1 + (_terms(format) - 1).bit_length()
+    if style == "rows":
+        return 1 + format.field_bits // 2
     return 1
 
 
