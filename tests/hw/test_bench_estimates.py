@@ -46,11 +46,10 @@ def test_a_sum_of_parts_is_found_again(monkeypatch):
     monkeypatch.setattr(estimates, "pack", pack)
     monkeypatch.setattr(estimates, "_fmax", fmax)
     for family, one in estimates.fit().items():
-        numbers = estimates.FITTED[family]
-        assert one.engines == len(numbers)
+        packed = estimates.packed_engines(family)
+        assert one.engines == len(packed)
         assert one.placed == len(estimates.PLACED[family])
-        engines = drawn(family, max(numbers) + 1)
-        for config in (engines[number] for number in numbers):
+        for config in packed:
             wanted, made = (weighted(parts(config, family), which.luts)
                             for which in (known[family], one))
             assert made == pytest.approx(wanted, rel=0.01)
@@ -61,8 +60,7 @@ def test_a_sum_of_parts_is_found_again(monkeypatch):
 def test_the_package_has_what_is_fitted():
     """All drawn engines that are to be, and costs of the parts that these have."""
     for family, known in coefficients().items():
-        engines = drawn(family, max(estimates.FITTED[family]) + 1)
-        chosen = [engines[number] for number in estimates.FITTED[family]]
+        chosen = estimates.packed_engines(family)
         assert (known.engines, known.placed) == (len(chosen), len(estimates.PLACED[family]))
         assert known.luts.keys() == {name for one in chosen for name in parts(one, family)}
         assert known.period.keys() == period_parts(1).keys()

@@ -21,13 +21,30 @@ from nhot_hw.build.entries import MANIFEST, pack, placed
 from nhot_hw.build.plan import BuildPlan, plan_build
 from nhot_hw.build.seeds import place_seeds
 
-__all__ = ["COLUMNS", "FITTED", "PLACED", "Row", "committed", "fit", "legend", "to_json"]
+__all__ = ["COLUMNS", "FITTED", "PLACED", "ROWS", "Row", "committed", "fit", "legend",
+           "packed_engines", "to_json"]
 
 FITTED = {"ecp5": (*range(26), 41), "ice40": tuple(range(25))}
 """Which of the drawn engines estimates are fitted to; 41 is the ECP5's first with serial lanes."""
 
 PLACED = {"ecp5": (0, 3, 11, 17), "ice40": (0, 2, 5, 7, 9, 10, 12)}
 """Which of them are placed and routed: small ones, minutes each."""
+
+ROWS = {
+    "ecp5": tuple(
+        EngineConfig(
+            format="int8", lane="rows", filters=8, inputs=inputs, requantisers=inputs // 2,
+            activation_words=4096, weight_words=1024, requant_words=512, program_words=512,
+        ) for inputs in (4, 8)
+    ),
+    "ice40": tuple(
+        EngineConfig(
+            format="int8", lane="rows", filters=filters, accumulator_bits=20, product_bits=40,
+            weight_words=256,
+        ) for filters in (2, 4)
+    ),
+}
+"""Engines beside the drawn ones, among which no lanes are in rows."""
 
 _FITTED_ON = {"ecp5": "ulx3s-85f", "ice40": "icebreaker"}
 _CLOCKS = {"ecp5": 60_000_000, "ice40": 24_000_000}
@@ -93,6 +110,12 @@ def fit() -> dict[str, Coefficients]:
     return {family: _fit(board(name)) for family, name in _FITTED_ON.items()}
 
 
+def packed_engines(family: str) -> list[EngineConfig]:
+    """All engines whose LUTs estimates are fitted to."""
+    engines = drawn(family, max(FITTED[family]) + 1)
+    return [*(engines[number] for number in FITTED[family]), *ROWS[family]]
+
+
 def to_json(fitted: dict[str, Coefficients]) -> str:
     """As the package has them."""
     return json.dumps({family: asdict(one) for family, one in fitted.items()}, indent=2) + "\n"
@@ -113,8 +136,8 @@ def _fit(board: Board) -> Coefficients:
     family = board.family
     engines = drawn(family, max(FITTED[family]) + 1)
     luts, periods = {}, {}
-    for number in track(FITTED[family], f"{family} packed", unit="engines"):
-        luts[engines[number]] = pack(_plan(board, engines[number]))["lut4"].used
+    for config in track(packed_engines(family), f"{family} packed", unit="engines"):
+        luts[config] = pack(_plan(board, config))["lut4"].used
     for number in track(PLACED[family], f"{family} placed", unit="engines"):
         periods[engines[number]] = 1000 / _fmax(board, engines[number])
     return Coefficients(
