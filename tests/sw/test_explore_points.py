@@ -62,7 +62,7 @@ def test_axes_as_text():
     ("bits", "9", "Axis bits must have values from 2 to 8, not 9"),
     ("requant_terms", "3", "Axis requant_terms must have values of 1, 2, 4, not 3"),
     ("multiplier_terms", "3", "Axis multiplier_terms must have values of 1, 2, 4, not 3"),
-    ("lane", "fast", "Axis lane must have values of parallel, chain, serial, not 'fast'"),
+    ("lane", "fast", "Axis lane must have values of parallel, chain, serial, rows, not 'fast'"),
     ("depthwise", "maybe", "Axis depthwise must have values of no, yes, not 'maybe'"),
     ("format", "5cold", "5cold"),
     ("board", "tangnano9k", "Estimates must be of an FPGA of ecp5 or ice40, not of gowin"),
