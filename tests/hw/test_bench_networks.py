@@ -43,11 +43,14 @@ def small(monkeypatch):
     return asked
 
 
-def test_the_docs_have_what_one_bitstream_does_with_all_four():
-    (one,) = (engine for engine in committed() if engine.configuration == "2hot-256")
-    rows = measure.measure(NAMES, [one])
+@pytest.mark.parametrize(("configuration", "networks"), [
+    ("2hot-256", NAMES), ("2hot-512", ["ic", "kws"]),
+])
+def test_the_docs_have_what_the_large_bitstreams_do(configuration, networks):
+    (one,) = (engine for engine in committed() if engine.configuration == configuration)
+    rows = measure.measure(networks, [one], requant_terms=one.config.requant_terms)
     text = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
-    table = text.split("<!-- aims:begin -->")[1].split("<!-- aims:end -->")[0]
+    table = text.split(f"<!-- {configuration}:begin -->")[1].split("<!-- aims:end -->")[0]
     shown = [[cell.strip() for cell in line[1:-1].split("|")] for line in table.splitlines()[3:]]
     cells = [row.cells() for row in rows]
     assert shown == [[*(row[at] for at in (0, 4, 6, 7)), row[-1]] for row in cells]

@@ -108,7 +108,7 @@ def test_clocks_are_met_with_margin(board, configuration, least):
 
 
 @pytest.mark.parametrize(("name", "least"), [
-    ("ulx3s-85f/2hot-256", 55), ("icebreaker/signed-binary-large", 24),
+    ("ulx3s-85f/2hot-256", 55), ("ulx3s-85f/2hot-512", 50), ("icebreaker/signed-binary-large", 24),
 ])
 def test_a_full_part_has_some_margin(name, least):
     clock = Manifest.read(FOLDER / name / "manifest.json").engine_clock

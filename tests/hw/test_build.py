@@ -4,6 +4,7 @@
 import hashlib
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,16 @@ def test_second_build_comes_from_the_cache(tmp_path, fake_tools):
     assert first.manifest_path.read_bytes() == second.manifest_path.read_bytes()
     build_plan(plan(seed=5), tmp_path / "a")
     assert fake_tools[3:] == ["nextpnr-ice40", "icepack"]
+
+
+def test_an_engine_that_was_built_by_another_name_has_its_own_in_the_manifest(tmp_path, fake_tools):
+    build_plan(plan(), tmp_path / "a")
+    again = plan()
+    again = replace(again, target=replace(again.target, configuration="mine"))
+    built = build_plan(again, tmp_path / "b")
+    assert len(fake_tools) == 3
+    assert built.manifest.configuration == "mine"
+    assert Manifest.read(tmp_path / "b" / "icebreaker" / "mine" / "manifest.json") == built.manifest
 
 
 def test_failed_step_is_kept_for_reading_and_done_again(tmp_path, fake_tools, monkeypatch, cache):

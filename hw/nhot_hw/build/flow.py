@@ -81,8 +81,11 @@ def build_plan(
     """As :func:`build`, from a plan."""
     entries = place_seeds(plan, range(plan.seed, plan.seed + seeds), jobs=jobs)
     entry, manifest = _best(entries)
+    # What is in the cache may have been built by another name.
+    target = plan.target
+    manifest = replace(manifest, board=target.board, configuration=target.configuration)
     _check_timing(manifest, entry, allow=allow_timing_failure)
-    place = folder / plan.target.board / plan.target.configuration
+    place = folder / target.board / target.configuration
     place.mkdir(parents=True, exist_ok=True)
     write_atomically(place / plan.product, (entry / plan.product).read_bytes())
     write_atomically(place / MANIFEST, manifest.to_json().encode())

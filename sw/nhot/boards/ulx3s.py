@@ -40,8 +40,9 @@ BOARDS = (
                 lane="chain", depthwise=True, accumulator_bits=24, product_bits=40,
                 activation_words=6912, weight_words=1040, requant_words=512, program_words=512,
             )),
-            # Two of them, faster: multipliers of one term take a cycle, of two terms two.
-            "2hot-512": (55_000_000, EngineConfig(
+            # Image classification and keyword spotting fit this one. Multipliers of one term take a
+            # cycle, of two terms two.
+            "2hot-512": (50_000_000, EngineConfig(
                 pixels=2, filters=16, inputs=16, requantisers=16, format="2hot", lane="chain",
                 accumulator_bits=24, product_bits=40,
                 activation_words=6144, weight_words=1024, requant_words=512, program_words=512,
