@@ -208,7 +208,7 @@ def test_quantisation_is_measured_beside_float(capsys):
 
 @pytest.mark.parametrize(("what", "option", "kinds"), [
     ("reference", ["--cells"], "lanes"),
-    ("networks", ["--family", "ecp5"], "lanes"),
+    ("networks", ["--family", "ecp5"], "lanes and engines"),
     ("quantisation", ["--markdown", "x.md"], "lanes and networks"),
     ("networks", ["--quick"], "lanes and toggles and reference and quantisation"),
     ("lanes", ["--networks", "ic"], "networks"),

@@ -96,7 +96,7 @@ def test_table_and_pages(here, capsys):
     assert "none: no lanes for it" in lines[4]
     text = "\n".join(lines[5:])
     assert "* rounded, as all here, without training, which these weights need" in text
-    assert "No engine holds int8. Nearest is ulx3s-85f 2hot-256: Layer '0': Weight at" in text
+    assert "No engine holds int8. Nearest is ulx3s-85f 2hot-512: Layer '0': Weight at" in text
     assert lines[-1] == "runs/report.html"
     page = Path("runs/report.html").read_text(encoding="utf-8")
     for part in ("<h1>build on test.npz</h1>", "Trade-offs", "Pareto front", "none: no lanes",

@@ -94,11 +94,12 @@ def _toggles(args: Namespace) -> int:
 
 def _engines(args: Namespace) -> int:
     from nhot.compiler.targets import board
-    from nhot_hw.bench import engines
+    from nhot_hw.bench import whole_engines
 
-    boards = [name for name in engines.ENGINES if args.family in (None, board(name).family)]
-    rows = engines.measure(boards)
-    return _print(args, engines.COLUMNS, engines.COLUMNS[3:5], rows, engines.legend(rows))
+    boards = [name for name in whole_engines.ENGINES if args.family in (None, board(name).family)]
+    rows = whole_engines.measure(boards)
+    columns = whole_engines.COLUMNS
+    return _print(args, columns, columns[3:5], rows, whole_engines.legend(rows))
 
 
 def _reference(args: Namespace) -> int:

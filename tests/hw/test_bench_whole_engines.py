@@ -9,7 +9,7 @@ from nhot.bitstream import Resource
 from nhot.cli import main
 from nhot.compiler.estimates import dsp_blocks
 from nhot.compiler.targets import board
-from nhot_hw.bench import engines
+from nhot_hw.bench import whole_engines
 
 LUTS = {"int8": 1000, "2hot": 720, "1hot": 560, "ternary": 240, "binary": 300,
         "signed-binary": 251}
@@ -28,18 +28,18 @@ def packed(monkeypatch):
             self.config = target.config
             found.append((target.board, target.config))
 
-    monkeypatch.setattr(engines, "plan_build", Plan)
-    monkeypatch.setattr(engines, "pack", pack)
+    monkeypatch.setattr(whole_engines, "plan_build", Plan)
+    monkeypatch.setattr(whole_engines, "pack", pack)
     return found
 
 
 def test_engines_differ_in_their_lanes_alone(packed):
-    rows = engines.measure()
+    rows = whole_engines.measure()
     assert len(packed) == len(set(packed)) == len(rows)
-    for name, base in engines.ENGINES.items():
+    for name, base in whole_engines.ENGINES.items():
         of_board = [config for board_name, config in packed if board_name == name]
         assert (of_board[0].format, of_board[0].lane) == ("int8", "rows")
-        assert {config.format for config in of_board} >= set(engines.AIMS)
+        assert {config.format for config in of_board} >= set(whole_engines.AIMS)
         for config in of_board:
             assert {**base.sizes(), "format": "", "lane": ""} == {
                 **config.sizes(), "format": "", "lane": ""
@@ -47,7 +47,7 @@ def test_engines_differ_in_their_lanes_alone(packed):
 
 
 def test_rows_say_what_is_met(packed):
-    rows = {row.config.format: row for row in engines.measure(["ulx3s-85f"])}
+    rows = {row.config.format: row for row in whole_engines.measure(["ulx3s-85f"])}
     assert rows["2hot"].cells() == [
         "ulx3s-85f", "2 x 16 x 16", "2hot, chain", "720", "0.72", "0.72 met"
     ]
@@ -66,6 +66,6 @@ def test_the_command_measures_a_family(packed, capsys):
 
 
 def test_rows_of_adder_cells_take_no_multipliers():
-    base = engines.ENGINES["ulx3s-85f"]
+    base = whole_engines.ENGINES["ulx3s-85f"]
     assert dsp_blocks(replace(base, format="int8", lane="rows"), "ecp5") == 0
     assert dsp_blocks(replace(base, format="int8"), "ecp5") == base.macs
