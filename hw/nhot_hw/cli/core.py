@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from nhot.cli.output import NewFolder, add_json_argument, print_json
 from nhot.cli.target import add_target_arguments, engine_config
-from nhot.contract.config import LANES
 from nhot.errors import NhotError
 from nhot.printable import say
 from nhot_hw.cli.target import ignore_unused
@@ -45,7 +44,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     engine.add_argument("--input-buffer", type=int, default=1, metavar="WORDS",
                         help="with --bus: words of 32 bits that wait while a program runs; as many "
                         "as an input has, and the next one can come meanwhile (default: 1)")
-    parser.add_argument("--style", choices=[*LANES],
+    parser.add_argument("--style", choices=["parallel", "chain", "serial", "rows"],
                         default="parallel",
                         help="all terms of a weight in one cycle, in a tree or in chains, or one a "
                         "cycle (n-hot only); uniform weights in rows of adder cells")
