@@ -3,10 +3,13 @@
 
 import json
 import re
+from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
 
+from nhot.contract.config import LANES
+from nhot_hw.cli.core import add_arguments
 from nhot_hw.testing.cores import core
 
 
@@ -99,3 +102,11 @@ def test_a_folder_that_exists_is_refused(tmp_path, capsys):
     assert core(tmp_path, "--format", "2hot") == 2
     assert "it is there already" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_styles_are_those_that_lanes_have():
+    """They are named in the command, whose help is to import nothing heavy."""
+    parser = ArgumentParser()
+    add_arguments(parser)
+    (style,) = (one for one in parser._actions if "--style" in one.option_strings)
+    assert style.choices == [*LANES]

@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from amaranth.back import rtlil
 from numpy.typing import NDArray
 
+from nhot.contract.config import LaneStyle
 from nhot.errors import NhotError
 from nhot.formats import parse
 from nhot.formats.format import Format, Ints
@@ -29,7 +30,7 @@ from nhot_hw.lanes import LaneSpec
 
 __all__ = ["COLUMNS", "LANES", "Row", "legend", "measure", "toggles"]
 
-LANES: tuple[tuple[str, Literal["parallel", "rows"]], ...] = (
+LANES: tuple[tuple[str, LaneStyle], ...] = (
     ("int8", "rows"), ("2hot", "parallel"), ("1hot", "parallel"), ("ternary", "parallel"),
     ("binary", "parallel"), ("signed-binary", "parallel"),
 )

@@ -32,7 +32,7 @@ _LANES: dict[str, tuple[tuple[str, LaneStyle], ...]] = {
 """The lanes that take least, of each format."""
 
 AIMS = {"2hot": 0.72, "1hot": 0.55, "ternary": 0.25, "signed-binary": 0.25}
-"""The most that an engine may take of the baseline's LUTs: for 2-hot what is published (0.72)."""
+"""The most that an engine may take of the baseline's LUTs; published are 0.72 and 0.69 (1-hot)."""
 
 ENGINES = {
     "ulx3s-85f": EngineConfig(

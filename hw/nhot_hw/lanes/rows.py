@@ -1,15 +1,10 @@
 """int-k, a row of adder cells for each bit of a weight: the multiplier mapped by hand."""
 
-from typing import TYPE_CHECKING
-
 from amaranth.hdl import Cat, Const, Module, Mux, Value
 
 from nhot_hw.lanes.ccu2c import Fused, fused_add
 from nhot_hw.lanes.lane import Lane
 from nhot_hw.lanes.register import delay, register
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["RowsLane"]
 

@@ -79,7 +79,8 @@ class Aim:
             for row in (self.row, self.beside)
         )
         seeds = sorted(mine.keys() & other.keys())
-        if not all(mine[seed] and other[seed] for seed in seeds):
+        draws = {len(each[seed]) for each in (mine, other) for seed in seeds}
+        if len(draws) != 1 or 0 in draws:
             return []
         means = np.mean([np.subtract(mine[seed], other[seed]) for seed in seeds], axis=0)
         return [float(end) for end in np.percentile(means, (2.5, 97.5))]

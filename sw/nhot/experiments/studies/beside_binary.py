@@ -7,8 +7,10 @@ Binary networks are given the same rates to choose from.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from nhot.experiments.studies.common import CIFAR10_FLOAT, CIFAR10_SCRATCH, FLOAT, ends
 from nhot.experiments.studies.study import Row, Study
 
 __all__ = ["SIGNED_BINARY"]
@@ -17,15 +19,7 @@ RATES = (3e-2, 1e-2)
 DENSEST = 0.36
 """Of signed-binary, what its source has; a binary network of width 10 has 0.39 of the weights."""
 PLUM = "resnet20-plum"
-
-
-def _ends(shortcut: str) -> dict[str, str]:
-    """First and last layer and the 1x1 shortcuts, which the source does not round, in int8."""
-    stages = (f"layer{stage}.0.downsample.{shortcut}" for stage in (2, 3))
-    return dict.fromkeys(("conv1", *stages, "fc"), "int8")
-
-
-ENDS = {"": _ends("0"), PLUM: _ends("1")}
+ENDS = {"": ends(), PLUM: ends("1")}
 
 
 def _candidate(
@@ -60,7 +54,7 @@ FILTER = _form("sb-filter", "signed-binary", 0.05, 0.1)
 EIGHT = _form("sb-8", "signed-binary/8", 0.15, 0.1, 0.2)
 SIXTEEN = _form("sb-16", "signed-binary/16", 0.15, 0.1, 0.2)
 OURS = (
-    Row(name="float", format="", recipe="float"),
+    FLOAT,
     _chosen("binary", *_rates("b", "binary"), note="least squares"),
     _chosen("binary-width-10", *_rates("b-width-10", "binary", width=10),
             note="more weights that are not zero than signed-binary"),
@@ -99,7 +93,7 @@ def _published(suffix: str, part: str, **values: Any) -> tuple[Row, ...]:
 
 ROWS = (
     *OURS,
-    Row(name="plum-float", format="", recipe="float", model=PLUM, part="plum"),
+    replace(FLOAT, name="plum-float", model=PLUM, part="plum"),
     *_published("", "plum", model=PLUM),
     *_published("-real", "plum-real", model=PLUM, bits=None),
 )
@@ -107,10 +101,7 @@ SIGNED_BINARY = Study(
     name="cifar10-signed-binary", title="Signed-binary beside binary: CIFAR-10, ResNet-20",
     network="resnet20", data="cifar10", metric="accuracy", rows=ROWS,
     validation=5000, trial={"epochs": 15}, seeds=(1, 2, 3),
-    float_training={
-        "epochs": 60, "lr": 0.2, "batch": 128, "optimizer": "sgd", "weight_decay": 5e-4,
-        "schedule": "one-cycle", "precision": "bf16",
-    },
+    float_training={**CIFAR10_FLOAT, "epochs": 60},
     tuning={},
-    scratch={"epochs": 60, "lr": 3e-2, "batch": 128, "optimizer": "adam", "schedule": "one-cycle"},
+    scratch={**CIFAR10_SCRATCH, "epochs": 60},
 )

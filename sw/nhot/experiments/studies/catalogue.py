@@ -7,22 +7,20 @@ from typing import Any
 
 from nhot.errors import NhotError
 from nhot.experiments.studies.beside_binary import SIGNED_BINARY
+from nhot.experiments.studies.common import (
+    CIFAR10_FLOAT,
+    CIFAR10_SCRATCH,
+    CIFAR10_TUNING,
+    FLOAT,
+    PARTS,
+    TUNED,
+    ends,
+)
 from nhot.experiments.studies.mobilenet import MOBILENET
 from nhot.experiments.studies.study import Row, Study
 
 __all__ = ["NAMES", "STUDIES", "study"]
 
-TUNED = (
-    Row(name="int8", format="int8", recipe="one-stage"),
-    Row(name="int6", format="int6", recipe="one-stage"),
-    Row(name="int5", format="int5", recipe="one-stage"),
-    Row(name="int4", format="int4", recipe="one-stage"),
-    Row(name="3hot", format="3hot", recipe="two-stage"),
-    Row(name="2hot", format="2hot", recipe="two-stage"),
-    Row(name="1hot", format="1hot", recipe="two-stage", note="powers of two in four bits"),
-    Row(name="apot5", format="apot5", recipe="one-stage", note="additive powers of two"),
-    Row(name="apot4", format="apot4", recipe="one-stage", note="additive powers of two"),
-)
 SCRATCH = (
     Row(name="ternary", format="ternary", recipe="from-scratch", options={"rule": "least-squares"},
         note="least squares"),
@@ -31,27 +29,6 @@ SCRATCH = (
     Row(name="binary", format="binary", recipe="from-scratch", note="least squares"),
     Row(name="signed-binary", format="signed-binary", recipe="from-scratch", note="PLUM"),
 )
-PARTS = (
-    Row(name="2hot+", format="2hot+", recipe="two-stage", part="ablation",
-        note="terms are never subtracted"),
-    Row(name="2hot-one-stage", format="2hot", recipe="one-stage", part="ablation",
-        note="one stage instead of two"),
-    Row(name="2hot-per-layer", format="2hot", recipe="two-stage", options={"per_channel": False},
-        part="ablation", note="a scale for each layer"),
-    Row(name="2hot-searched", format="2hot", recipe="two-stage", options={"scale": "searched"},
-        part="ablation", note="scales searched, not learned"),
-    Row(name="2hot-power-of-two", format="2hot", recipe="two-stage",
-        options={"scale": "power-of-two"}, part="ablation", note="scales are powers of two"),
-    Row(name="signed-binary-schedule", format="signed-binary", recipe="from-scratch",
-        options={"schedule": True}, part="ablation", note="gradient schedule"),
-    Row(name="signed-binary-tiles", format="signed-binary/8", recipe="from-scratch",
-        part="ablation", note="regions of 8 channels"),
-    Row(name="signed-binary-sparse", format="signed-binary/8", recipe="from-scratch",
-        options={"threshold": 0.12}, part="ablation", note="regions of 8 channels, threshold 0.12"),
-)
-ENDS = dict.fromkeys(("conv1", "layer2.0.downsample.0", "layer3.0.downsample.0", "fc"), "int8")
-"""The layers of residual networks that the source of signed-binary does not round: the first, the
-last and the shortcuts. Its code keeps them in float, here they are uniform in eight bits."""
 UNTRAINED = (
     Row(name="2hot-rounded", format="2hot", recipe="rounded", part="post-training"),
     Row(name="2hot-bias", format="2hot", recipe="bias-corrected", part="post-training",
@@ -79,8 +56,6 @@ FEW_TERMS_IN = tuple(
     for row in TUNED if row.name in {"int8", "2hot"}
     for terms, count in ((3, "three"), (2, "two"))
 )
-FLOAT = Row(name="float", format="", recipe="float")
-
 NARROW = Row(
     name="binary-narrow", format="binary", recipe="from-scratch", network={"width": 9},
     note="as many weights as signed-binary has that are not zero",
@@ -101,9 +76,9 @@ ALL_LAYERS = Row(
 
 
 def _with_ends(rows: tuple[Row, ...]) -> tuple[Row, ...]:
-    """Rows that are trained from random weights, with the layers of :data:`ENDS` in eight bits."""
+    """Rows that are trained from random weights, with the layers of :func:`ends` in eight bits."""
     return tuple(
-        replace(row, options={**row.options, "formats": ENDS})
+        replace(row, options={**row.options, "formats": ends()})
         if row.recipe == "from-scratch" else row for row in rows
     )
 
@@ -114,14 +89,7 @@ CIFAR10: dict[str, Any] = {
         FLOAT, *TUNED, *_with_ends((*SCRATCH, NARROW, *PARTS, WIDER, *NARROWER)), ALL_LAYERS,
         *UNTRAINED, *_with_ends(FEW_TERMS), *FEW_TERMS_IN,
     ),
-    "float_training": {
-        "epochs": 12, "lr": 0.2, "batch": 128, "optimizer": "sgd", "weight_decay": 5e-4,
-        "schedule": "one-cycle", "precision": "bf16",
-    },
-    "tuning": {"epochs": 2, "lr": 1e-3, "batch": 128, "optimizer": "adam", "schedule": "one-cycle"},
-    "scratch": {
-        "epochs": 10, "lr": 3e-2, "batch": 128, "optimizer": "adam", "schedule": "one-cycle",
-    },
+    "float_training": CIFAR10_FLOAT, "tuning": CIFAR10_TUNING, "scratch": CIFAR10_SCRATCH,
 }
 DETECTION = (
     FLOAT,

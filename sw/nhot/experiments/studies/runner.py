@@ -15,6 +15,7 @@ from nhot.experiments import training
 from nhot.experiments.data.coco_folds import coco_fold
 from nhot.experiments.models import build, entry
 from nhot.experiments.studies.choosing import Trial, best, held_back
+from nhot.experiments.studies.common import FLOAT
 from nhot.experiments.studies.record import Record
 from nhot.experiments.studies.study import Row, Study
 from nhot.experiments.tasks import DIGITS, Source, Task, open_task
@@ -35,9 +36,6 @@ AUGMENTS: dict[str, Augment] = {"cifar10": CropFlip(), "coco": Jitter()}
 
 DRAWS = 500
 """Of as many photographs as a fold has, drawn anew: for an interval around a difference."""
-
-FLOAT = Row(name="float", format="", recipe="float")
-"""What rows that are not trained from scratch begin with."""
 
 TRIAL_SEED = 0
 """Of candidates; the rows that are chosen have seeds of their own."""
