@@ -8,6 +8,7 @@ from amaranth.lib.memory import Memory, MemoryData
 from amaranth.lib.wiring import In, Out
 
 from nhot.contract.config import EngineConfig
+from nhot_hw.delay import delayed
 from nhot_hw.engine.host import WordAddress
 
 __all__ = ["ActivationMemory", "BankAddress", "residue"]
@@ -77,13 +78,11 @@ class ActivationMemory(wiring.Component):
     def _deal(self, m, ports, write):
         """Each write to its bank, and each bank's word to the pixel that asked for it."""
         enable = Signal.like(self.i_write)
-        word = Signal.like(self.i_write_data)
         target = m.submodules.write_address = BankAddress(self.config)
         m.d.comb += target.i_address.eq(self.i_write_address)
-        m.d.sync += [enable.eq(write), word.eq(self.i_write_data)]
         late_enable = Signal.like(enable)
-        late_word = Signal.like(word)
-        m.d.sync += [late_enable.eq(enable), late_word.eq(word)]
+        m.d.sync += [enable.eq(write), late_enable.eq(enable)]
+        late_word = delayed(m, self.i_write_data, 2)
 
         asked = []
         used = Signal.like(self.i_used)
@@ -112,11 +111,7 @@ class ActivationMemory(wiring.Component):
             ]
         words = Array(read.data for _, read in ports)
         for t, address in enumerate(asked):
-            bank = address.o_bank
-            for _ in range(2):  # to the memory, and through it
-                late = Signal.like(bank)
-                m.d.sync += late.eq(bank)
-                bank = late
+            bank = delayed(m, address.o_bank, 2)  # to the memory, and through it
             m.d.comb += self.o_words[t].eq(words[bank])
 
 

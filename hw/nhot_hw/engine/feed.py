@@ -95,15 +95,18 @@ class Feed(wiring.Component):
         a register of its own. That one follows no steps of the lanes: one that was always equal
         would be made the lanes' again by synthesis.
         """
-        m.d.sync += [
-            *(operands.as_value().eq(word) for operands, word in zip(self.o_x, words, strict=True)),
-            self.o_w.eq(self.i_weights),
+        m.d.comb += [
+            *(operands.as_value().eq(delayed(m, word, 1))
+              for operands, word in zip(self.o_x, words, strict=True)),
+            self.o_w.eq(delayed(m, self.i_weights, 1)),
         ]
         if self.config.pixels == 1:
             m.d.comb += self.o_window_x.eq(self.o_x[0])
         else:
+            apart = Signal(len(words[0]), reset_less=True)
             with m.If(arriving.valid & ~self.i_role.lanes):
-                m.d.sync += self.o_window_x.as_value().eq(words[0])
+                m.d.sync += apart.eq(words[0])
+            m.d.comb += self.o_window_x.as_value().eq(apart)
         m.d.comb += [
             self.o_en.eq(arrived.valid & self.i_role.lanes),
             self.o_first.eq(arrived.first),

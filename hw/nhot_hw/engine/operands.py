@@ -55,7 +55,7 @@ class Operands(wiring.Component):
         held = []
         for t in range(config.pixels):
             words = [
-                Signal(self.word, name=f"word_{t}_{age}")
+                Signal(self.word, name=f"word_{t}_{age}", reset_less=True)
                 for age in range(groups * DEPTHWISE_KERNEL)
             ]
             with m.If(self.i_valid):
@@ -68,9 +68,8 @@ class Operands(wiring.Component):
                 # Where there is no tap, weights are zero. A channel of the filter's own even so:
                 # equal registers of all filters would be made one again.
                 pixel, age = self._tap(t, s) if s < DEPTHWISE_TAPS else (t, 0)
-                m.d.sync += self.o_x[t][p][s].eq(
-                    Mux(depthwise, held[pixel][age][p], held[t][0][s])
-                )
+                tap = Mux(depthwise, held[pixel][age][p], held[t][0][s])
+                m.d.comb += self.o_x[t][p][s].eq(delayed(m, tap, 1))
         return m
 
     def _choices(self, m):

@@ -43,7 +43,7 @@ class Readout(wiring.Component):
         for t in range(config.pixels):
             # Pooling and additions work on one pixel, whose register also holds their S results.
             places = max(config.filters, config.inputs) if t == 0 else config.filters
-            held = Signal(places * bits, name=f"held_{t}")
+            held = Signal(places * bits, name=f"held_{t}", reset_less=True)
             captured = self.i_sums[t].as_value()
             if t == 0:
                 captured = Mux(self.i_window, self.i_results.as_value(), captured)

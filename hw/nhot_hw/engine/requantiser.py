@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from nhot.contract.config import EngineConfig
 from nhot.network.requant import SHIFT
+from nhot_hw.delay import delayed
 from nhot_hw.engine.records import TermsLayout
 
 __all__ = ["Requantiser"]
@@ -51,8 +52,8 @@ class Requantiser(wiring.Component):
         m = Module()
         bits = self.config.accumulator_bits
         at_once = self.config.requant_terms
-        value = Signal(signed(bits))
-        terms = Signal(TermsLayout)
+        value = Signal(signed(bits), reset_less=True)
+        terms = Signal(TermsLayout, reset_less=True)
         m.d.sync += terms.eq(terms.as_value() >> (8 * at_once))
         with m.If(self.i_take):
             m.d.sync += [
@@ -62,28 +63,32 @@ class Requantiser(wiring.Component):
         shifted, negative = self._add_up(m, self._shift(m, value, [*terms][:at_once]))
 
         initial = Cat(Const(0, SHIFT - 1), Const(1, 1), self.i_zero_point).as_signed()
-        product = Signal(signed(self.config.product_bits))
+        product = Signal(signed(self.config.product_bits), reset_less=True)
         base = Signal(signed(self.config.product_bits))
         m.d.comb += base.eq(Mux(self.i_fresh, initial, product))
         m.d.sync += product.eq(Mux(negative, base - shifted, base + shifted))
 
         # To nine bits first, which keeps which side a value is too far on; then to the range.
         y = product[SHIFT:].as_signed()
-        saturated = Signal(signed(9))
+        saturated = Signal(signed(9), reset_less=True)
         fits = (y[8:] == 0) | y[8:].all()
         m.d.sync += saturated.eq(Mux(fits, y[:9].as_signed(), Mux(y[-1], -256, 255)))
-        m.d.sync += self.o_y.eq(
+        m.d.comb += self.o_y.eq(delayed(
+            m,
             Mux(saturated < self.i_low, self.i_low,
-                Mux(saturated > self.i_high, self.i_high, saturated[:8].as_signed()))
-        )
+                Mux(saturated > self.i_high, self.i_high, saturated[:8].as_signed())),
+            1,
+        ))
         return m
 
     def _shift(self, m, value, terms):
         """(magnitude, sign) of each term. A cycle of its own: with an adder, it sets the clock."""
         shifted = []
         for i, term in enumerate(terms):
-            magnitude = Signal(signed(self.config.product_bits), name=f"shifted_{i}")
-            negative = Signal(name=f"negative_{i}")
+            magnitude = Signal(
+                signed(self.config.product_bits), name=f"shifted_{i}", reset_less=True
+            )
+            negative = Signal(name=f"negative_{i}", reset_less=True)
             m.d.sync += [
                 magnitude.eq(Mux(term.enable, value << term.shift, 0)),
                 negative.eq(term.negative),
@@ -96,8 +101,8 @@ class Requantiser(wiring.Component):
         while len(terms) > 1:
             pairs = []
             for (a, a_sign), (b, b_sign) in zip(terms[::2], terms[1::2], strict=True):
-                total = Signal(signed(self.config.product_bits))
-                sign = Signal()
+                total = Signal(signed(self.config.product_bits), reset_less=True)
+                sign = Signal(reset_less=True)
                 m.d.sync += [total.eq(Mux(a_sign ^ b_sign, a - b, a + b)), sign.eq(a_sign)]
                 pairs.append((total, sign))
             terms = pairs

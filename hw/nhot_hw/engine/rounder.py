@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from nhot.contract.config import EngineConfig
 from nhot.network.terms import rounded_bytes
+from nhot_hw.delay import delayed
 
 __all__ = ["Rounder"]
 
@@ -38,16 +39,17 @@ class Rounder(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        distance = Signal(signed(9))
-        magnitude, rounded = Signal(8), Signal(8)
-        below = [Signal(name=f"below_{i}") for i in range(2)]
+        distance = Signal(signed(9), reset_less=True)
+        magnitude, rounded = (Signal(8, reset_less=True) for _ in range(2))
+        below = [Signal(name=f"below_{i}", reset_less=True) for i in range(2)]
         m.d.sync += [
             distance.eq(self.i_y - self.i_zero_point),
             magnitude.eq(Mux(distance < 0, -distance, distance)),
             below[0].eq(distance < 0),
             below[1].eq(below[0]),
-            self.o_y.eq(Mux(below[1], self.i_zero_point - rounded, self.i_zero_point + rounded)),
         ]
+        y = Mux(below[1], self.i_zero_point - rounded, self.i_zero_point + rounded)
+        m.d.comb += self.o_y.eq(delayed(m, y[:8].as_signed(), 1))
         with m.Switch(self.i_terms):
             for terms in range(1, self.config.activation_terms + 1):
                 table = rounded_bytes(np.arange(256), 0, terms).tolist()

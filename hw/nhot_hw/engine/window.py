@@ -39,7 +39,7 @@ class WindowUnit(wiring.Component):
         m = Module()
         width = max(self.config.window_bits, 16)  # an addition keeps two bytes
         for i in range(self.config.inputs):
-            held = Signal(signed(width), name=f"held_{i}")
+            held = Signal(signed(width), name=f"held_{i}", reset_less=True)
             x = self.i_x[i]
             with m.If(self.i_en):
                 with m.If(self.i_first):

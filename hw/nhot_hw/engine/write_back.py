@@ -51,24 +51,26 @@ class WriteBack(wiring.Component):
         config = self.config
         groups = config.inputs // config.requantisers
         group = (1 << config.requantisers) - 1
+        word = Signal(len(self.o_word), reset_less=True)
+        m.d.comb += self.o_word.eq(word)
         m.d.sync += [
             self.o_write.eq(0),
             self.o_address.eq(self.i_destination.address),
-            self.o_word.eq(self.i_bytes.as_value().replicate(groups)),
+            word.eq(self.i_bytes.as_value().replicate(groups)),
         ]
         with m.If(self.i_valid):
             m.d.sync += self.o_write.eq(group << (self.i_destination.lanes * config.requantisers))
         if config.inputs >= 2:
-            self._index(m)
+            self._index(m, word)
         with m.If(self.i_host):
             m.d.sync += [
                 self.o_write.eq(-1),
                 self.o_address.eq(self.i_host_address),
-                self.o_word.eq(self.i_host_word),
+                word.eq(self.i_host_word),
             ]
         return m
 
-    def _index(self, m):
+    def _index(self, m, word):
         """Positions follow each other; their indices are written one word after the other."""
         config = self.config
         address = Signal(config.activation_address_bits + 1)
@@ -76,7 +78,7 @@ class WriteBack(wiring.Component):
             m.d.sync += address.eq(self.i_descriptor.output_address)
         with m.If(self.i_index_valid):
             m.d.sync += [
-                self.o_write.eq(0b11), self.o_address.eq(address), self.o_word.eq(self.i_index),
+                self.o_write.eq(0b11), self.o_address.eq(address), word.eq(self.i_index),
                 address.eq(address + 1),
             ]
         m.d.comb += self.o_beyond.eq(self.i_index_valid & (address >= config.activation_words))
