@@ -19,6 +19,7 @@ from nhot.errors import BuildError, NhotError
 from nhot.progress import Progress
 from nhot_hw.build.entries import place, placed, synthesise
 from nhot_hw.build.plan import BuildPlan
+from nhot_hw.build.routing import diverging
 from nhot_hw.build.tools import MisfitError
 
 __all__ = ["place_seeds"]
@@ -144,8 +145,11 @@ class _Run:
     def _watch(self, log: Path) -> None:
         if self._stop.is_set():
             raise CancelledError
-        if self.routing is None and _ROUTING in log.read_bytes():
+        text = log.read_bytes()
+        if self.routing is None and _ROUTING in text:
             self.routing = self.elapsed
+        if (reason := diverging(text)) is not None:
+            raise BuildError(f"Place and route failed: {reason} (log: {log})")
 
 
 def _show(progress: Progress, runs: Sequence[_Run]) -> None:
