@@ -155,10 +155,10 @@ class LaneAdds(wiring.Component):
             ]
         new = self.first & (self.phase == 0 if spec.ii > 1 else 1)
         waits = lane.product_latency(spec)
-        control = delayed(m, Cat(self.en, new), waits)
+        control = delayed(m, Cat(self.en, new), waits, reset=True)
         total = _tree(products)
         if spec.format.sign_codes:
-            total = Mux(delayed(m, self.w[-1], waits), ~total, total)
+            total = Mux(delayed(m, self.w[-1], waits, reset=True), ~total, total)
         check_sum(self, m, lane, total, control, cycles=spec.latency - waits - 1)
         return m
 
@@ -171,8 +171,8 @@ def check_sum(
     ``control`` has the enable of a step and whether it starts a new sum.
     """
     bits = lane.spec.accumulator_bits
-    step = delayed(m, step[:bits].as_signed(), cycles)
-    enable, new = delayed(m, control, cycles)
+    step = delayed(m, step[:bits].as_signed(), cycles, reset=True)
+    enable, new = delayed(m, control, cycles, reset=True)
     start: Value = Const(0)
     if lane.spec.bias:
         start = ports.bias
