@@ -51,5 +51,5 @@ def test_such_a_seed_is_ended_and_named(tmp_path):
     log.write_bytes(log_of(LOST[:30]))
     run._watch(log)
     log.write_bytes(log_of(LOST))
-    with pytest.raises(BuildError, match=r"Place and route failed: router does not .*nextpnr\.log"):
+    with pytest.raises(BuildError, match=r"from seed 1 failed: router does not .*nextpnr\.log"):
         run._watch(log)

@@ -13,7 +13,8 @@ def diverging(log: bytes) -> str | None:
 
     Wires that several nets want are fewer in each round, until the last is gone. Where they have
     doubled since a round, a router would go on for hours: of 16 placements of this project's
-    engines, 13 of which were routed, one did so, and none of the others had a tenth more once.
+    engines, 13 of which were routed, one did so; no other had more of them than in a round before,
+    but where a few hundred were left.
     """
     rounds = [(int(number), int(overused)) for number, overused in _ROUND.findall(log)]
     if not rounds:

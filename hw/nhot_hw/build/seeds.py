@@ -149,7 +149,9 @@ class _Run:
         if self.routing is None and _ROUTING in text:
             self.routing = self.elapsed
         if (reason := diverging(text)) is not None:
-            raise BuildError(f"Place and route failed: {reason} (log: {log})")
+            raise BuildError(
+                f"Place and route from seed {self.plan.seed} failed: {reason} (log: {log})"
+            )
 
 
 def _show(progress: Progress, runs: Sequence[_Run]) -> None:
