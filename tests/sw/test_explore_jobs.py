@@ -166,12 +166,12 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def children(pid: int) -> list[str]:
-    """Command lines of the workers that a client has started."""
+def workers(pid: int) -> list[int]:
+    """The workers that a client has started."""
     path = Path(f"/proc/{pid}/task/{pid}/children")
-    lines = [Path(f"/proc/{child}/cmdline").read_bytes().decode()
-             for child in path.read_text(encoding="utf-8").split()]
-    return [line for line in lines if "spawn_main" in line]
+    children = map(int, path.read_text(encoding="utf-8").split())
+    return [child for child in children
+            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 @pytest.fixture
@@ -242,7 +242,7 @@ def test_worker_of_a_cluster_killed_then_client_killed(place):
 def test_interrupt(place, begun):
     """As Ctrl-C does, it reaches all processes, at work or just started; one line is said."""
     client = place.client([place.job("wait", number) for number in range(3)])
-    until(lambda: place.lines("begin") if begun else children(client.pid))
+    until(lambda: place.lines("begin") if begun else workers(client.pid))
     os.killpg(client.pid, signal.SIGINT)
     out, err = client.communicate(timeout=300)
     assert client.returncode == 130
@@ -250,6 +250,16 @@ def test_interrupt(place, begun):
     assert out == ""
     assert not any(is_alive(pid) for _, pid in place.lines("begin"))
     assert not place.lines("end")
+
+
+def test_no_worker_gets_interrupts_from_its_first_moment(place):
+    """The first one neither, with which Python starts a process of its own."""
+    client = place.client([place.job("wait", number) for number in range(3)])
+    until(lambda: len(workers(client.pid)) == 2)
+    for pid in workers(client.pid):
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+        blocked = next(line.split()[1] for line in status.splitlines() if "SigBlk" in line)
+        assert int(blocked, 16) >> (signal.SIGINT - 1) & 1
 
 
 def test_a_worker_that_has_just_begun_ends_without_a_word(monkeypatch):

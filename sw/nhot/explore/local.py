@@ -12,6 +12,7 @@ import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Self
 
@@ -144,6 +145,7 @@ def _without_interrupts() -> Iterator[None]:
     What is typed on a terminal reaches all of them. The one that it is for ends the others, which
     have nothing to say of it.
     """
+    resource_tracker.ensure_running()  # whose start, until Python 3.13, lets interrupts in again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
