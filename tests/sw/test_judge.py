@@ -33,7 +33,7 @@ def words_read(step, config):
                 column * step.column_step + pixel - step.pad_x
             )
             if 0 <= y < step.height and 0 <= x < step.width:
-                operand = tap_y if step.operation is Operation.ADD else 0
+                operand = 0 if step.step_y else tap_y
                 found[operand].add((address + pixel * step.lane_step) & 0xFFFF)
         wrapping = [i for i, count in enumerate(counts) if turn[i] < count]
         if wrapping:  # the innermost loop that is not at its end goes on

@@ -45,6 +45,8 @@ def test_fields_are_refused_by_their_own_ranges(operation, field, beyond, text):
     for image, step in on_lanes(operation):
         if image.config.pixels < 2 and field == "one_pixel":
             continue
+        if field == "last_row" and not step.step_y:
+            continue  # an addition by lanes, which walks in one row
         changes = {
             "stride_x": {"column_step": 2 * image.config.pixels}, "one_pixel": {"tail_pixels": 1},
         }.get(field, {})

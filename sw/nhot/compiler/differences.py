@@ -13,9 +13,10 @@ from nhot.compiler.pack import in_words, weight_levels
 from nhot.compiler.steps import grouped_steps
 from nhot.compiler.survey import survey
 from nhot.compiler.weights import by_channel, input_places, tap_steps
+from nhot.contract.config import EngineConfig
 from nhot.contract.program import DESCRIPTOR_WORDS, Descriptor, Operation
 from nhot.errors import MismatchError
-from nhot.network import Conv2d, ConvTranspose2d, Filters, Linear, Network
+from nhot.network import Add, Conv2d, ConvTranspose2d, Filters, Linear, Network
 
 __all__ = ["check_contents"]
 
@@ -73,8 +74,10 @@ def _place(layer: Layer, image: Image, word: int, lane: int, source: int) -> str
     node, config, held = layer.walk.origin, image.config, layer.inputs[0]
     if not isinstance(node, Filters):  # which copies channels with weights of its own
         node = layer.node
-    assert isinstance(node, Conv2d | ConvTranspose2d | Linear)
     assert layer.reach is not None
+    if isinstance(node, Add):
+        return _operand(layer, config, word, lane)
+    assert isinstance(node, Conv2d | ConvTranspose2d | Linear)
     # Where each weight goes is where its number goes; what is left of a word has number 0.
     numbers = np.arange(1, node.weights.size + 1).reshape(node.weights.shape)
     if layer.walk.taps is not None:
@@ -93,6 +96,13 @@ def _place(layer: Layer, image: Image, word: int, lane: int, source: int) -> str
     filter_index, y, x, channel = (int(i) for i in np.unravel_index(number - 1, shape))
     channel += filter_index * groups // node.filters * shape[3]
     return f"filter {filter_index}, y {y}, x {x}, channel {channel}"
+
+
+def _operand(layer: Layer, config: EngineConfig, word: int, lane: int) -> str:
+    """What a weight of an addition is for."""
+    assert layer.reach is not None
+    tile, step = divmod(word, 2 * layer.reach.words)
+    return f"operand {step // layer.reach.words}, channel {tile * config.filters + lane}"
 
 
 def _check_program(layers: Sequence[Layer], wanted: Image, image: Image) -> None:

@@ -132,7 +132,7 @@ def _positions(layer: Layer, config: EngineConfig) -> Iterator[Demand]:
 
 def _distances(layer: Layer, config: EngineConfig) -> Iterator[Demand]:
     """The engine keeps so many bits of where a walk begins and of how far it jumps."""
-    if layer.operation is Operation.ADD:
+    if layer.takes_operands:
         return  # from one tensor to another, within the memory
     farthest = max(
         abs(distance) for distance in

@@ -39,7 +39,7 @@ from nhot.network import (
 )
 from nhot.network.tensor import Shape
 
-__all__ = ["Layer", "array_window", "lower_pass"]
+__all__ = ["Layer", "array_window", "lower_pass", "stored", "walked"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -117,6 +117,11 @@ class Layer:
         return node.macs(self.inputs[0].tensor) // node.weights.size * self.own_weights
 
     @property
+    def takes_operands(self) -> bool:
+        """Whether the taps are two operands at the same position, wherever their tensors lie."""
+        return len(self.inputs) == 2
+
+    @property
     def filters(self) -> range:
         """The channels that this layer makes of those of its pass."""
         return range(self.target[2]) if self.reach is None else self.reach.filters
@@ -178,16 +183,16 @@ def _channel_layer(
     """A layer that treats every channel by itself, and so holes of its input as channels."""
     taps = window.taps if operation is Operation.SUM else 1
     tensors = [held.tensor for held in one.inputs]
-    source = _walked(one.inputs[0], config)
+    source = walked(one.inputs[0], config)
     return Layer(
         **vars(one), operation=operation, window=window, pad_value=pad_value,
         bias=np.array([-taps * (tensor.zero_point + offset(tensor)) for tensor in tensors]),
-        requant=_stored(requant, one.output.tensor), source=source,
+        requant=stored(requant, one.output.tensor), source=source,
         target=(*one.walk.node.output.shape[:2], source[2]),
     )
 
 
-def _walked(held: Held, config: EngineConfig) -> Shape:
+def walked(held: Held, config: EngineConfig) -> Shape:
     """Height, width and channels of a tensor, its holes counted."""
     height, width, _ = held.tensor.shape
     return height, width, int(held.places(config.inputs)[-1]) + 1
@@ -203,7 +208,7 @@ def _array_layer(
         return _depthwise_layer(node, one, config)
     folded, signs, words = lower_weights(node, x, config, layout, part)
     window = array_window(node, x.tensor)
-    source, target = _walked(x, config), node.output.shape
+    source, target = walked(x, config), node.output.shape
     if layout is not None:
         source, window = unfolded(source, layout), rest(window, layout)
     flat = _flat(window) and source[:2] == target[:2] and one.walk.phase == WHOLE
@@ -224,7 +229,7 @@ def _affine(
     # A stored activation is x + shift, so a sum over it exceeds the wanted one by shift * sum(w).
     bias = signs * node.bias[own] - shift * folded.sum(axis=(1, 2, 3, 4))
     multiplier = signs * node.requant.multiplier[own]
-    requant = _stored(replace(node.requant, multiplier=multiplier), node.output)
+    requant = stored(replace(node.requant, multiplier=multiplier), node.output)
     return {"bias": bias, "requant": requant, "pad_value": x.zero_point + shift}
 
 
@@ -266,7 +271,7 @@ def _fewer_groups(source: Shape, config: EngineConfig) -> bool:
     return fewer and height * width < 1 << FIELDS["width"]
 
 
-def _stored(requant: Requant, output: Tensor) -> Requant:
+def stored(requant: Requant, output: Tensor) -> Requant:
     """The requantisation to the integers as stored."""
     shift = offset(output)
     return replace(

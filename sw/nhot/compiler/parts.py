@@ -12,6 +12,8 @@ from dataclasses import replace
 from functools import cache
 from math import inf
 
+from nhot.compiler.additions import lower_addition
+from nhot.compiler.limits import layer_demands
 from nhot.compiler.lower import Layer, lower_pass
 from nhot.compiler.passes import Pass, passes
 from nhot.compiler.schedule import NOWHERE, descriptor
@@ -19,6 +21,7 @@ from nhot.compiler.steps import reach
 from nhot.compiler.weights import input_places, takes_taps
 from nhot.contract.config import EngineConfig
 from nhot.contract.cycles import layer_cycles
+from nhot.contract.program import Operation
 from nhot.errors import NhotError
 from nhot.network import Conv2d, Network, Window
 
@@ -26,14 +29,18 @@ __all__ = ["lower", "try_lower"]
 
 
 def lower(
-    network: Network, config: EngineConfig, layout: Window | None = None, *, divide: bool = True
+    network: Network, config: EngineConfig, layout: Window | None = None, *, divide: bool = True,
+    on_lanes: bool = True,
 ) -> list[Layer]:
     """The layers of ``network`` for an engine; what it cannot run is refused by name.
 
-    ``layout`` is that of the network's input; ``divide`` allows layers to go in parts.
+    ``layout`` is that of the network's input; ``divide`` allows layers to go in parts, and
+    ``on_lanes`` additions to be done by lanes, where that takes fewer cycles.
     """
     all_passes = passes(network, config)
-    layers, refused = try_lower(network, all_passes, config, layout, divide=divide)
+    layers, refused = try_lower(
+        network, all_passes, config, layout, divide=divide, on_lanes=on_lanes
+    )
     if refused:
         raise NhotError("; ".join(refused))
     return layers
@@ -41,7 +48,7 @@ def lower(
 
 def try_lower(
     network: Network, all_passes: Sequence[Pass], config: EngineConfig,
-    layout: Window | None = None, *, divide: bool = True,
+    layout: Window | None = None, *, divide: bool = True, on_lanes: bool = True,
 ) -> tuple[list[Layer], list[str]]:
     """The layers of the passes that an engine can run, and of each of the others why not."""
     layers: list[Layer] = []
@@ -50,10 +57,25 @@ def try_lower(
         laid_out = layout if network.input.name == one.inputs[0].name else None
         try:
             parts = _parts(one, config) if divide else [None]
-            layers += [lower_pass(one, config, laid_out, part) for part in parts]
+            lowered = [lower_pass(one, config, laid_out, part) for part in parts]
+            layers += [_faster(layer, one, config) if on_lanes else layer for layer in lowered]
         except NhotError as error:
             refused.append(f"Layer {one.walk.origin.name!r}: {error}")
     return layers, list(dict.fromkeys(refused))
+
+
+def _faster(layer: Layer, one: Pass, config: EngineConfig) -> Layer:
+    """An addition by the lanes, if they can and take fewer cycles; any other layer as it is."""
+    if layer.operation is not Operation.ADD:
+        return layer
+    other = lower_addition(one, config)
+    if other is None or any(demand.exceeds(config) for demand in layer_demands(other, config)):
+        return layer
+
+    def cycles(one: Layer) -> int:
+        return layer_cycles(descriptor(one, config, NOWHERE), config)
+
+    return other if cycles(other) < cycles(layer) else layer
 
 
 def _parts(one: Pass, config: EngineConfig) -> list[range | None]:

@@ -24,7 +24,7 @@ class LayerProfile:
         From the end of the layer before it to its own, as the engine counts them.
     ideal : int or None
         That its multiply-accumulates would take if no lane ever had nothing to do; None for a layer
-        that the array has no part in.
+        that has none.
     parts : Breakdown
         What the cycles go to; of the first layer, whose count begins later, two more.
     """
@@ -41,7 +41,7 @@ class LayerProfile:
         return self.share(self.cycles)
 
     def share(self, cycles: int) -> float | None:
-        """Ideal cycles over ``cycles``, to four digits; None for what the array has no part in."""
+        """Ideal cycles over ``cycles``, to four digits; None for what has none."""
         return None if self.ideal is None or not cycles else round(self.ideal / cycles, 4)
 
     @property
@@ -79,7 +79,7 @@ def profile(image: Image) -> Profile:
         LayerProfile(
             name=layer.name, operator=layer.operator, cycles=count, parts=breakdown(step, config),
             ideal=-(-layer.macs * config.step_cycles // config.macs)
-            if step.operation.on_lanes else None,
+            if layer.macs else None,
         )
         for layer, step, count in zip(image.meta.layers, steps[:-1], cycles, strict=True)
     ))

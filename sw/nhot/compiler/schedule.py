@@ -82,6 +82,8 @@ def descriptor(layer: Layer, config: EngineConfig, addresses: Addresses) -> Desc
     }
     if layer.operation is Operation.DEPTHWISE:
         positions["step_x"] = layer.stride
+    if array and layer.takes_operands:
+        positions["step_y"] = 0
     if in_bounds:
         positions.update(stride_x=0, stride_y=0, step_x=0, step_y=0, column_step=0)
     per_tile = (config.filters if array else config.inputs) // config.requantisers
@@ -135,11 +137,14 @@ def loops_of(layer: Layer, config: EngineConfig, addresses: Addresses) -> Loops:
     match layer.operation:
         case Operation.ARRAY | Operation.DEPTHWISE:
             assert layer.reach is not None
+            kernel, step_tap = layer.window.kernel, (step_y * row, step_x * words)
+            if layer.takes_operands:
+                kernel, step_tap = (2, 1), (_other(addresses), 0)
             return Loops(
-                words=layer.reach.words, kernel=layer.window.kernel, rows=out_height,
+                words=layer.reach.words, kernel=kernel, rows=out_height,
                 columns=pixel_groups(layer, config)[0],
                 tiles=-(-len(layer.filters) // config.filters),
-                step_tap=(step_y * row, step_x * words), step_row=stride_y * row,
+                step_tap=step_tap, step_row=stride_y * row,
                 step_column=stride_x * words * pixels_of(layer, config),
                 step_tile=layer.reach.distance,
             )
@@ -149,10 +154,9 @@ def loops_of(layer: Layer, config: EngineConfig, addresses: Addresses) -> Loops:
                 step_tap=(0, 0), step_row=words, step_column=1, step_tile=0,
             )
         case Operation.ADD:
-            other = addresses.inputs[1] - addresses.inputs[0]
             return Loops(
                 words=1, kernel=(2, 1), rows=in_height, columns=in_width, tiles=words,
-                step_tap=(other, 0), step_row=row, step_column=words, step_tile=1,
+                step_tap=(_other(addresses), 0), step_row=row, step_column=words, step_tile=1,
             )
         case _:
             return Loops(
@@ -160,6 +164,12 @@ def loops_of(layer: Layer, config: EngineConfig, addresses: Addresses) -> Loops:
                 tiles=words, step_tap=(step_y * row, step_x * words),
                 step_row=stride_y * row, step_column=stride_x * words, step_tile=1,
             )
+
+
+def _other(addresses: Addresses) -> int:
+    """Words from an operand to the other one."""
+    first, second = addresses.inputs
+    return second - first
 
 
 def pixel_groups(layer: Layer, config: EngineConfig) -> tuple[int, int]:

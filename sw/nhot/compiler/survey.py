@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -57,6 +58,18 @@ class Survey:
         """Whether an engine holds it all."""
         return not any(demand.exceeds(config) for demand in self.demands)
 
+    @property
+    def spends(self) -> bool:
+        """Whether memory is spent to save cycles.
+
+        A pass in parts has more descriptors, if fewer weights; an addition by lanes has weights.
+        """
+        layers = self.layers
+        divided = len({id(layer.walk) for layer in layers}) < len(layers)
+        return divided or any(
+            layer.takes_operands and layer.operation.on_lanes for layer in layers
+        )
+
     def bits(self, config: EngineConfig) -> int:
         """Of program, weights and records."""
         return (
@@ -72,20 +85,25 @@ def survey(network: Network, config: EngineConfig, *, smallest: bool = False) ->
     ``smallest`` is for an engine with as little memory as it takes, not for ``config`` as it is.
     """
     layout = input_layout(network, config, smallest=smallest)
-    parts = _survey(network, config, layout, divide=True)
-    if len({id(layer.walk) for layer in parts.layers}) == len(parts.layers):
-        return parts  # in which no pass goes
-    whole = _survey(network, config, layout, divide=False)
-    if smallest:  # parts have more descriptors, and fewer weights
-        return min(parts, whole, key=lambda plan: plan.bits(config))
-    return whole if whole.fits(config) and not parts.fits(config) else parts
+    fast = _survey(network, config, layout)
+    if not fast.spends:
+        return fast
+    others = (
+        _survey(network, config, layout, divide=divide, on_lanes=False) for divide in (True, False)
+    )
+    if smallest:
+        return min((fast, *others), key=lambda plan: plan.bits(config))
+    return next((plan for plan in chain((fast,), others) if plan.fits(config)), fast)
 
 
 def _survey(
-    network: Network, config: EngineConfig, layout: Window | None, *, divide: bool
+    network: Network, config: EngineConfig, layout: Window | None, *, divide: bool = True,
+    on_lanes: bool = True,
 ) -> Survey:
     all_passes = passes(network, config)
-    layers, refused = try_lower(network, all_passes, config, layout, divide=divide)
+    layers, refused = try_lower(
+        network, all_passes, config, layout, divide=divide, on_lanes=on_lanes
+    )
     none = np.zeros((0, config.filters, config.inputs), np.int64)
     weights = [none if layer.levels is None else weight_levels(layer, config) for layer in layers]
     records = [requant_words(layer, config) for layer in layers]

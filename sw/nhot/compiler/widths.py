@@ -64,7 +64,9 @@ def _sums(layer: Layer, config: EngineConfig) -> tuple[Ints, Ints]:
     low = np.array([tensor.low + offset(tensor) for tensor in tensors])
     high = np.array([tensor.high + offset(tensor) for tensor in tensors])
     if layer.levels is not None:
-        least, most = sum_bound(layer.levels, int(low[0]), int(high[0]))
+        operands = np.split(layer.levels, len(tensors), axis=1)
+        ends = zip(operands, low.tolist(), high.tolist(), strict=True)
+        least, most = np.sum([sum_bound(*operand) for operand in ends], axis=0)
         missing = inverted(layer, config)
         return least - missing, most - missing
     taps = layer.window.taps if layer.operation is Operation.SUM else 1
