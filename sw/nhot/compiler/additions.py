@@ -40,8 +40,10 @@ def lower_addition(one: Pass, config: EngineConfig) -> Layer | None:
         return None
     weights, multiplier = factors
     places = np.arange(channels)
-    levels, signs = fmt.fold_signs(np.tile(weights[:, None, None], (channels, 1, 1, 1)))
     words = reach(channels, channels, places, config)
+    if words.words * config.inputs > max(config.filters, config.inputs):
+        return None  # its tiles would read words that they do not add
+    levels, signs = fmt.fold_signs(np.tile(weights[:, None, None], (channels, 1, 1, 1)))
     shifts = np.array([held.tensor.zero_point + offset(held.tensor) for held in one.inputs])
     requant = replace(node.requant, multiplier=signs * multiplier)
     return Layer(

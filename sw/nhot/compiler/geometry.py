@@ -115,6 +115,7 @@ class Geometry:
             yield Span(first, first + position * words + self.last_word)
 
     def written(self) -> Span:
+        """Words of the outputs, from the first to the last."""
         step = self.step
         if step.operation is Operation.ARGMAX:
             return Span(step.output_address, step.output_address + step.last_row)
