@@ -80,6 +80,8 @@ def test_every_word(config):
                 for now in (Ends.NOTHING, ends):
                     ctx.set(dut.i_slot.ends, now)
                     ctx.set(dut.i_slot.row_end, row_end)
+                    await ctx.tick()
+                    ctx.set(dut.i_slot.ends, Ends.NOTHING)
                     beyond = word >= config.activation_words
                     assert ctx.get(dut.o_beyond) == (beyond and now == ends)
                     if not beyond:

@@ -77,11 +77,9 @@ class ActivationMemory(wiring.Component):
 
     def _deal(self, m, ports, write):
         """Each write to its bank, and each bank's word to the pixel that asked for it."""
-        enable = Signal.like(self.i_write)
         target = m.submodules.write_address = BankAddress(self.config)
         m.d.comb += target.i_address.eq(self.i_write_address)
-        late_enable = Signal.like(enable)
-        m.d.sync += [enable.eq(write), late_enable.eq(enable)]
+        late_enable = delayed(m, write, 2, reset=True)
         late_word = delayed(m, self.i_write_data, 2)
 
         asked = []

@@ -25,8 +25,8 @@ class DestinationCounter(wiring.Component):
     Members
     -------
     i_descriptor, i_start : the layer, and a pulse before its first slot
-    i_slot : the slots, when their bytes are there
-    o_destination : of the bytes in this cycle
+    i_slot : the slots, a cycle before their bytes are there
+    o_destination : of the bytes of the slot of the cycle before
     o_beyond : it lies beyond the memory
     """
 
@@ -42,7 +42,7 @@ class DestinationCounter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        config, layer, ends = self.config, self.i_descriptor, self.i_slot.ends
+        config, layer = self.config, self.i_descriptor
         per_word = config.inputs // config.requantisers
         array = on_lanes(layer, config)
 
@@ -55,8 +55,12 @@ class DestinationCounter(wiring.Component):
         tile_lanes = Signal.like(lanes)
         next_lanes = Signal.like(lanes)
 
-        new_row = self.i_slot.row_end & (ends >= Ends.GROUP) & layer.row_words.any()
-        step = Mux(new_row, layer.row_words, layer.pixel_words)
+        ends = Signal(Ends)
+        step = Signal(config.activation_address_bits)  # ready when its slot is
+        new_row = self.i_slot.row_end & (self.i_slot.ends >= Ends.GROUP) & layer.row_words.any()
+        m.d.sync += [
+            ends.eq(self.i_slot.ends), step.eq(Mux(new_row, layer.row_words, layer.pixel_words)),
+        ]
         m.d.comb += next_pixel.eq(pixel_word + step)
         m.d.comb += [next_tile.eq(tile_word + 1), next_lanes.eq(0)]
         if config.filters >= config.inputs:

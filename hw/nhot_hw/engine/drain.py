@@ -79,10 +79,10 @@ class Drain(wiring.Component):
         m.submodules.destinations = destinations = DestinationCounter(self.config)
         for part in (pacer, records, destinations):
             m.d.comb += part.i_descriptor.eq(layer)
-        at_sums = self._until_sums(m, pacer.o_slot)
+        to_sums, at_sums = self._until_sums(m, pacer.o_slot)
         latency = REQUANT_LATENCY[self.config.requant_terms]
         line = [at_sums, *_line(m, at_sums, self.config.byte_latency)]
-        at_value, at_product, at_bytes = line[1], line[latency.product], line[-1]
+        at_value, to_product, at_bytes = line[1], line[latency.product - 1], line[-1]
         addition = layer.operation == Operation.ADD
         m.d.comb += [
             pacer.i_finish.eq(self.i_finish),
@@ -93,20 +93,23 @@ class Drain(wiring.Component):
             self.o_record.eq(records.o_record),
             self.o_take.eq(at_value.begin),
             self.o_second.eq(at_value.second),
-            self.o_shift.eq(at_value.begin & (at_value.second == addition)),
-            self.o_fresh.eq(at_product.begin & ~at_product.second),
             destinations.i_start.eq(self.i_start),
-            destinations.i_slot.eq(at_bytes),
+            destinations.i_slot.eq(line[-2]),
             self.o_valid.eq(at_bytes.ends != Ends.NOTHING),
             self.o_row_end.eq(at_bytes.row_end & (at_bytes.ends >= Ends.PIXEL)),
             self.o_destination.eq(destinations.o_destination),
+        ]
+        # Known a cycle ahead: all bits of the readout and of the requantisers hang on them.
+        m.d.sync += [
+            self.o_shift.eq(at_sums.begin & (at_sums.second == addition)),
+            self.o_fresh.eq(to_product.begin & ~to_product.second),
         ]
         if self.config.single_port:
             last = self.config.inputs // self.config.requantisers - 1
             m.d.comb += self.o_word_end.eq(
                 (at_bytes.ends >= Ends.PIXEL) | (self.o_destination.lanes == last)
             )
-        self._order(m, at_sums, at_value)
+        self._order(m, to_sums, at_value)
         with m.If(self.i_start):
             m.d.sync += self.o_busy.eq(1)
         with m.Elif(at_bytes.ends == Ends.LAYER):
@@ -116,21 +119,21 @@ class Drain(wiring.Component):
         return m
 
     def _until_sums(self, m, slot):
-        """The slots as late as the sums; those of pools and additions take less time."""
+        """The slots a cycle before the sums, and with them; those of pools take less time."""
         array = on_lanes(self.i_descriptor, self.config)
         # The pacer's register is one of the cycles.
         window = self.config.memory_latency + WINDOW_LATENCY - 1
         late = _line(m, slot, self.config.sum_latency - 1 - window)[-1]
-        return _line(m, Mux(array, late, slot), window)[-1]
+        return _line(m, Mux(array, late, slot), window)[-2:]
 
-    def _order(self, m, at_sums, at_value):
+    def _order(self, m, to_sums, at_value):
         """The first slot of a group captures its sums; then one pixel comes after the other."""
         fresh = Signal(init=1)
-        with m.If(at_sums.ends >= Ends.GROUP):
+        with m.If(to_sums.ends >= Ends.GROUP):
             m.d.sync += fresh.eq(1)
-        with m.Elif(at_sums.begin):
+        with m.Elif(to_sums.begin):
             m.d.sync += fresh.eq(0)
-        m.d.comb += self.o_capture.eq(at_sums.begin & fresh)
+        m.d.sync += self.o_capture.eq(to_sums.begin & fresh)
         with m.If(at_value.ends >= Ends.GROUP):
             m.d.sync += self.o_pixel.eq(0)
         with m.Elif(at_value.ends >= Ends.PIXEL):

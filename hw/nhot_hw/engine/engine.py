@@ -22,7 +22,6 @@ from nhot.contract.contents import Contents
 from nhot.contract.memories import timing_words
 from nhot.contract.program import Region
 from nhot.errors import NhotError
-from nhot_hw.delay import delayed
 from nhot_hw.engine.activations import ActivationMemory
 from nhot_hw.engine.argmax import ArgMax
 from nhot_hw.engine.array import array_for
@@ -107,8 +106,10 @@ class Engine(wiring.Component):
             self.weights = SinglePortWeights(config)
             self.activations = SinglePortActivations(config)
         else:
+            # Activations take longer if they lie in banks; the weights of a step come with them.
             self.weights = WordMemory(
-                width=config.weight_word_bits, depth=config.weight_words, init=weights
+                width=config.weight_word_bits, depth=config.weight_words, init=weights,
+                waits=config.memory_latency - 2,
             )
             self.activations = ActivationMemory(config)
         super().__init__({"host": In(HostSignature)})
@@ -267,9 +268,7 @@ class Engine(wiring.Component):
         m.d.comb += [
             self.program.i_address.eq(Mux(busy, self.sequencer.o_address, address)),
             self.records.i_address.eq(Mux(busy, self.drain.o_record << 1, address)),
-            self.weights.i_address.eq(
-                delayed(m, Mux(busy, step.weight, address), config.memory_latency - 2)
-            ),
+            self.weights.i_address.eq(Mux(busy, step.weight, address)),
             self.timing.i_address.eq(address),
             loader.i_weights.eq(self.weights.o_word),
             loader.i_words[Region.PROGRAM].eq(self.program.o_word),

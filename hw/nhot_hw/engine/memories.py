@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import islice
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Cat, Module, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory, MemoryData
 from amaranth.lib.wiring import In, Out
@@ -17,12 +17,10 @@ __all__ = ["WordMemory"]
 
 
 _WIDE = 256
-"""Bits from which on a word lies in so many blocks that their enable takes most of a cycle."""
+"""Bits from which on a word lies in so many blocks that their enable takes most of a cycle.
 
-
-def _within(address, first: int, end: int):
-    """Whether an address is one of a part; from the first part on, nothing is below."""
-    return (address < end) & (address >= first) if first else address < end
+So does an address that comes from a register: each half of a word has a register of its own.
+"""
 
 
 class WordMemory(wiring.Component):
@@ -37,28 +35,34 @@ class WordMemory(wiring.Component):
     init : sequence of int, optional
         Its first words at power-up. It then lies in blocks, whatever its size: LUTs and flip-flops
         have no contents that a bitstream could be given later.
+    waits : int
+        Cycles that an address to read waits in registers.
 
     Members
     -------
     i_write, i_write_address, i_write_data : a write; beyond the depth it does nothing. A wide
         memory does it a cycle later, and the data must stay for that long
     i_address : read address
-    o_word : the word of the cycle before
+    o_word : the word of ``1 + waits`` cycles before
 
     Attributes
     ----------
-    contents : list of MemoryData, one part behind the other
+    contents : list of lists of MemoryData, one part behind the other, and of each the slices of its
+        words, low bits first
     """
 
-    def __init__(self, *, width: int, depth: int, init: Sequence[int] | None = None):
+    def __init__(
+        self, *, width: int, depth: int, init: Sequence[int] | None = None, waits: int = 0
+    ):
+        if init is not None and len(init) > depth:
+            raise NhotError(f"Contents of a memory must be at most {depth} words, not {len(init)}")
         self._attributes = {} if init is None else {"ram_style": "block"}
+        self._waits = waits
+        self._slices = _slices(width, waits)
         words = iter(init or ())
         self.contents = [
-            MemoryData(shape=unsigned(width), depth=part, init=list(islice(words, part)))
-            for part in parts(depth)
+            self._part(list(islice(words, depth)), depth) for depth in parts(depth)
         ]
-        if next(words, None) is not None:
-            raise NhotError(f"Contents of a memory must be at most {depth} words, not {len(init)}")
         super().__init__({
             "i_write": In(1),
             "i_write_address": In(WordAddress),
@@ -67,40 +71,79 @@ class WordMemory(wiring.Component):
             "o_word": Out(width),
         })
 
+    def _part(self, words: Sequence[int], depth: int) -> list[MemoryData]:
+        slices = []
+        for bits in self._slices:
+            width = bits.stop - bits.start
+            init = [word >> bits.start & ((1 << width) - 1) for word in words]
+            slices.append(MemoryData(shape=unsigned(width), depth=depth, init=init))
+        return slices
+
     def row(self, address: int):
         """The word at ``address``, for simulations that look inside."""
         for contents in self.contents:
-            if address < contents.depth:
+            if address < contents[0].depth:
                 break
-            address -= contents.depth
-        return contents[address]
+            address -= contents[0].depth
+        return Cat(part[address] for part in contents)
 
     def elaborate(self, platform):
         m = Module()
+        addresses = self._addresses(m)
         first = 0
-        words = []
-        for i, contents in enumerate(self.contents):
-            memory = m.submodules[f"part_{i}"] = Memory(contents, attrs=self._attributes)
-            write, read = memory.write_port(), memory.read_port()
-            end = first + contents.depth
-            mine, asked = (
-                _within(address, first, end) for address in (self.i_write_address, self.i_address)
-            )
+        for i, part in enumerate(self.contents):
+            end = first + part[0].depth
+            mine = _within(self.i_write_address, first, end)
             place = self.i_write_address - first
             cycles = int(len(self.o_word) > _WIDE)
-            m.d.comb += [
-                write.en.eq(delayed(m, self.i_write & mine, cycles)),
-                write.addr.eq(delayed(m, place[: len(write.addr)], cycles)),
-                write.data.eq(self.i_write_data),
-                read.en.eq(1),
-                read.addr.eq(self.i_address - first),
-            ]
-            words.append((asked, read.data))
+            enable = delayed(m, self.i_write & mine, cycles)
+            for j, (contents, bits) in enumerate(zip(part, self._slices, strict=True)):
+                name = f"part_{i}_{j}" if j else f"part_{i}"
+                memory = m.submodules[name] = Memory(contents, attrs=self._attributes)
+                write, read = memory.write_port(), memory.read_port()
+                m.d.comb += [
+                    write.en.eq(enable),
+                    write.addr.eq(delayed(m, place[: len(write.addr)], cycles)),
+                    write.data.eq(self.i_write_data[bits]),
+                    read.en.eq(1),
+                    read.addr.eq(addresses[j] - first),
+                ]
+                self._give(m, self.o_word[bits], read.data, addresses[j], first, end)
             first = end
-        m.d.comb += self.o_word.eq(words[0][1])
-        for asked, word in words[1:]:
-            late = Signal()
-            m.d.sync += late.eq(asked)
-            with m.If(late):
-                m.d.comb += self.o_word.eq(word)
         return m
+
+    def _addresses(self, m):
+        """What is read of each slice."""
+        if not self._waits:
+            return [self.i_address]
+        before = delayed(m, self.i_address, self._waits - 1)
+        addresses = [
+            # They begin differently, for synthesis makes one of registers that are always equal.
+            Signal(WordAddress, name=f"address_{j}", init=-j, reset_less=True)
+            for j in range(len(self._slices))
+        ]
+        m.d.sync += [address.eq(before) for address in addresses]
+        return addresses
+
+    def _give(self, m, output, word, address, first, end):
+        """A part's word, if the address was in it; that of the first one unless it was in another.
+        """
+        if not first:
+            m.d.comb += output.eq(word)
+            return
+        late = Signal()
+        m.d.sync += late.eq(_within(address, first, end))
+        with m.If(late):
+            m.d.comb += output.eq(word)
+
+
+def _within(address, first: int, end: int):
+    """Whether an address is one of a part; from the first part on, nothing is below."""
+    return (address < end) & (address >= first) if first else address < end
+
+
+def _slices(width: int, waits: int) -> list[slice]:
+    """The bits of a word that have an address of their own."""
+    middle = width // 2
+    apart = waits and width > _WIDE
+    return [slice(0, middle), slice(middle, width)] if apart else [slice(0, width)]

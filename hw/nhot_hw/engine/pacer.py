@@ -44,45 +44,56 @@ class Pacer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         limits = self._limits(m)
-
         active = Signal()
+        begin = Signal()
         place = Signal(PixelLayout)
-        phase = Signal(2)
+        # Counts go down, to an end that is known without the layer's limits: how many cycles,
+        # groups of R outputs, and pixels follow.
+        phase = Signal.like(limits.phase)
         second = Signal()
-        group = Signal.like(limits.groups)
-        pixel = Signal(range(self.config.pixels))
-
-        groups = Mux(place.last_tile, limits.tail_groups, limits.groups)
-        last_pixel = Mux(place.last_column, limits.tail_column, limits.column)
-        next_pixel = pixel + limits.step
+        group = Signal.like(limits.group)
+        pixel = Signal.like(limits.pixel)
         slot_end, value_end, pixel_end, group_end = (
             Signal(name=name) for name in ("slot_end", "value_end", "pixel_end", "group_end")
         )
         m.d.comb += [
-            slot_end.eq(active & (phase == limits.phase)),
-            value_end.eq(slot_end & (second == limits.addition)),
-            pixel_end.eq(value_end & (group == groups - 1)),
-            group_end.eq(pixel_end & (next_pixel > last_pixel)),
+            slot_end.eq(active & (phase == 0)),
+            value_end.eq(slot_end & (second == limits.second)),
+            pixel_end.eq(value_end & (group == 0)),
+            group_end.eq(pixel_end & (pixel == 0)),
             self.o_ready.eq(~active | group_end),
         ]
-        with m.If(active):
-            m.d.sync += phase.eq(Mux(slot_end, 0, phase + 1))
+        m.d.sync += [
+            active.eq(self.i_finish | ~self.o_ready),
+            begin.eq(self.i_finish | (slot_end & ~group_end)),
+            phase.eq(Mux(slot_end | ~active, limits.phase, phase - 1)),
+        ]
         with m.If(slot_end):
-            m.d.sync += second.eq(limits.addition & ~second)
-        with m.If(value_end):
-            m.d.sync += group.eq(Mux(pixel_end, 0, group + 1))
-        with m.If(pixel_end):
-            m.d.sync += pixel.eq(Mux(group_end, 0, next_pixel))
-        with m.If(self.i_finish):
-            m.d.sync += [active.eq(1), place.eq(self.i_pixel)]
-        with m.Elif(group_end):
-            m.d.sync += active.eq(0)
+            m.d.sync += second.eq(limits.second & ~second)
+        # While a group may be finished, the counts are those that it would have.
+        last_tile = Mux(self.o_ready, self.i_pixel.last_tile, place.last_tile)
+        with m.If(pixel_end | ~active):
+            m.d.sync += group.eq(Mux(last_tile, limits.tail_group, limits.group))
+        with m.Elif(value_end):
+            m.d.sync += group.eq(group - 1)
+        with m.If(self.o_ready):
+            m.d.sync += [
+                place.eq(self.i_pixel),
+                pixel.eq(Mux(self.i_pixel.last_column, limits.tail_pixel, limits.pixel)),
+            ]
+        with m.Elif(pixel_end):
+            m.d.sync += pixel.eq(pixel - 1)
 
         m.d.comb += [
-            self.o_slot.begin.eq(active & (phase == 0)),
+            self.o_slot.begin.eq(begin),
             self.o_slot.second.eq(second),
             self.o_slot.row_end.eq(place.row_end),
         ]
+        self._ends(m, place, value_end, pixel_end, group_end)
+        return m
+
+    def _ends(self, m, place, value_end, pixel_end, group_end):
+        """How much of the layer ends with this cycle."""
         with m.If(group_end & place.tile_end):
             m.d.comb += self.o_slot.ends.eq(Mux(place.last_tile, Ends.LAYER, Ends.TILE))
         with m.Elif(group_end):
@@ -91,7 +102,6 @@ class Pacer(wiring.Component):
             m.d.comb += self.o_slot.ends.eq(Ends.PIXEL)
         with m.Elif(value_end):
             m.d.comb += self.o_slot.ends.eq(Ends.VALUE)
-        return m
 
     def _limits(self, m):
         """What the counts go to in the layer, in registers: the way from here to the walk is long.
@@ -99,20 +109,20 @@ class Pacer(wiring.Component):
         They settle while the descriptor does.
         """
         config, layer = self.config, self.i_descriptor
-        groups = range(max(config.filters, config.inputs) // config.requantisers + 1)
+        groups = range(max(config.filters, config.inputs) // config.requantisers)
         pixels = range(config.pixels)
         limits = Signal(data.StructLayout({
-            "phase": 2, "addition": 1, "groups": groups, "tail_groups": groups,
-            "column": pixels, "tail_column": pixels, "step": range(3),
+            "phase": 2, "second": 1, "group": groups, "tail_group": groups,
+            "pixel": pixels, "tail_pixel": pixels,
         }))
         array = on_lanes(layer, config)
+        strided = pixel_step(layer, config) == 2
         m.d.sync += [
             limits.phase.eq((layer.terms - 1) // config.requant_terms),
-            limits.addition.eq(layer.operation == Operation.ADD),
-            limits.groups.eq(Mux(array, config.filters, config.inputs) // config.requantisers),
-            limits.tail_groups.eq(layer.tail_groups),
-            limits.column.eq(Mux(array & ~layer.one_pixel, config.pixels - 1, 0)),
-            limits.tail_column.eq(Mux(array, layer.tail_pixels - 1, 0)),
-            limits.step.eq(pixel_step(layer, config)),
+            limits.second.eq(layer.operation == Operation.ADD),
+            limits.group.eq(Mux(array, config.filters, config.inputs) // config.requantisers - 1),
+            limits.tail_group.eq(layer.tail_groups - 1),
+            limits.pixel.eq(Mux(array & ~layer.one_pixel, config.pixels - 1, 0) >> strided),
+            limits.tail_pixel.eq(Mux(array, layer.tail_pixels - 1, 0) >> strided),
         ]
         return limits

@@ -9,17 +9,10 @@ from nhot_hw.delay import delayed
 from nhot_hw.engine.drain import Drain
 from nhot_hw.engine.pacer import Pacer
 from nhot_hw.engine.slot import Ends
-from nhot_hw.engine.walker import PixelLayout
 from nhot_hw.formal.inside import Inside
-from nhot_hw.formal.pacer import CONFIG, GROUPS, Paced, limits_hold
+from nhot_hw.formal.pacer import CONFIG, At, Paced, counted, counts_hold, limits_hold
 
 __all__ = ["DrainEmpties"]
-
-#: What the pacer counts: cycles of a record, records, values of a pixel, pixels of a group.
-_At = data.StructLayout({
-    "active": 1, "place": PixelLayout, "phase": 2, "second": 1, "group": range(GROUPS + 1),
-    "pixel": range(CONFIG.pixels),
-})
 
 
 class DrainEmpties(Paced):
@@ -40,19 +33,19 @@ class DrainEmpties(Paced):
         finish = self.finish & dut.o_ready & settled
         m.d.comb += [dut.i_finish.eq(finish), dut.i_pixel.eq(self.place)]
         pacer = inside.part(Pacer)
-        at_pacer, at_sums = Signal(_At), Signal(_At)
+        at_pacer, to_sums, at_sums = counted(m, pacer), Signal(At), Signal(At)
         m.d.comb += [
-            *(at_pacer[name].eq(pacer[name]) for name, _ in _At),
+            to_sums.as_value().eq(self._late(m, layer, at_pacer.as_value(), -2)),
             at_sums.as_value().eq(self._late(m, layer, at_pacer.as_value(), -1)),
             *limits_hold(pacer["limits"], layer, settled),
-            *_within(at_pacer, self._counts(m, layer, at_pacer.place)),
+            *counts_hold(pacer, at_pacer, self._counts(m, layer, at_pacer.place)),
             Assert(dut.o_capture == self._late(m, layer, finish, 0),
                    "sums must be captured when they are there"),
-            Assert(inside.signal("fresh") == (~at_sums.active | _at_first(at_sums)),
+            Assert(inside.signal("fresh") == (~to_sums.active | _at_first(to_sums)),
                    "a group begins"),
         ]
         at_value, at_bytes = (
-            data.View(_At, delayed(m, at_sums.as_value(), cycles))
+            data.View(At, delayed(m, at_sums.as_value(), cycles, reset=True))
             for cycles in (1, REQUANT_LATENCY[CONFIG.requant_terms].byte)
         )
         self._lines(m, inside, layer, at_sums)
@@ -68,7 +61,7 @@ class DrainEmpties(Paced):
     def _late(self, m: Module, layer: Value, value: Value, more: int) -> Value:
         """A value of a last step's cycle, when its sums are there, and ``more`` cycles."""
         late = [
-            delayed(m, value, cycles + more)
+            delayed(m, value, cycles + more, reset=True)
             for cycles in (CONFIG.sum_latency, CONFIG.memory_latency + WINDOW_LATENCY)
         ]
         return Mux(layer.operation == Operation.ARRAY, *late)
@@ -138,13 +131,3 @@ def _ends(at: Value, counts: Value) -> tuple[Value, Value, Value]:
              & (at.second == (counts.records == 2)))
     pixel = value & (at.group == counts.groups - 1)
     return value, pixel, pixel & (at.pixel == counts.pixels - 1)
-
-
-def _within(at: Value, counts: Value) -> list:
-    """Counts are zero between groups, and below their ends."""
-    return [
-        Assert(at.active | _at_first(at), "counts begin at zero"),
-        Assert(~at.active | ((at.phase < counts.cycles) & (at.second < counts.records)
-                             & (at.group < counts.groups) & (at.pixel < counts.pixels)),
-               "counts are below their ends"),
-    ]

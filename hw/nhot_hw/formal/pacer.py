@@ -1,7 +1,7 @@
 """What the pacer promises: each pixel group has its slots, each of its cycles, without a gap."""
 
 from amaranth.asserts import AnyConst
-from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Mux, Signal, Value
+from amaranth.hdl import Assert, Assume, Cover, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In
 
@@ -13,7 +13,7 @@ from nhot_hw.engine.slot import Ends
 from nhot_hw.engine.walker import PixelLayout
 from nhot_hw.formal.inside import Inside
 
-__all__ = ["CONFIG", "GROUPS", "Paced", "PacerPaces", "limits_hold"]
+__all__ = ["CONFIG", "GROUPS", "At", "Paced", "PacerPaces", "counted", "counts_hold", "limits_hold"]
 
 #: Small, with several pixels, several groups of outputs, and lanes that take little time.
 CONFIG = EngineConfig(
@@ -23,6 +23,11 @@ CONFIG = EngineConfig(
 GROUPS = CONFIG.filters // CONFIG.requantisers
 
 
+#: Where in a pixel group the pacer is: cycles of a record, records, values of a pixel, pixels.
+At = data.StructLayout({
+    "active": 1, "place": PixelLayout, "phase": 2, "second": 1, "group": range(GROUPS + 1),
+    "pixel": range(CONFIG.pixels),
+})
 #: A pixel group: where it is, and its cycles so far and to come, 32 at most.
 _Group = data.StructLayout({"place": PixelLayout, "done": 6, "left": 6})
 
@@ -99,11 +104,13 @@ class PacerPaces(Paced):
         m.d.comb += [dut.i_finish.eq(finish), dut.i_pixel.eq(self.place)]
         group = self._group(m, layer, finish)
         counts = self._counts(m, layer, group.place)
+        at = counted(m, inside.part(Pacer))
         m.d.comb += [
             Assert(dut.o_ready == (group.left <= 1), "the next may come when this one is done"),
             *_slots(dut.o_slot, group, counts),
             Cover((group.left == 1) & (group.done == 15) & finish, "a group behind a long one"),
-            *_paced(inside.part(Pacer), group, counts, layer, settled),
+            *_paced(inside.part(Pacer), at, group, counts),
+            *limits_hold(inside.part(Pacer)["limits"], layer, settled),
         ]
         return m
 
@@ -129,21 +136,16 @@ def _slots(slot: Value, group: Value, counts: Value) -> list:
     ]
 
 
-def _paced(pacer: dict, group: Value, counts: Value, layer: Value, settled: Signal) -> list:
+def _paced(pacer: dict, at: Value, group: Value, counts: Value) -> list:
     """What an induction has to know of the pacer's state."""
-    under_way = group.left != 0
-    phase, second, values, pixel = (pacer[name] for name in ("phase", "second", "group", "pixel"))
     return [
-        Assert(pacer["active"] == under_way, "a group is under way"),
-        Assert(under_way | (Cat(phase, second, values, pixel) == 0), "counts begin at zero"),
-        Assert(~under_way | (pacer["place"].as_value() == group.place.as_value()), "it stays"),
-        Assert(~under_way | (group.done == phase + counts.cycles * (
-            second + counts.records * (values + counts.groups * pixel))), "done is counted"),
-        Assert(~under_way | (group.done + group.left == _cycles(counts)), "left is to come"),
-        Assert(~under_way | ((phase < counts.cycles) & (second < counts.records)
-                             & (values < counts.groups) & (pixel < counts.pixels)),
-               "counts are below their ends"),
-        *limits_hold(pacer["limits"], layer, settled),
+        Assert(at.active == (group.left != 0), "a group is under way"),
+        Assert(~at.active | (at.place.as_value() == group.place.as_value()), "it stays"),
+        Assert(~at.active | (group.done == at.phase + counts.cycles * (
+            at.second + counts.records * (at.group + counts.groups * at.pixel))),
+               "done is counted"),
+        Assert(~at.active | (group.done + group.left == _cycles(counts)), "left is to come"),
+        *counts_hold(pacer, at, counts),
     ]
 
 
@@ -152,17 +154,42 @@ def _cycles(counts: Value) -> Value:
     return counts.cycles * counts.records * counts.groups * counts.pixels
 
 
+def counted(m: Module, pacer: dict) -> Signal:
+    """Where in its group the pacer is, which counts what is left of it."""
+    at = Signal(At)
+    limits, place = pacer["limits"], pacer["place"]
+    m.d.comb += [at.active.eq(pacer["active"]), at.place.eq(place)]
+    with m.If(pacer["active"]):
+        m.d.comb += [
+            at.phase.eq(limits.phase - pacer["phase"]),
+            at.second.eq(pacer["second"]),
+            at.group.eq(Mux(place.last_tile, limits.tail_group, limits.group) - pacer["group"]),
+            at.pixel.eq(Mux(place.last_column, limits.tail_pixel, limits.pixel) - pacer["pixel"]),
+        ]
+    return at
+
+
+def counts_hold(pacer: dict, at: Value, counts: Value) -> list:
+    """Counts are below their ends, and slots begin where they do."""
+    return [
+        Assert(at.active | ~pacer["second"], "the first record comes first"),
+        Assert(pacer["begin"] == (at.active & (at.phase == 0)), "each slot begins"),
+        Assert(~at.active | ((at.phase < counts.cycles) & (at.second < counts.records)
+                             & (at.group < counts.groups) & (at.pixel < counts.pixels)),
+               "counts are below their ends"),
+    ]
+
+
 def limits_hold(limits: Value, layer: Value, settled: Signal) -> list:
     """What its counts go to is what the layer says."""
     array = layer.operation == Operation.ARRAY
     return [
         Assert(~settled | condition, "limits are those of the layer") for condition in (
             limits.phase == layer.terms - 1,
-            limits.addition == (layer.operation == Operation.ADD),
-            limits.groups == GROUPS,
-            limits.tail_groups == layer.tail_groups,
-            limits.column == Mux(array & ~layer.one_pixel, CONFIG.pixels - 1, 0),
-            limits.tail_column == Mux(array, layer.tail_pixels - 1, 0),
-            limits.step == 1,
+            limits.second == (layer.operation == Operation.ADD),
+            limits.group == GROUPS - 1,
+            limits.tail_group == layer.tail_groups - 1,
+            limits.pixel == Mux(array & ~layer.one_pixel, CONFIG.pixels - 1, 0),
+            limits.tail_pixel == Mux(array, layer.tail_pixels - 1, 0),
         )
     ]

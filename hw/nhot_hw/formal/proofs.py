@@ -76,7 +76,7 @@ _STREAMS = (
         claim="every pixel group has its slots, each of its cycles, without a gap",
     ),
     Proof(
-        name="drain", create=DrainEmpties, depth=9, reach=32, slow=True,
+        name="drain", create=DrainEmpties, depth=10, reach=32, slow=True,
         claim="sums are captured when they are there, when all before them were taken, each once",
     ),
     Proof(
