@@ -10,8 +10,8 @@ BOARDS = (
         input_hz=12_000_000, loader="", flash=Flash(size=8 << 20, offset=1 << 20),
         remark="icesprog loads bitstreams, or a copy to the drive that iCELink shows",
         configurations={
-            "2hot": (24_000_000, UP5K_2HOT),
-            "signed-binary": (24_000_000, UP5K_SIGNED_BINARY),
+            "2hot": (30_000_000, UP5K_2HOT),
+            "signed-binary": (30_000_000, UP5K_SIGNED_BINARY),
         },
     ),
 )
