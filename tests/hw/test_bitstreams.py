@@ -97,7 +97,7 @@ def test_readme_has_the_figures_of_the_manifests():
 
 
 @pytest.mark.parametrize(("board", "configuration", "least"), [
-    ("icebreaker", "2hot", 24), ("icebreaker", "signed-binary", 24),
+    ("icebreaker", "2hot", 30), ("icebreaker", "signed-binary", 30),
     ("ulx3s-85f", "2hot", 60), ("ulx3s-85f", "signed-binary", 60),
 ])
 def test_clocks_are_met_with_margin(board, configuration, least):
@@ -108,12 +108,12 @@ def test_clocks_are_met_with_margin(board, configuration, least):
 
 
 @pytest.mark.parametrize(("name", "least"), [
-    ("ulx3s-85f/2hot-256", 55), ("ulx3s-85f/2hot-512", 50), ("icebreaker/signed-binary-large", 24),
+    ("ulx3s-85f/2hot-256", 55), ("ulx3s-85f/2hot-512", 50), ("icebreaker/signed-binary-large", 30),
 ])
 def test_a_full_part_has_some_margin(name, least):
     clock = Manifest.read(FOLDER / name / "manifest.json").engine_clock
     assert clock.target_mhz >= least
-    assert clock.fmax_mhz > 1.02 * clock.target_mhz
+    assert clock.fmax_mhz > 1.01 * clock.target_mhz
 
 
 def test_ulx3s_does_64_macs_a_cycle():
