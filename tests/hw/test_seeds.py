@@ -75,7 +75,7 @@ def place(tmp_path, monkeypatch):
         program = tmp_path / "bin" / f"yowasp-{name}"
         program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
         program.chmod(0o755)
-    for seed, fmax in enumerate([25.0, 24.0, 31.5, 31.5, 20.25, 11.0]):
+    for seed, fmax in enumerate([31.0, 30.0, 37.5, 37.5, 26.25, 17.0]):
         reach(tmp_path, seed, fmax)
     return tmp_path
 
@@ -83,7 +83,7 @@ def place(tmp_path, monkeypatch):
 def reach(folder, seed, fmax):
     """What a seed gives."""
     report = {
-        "fmax": {"engine.clk": {"achieved": fmax, "constraint": 24.0}},
+        "fmax": {"engine.clk": {"achieved": fmax, "constraint": 30.0}},
         "utilization": {"ICESTORM_LC": {"used": 41, "available": 5280}},
     }
     mark(folder, f"report{seed}").write_text(json.dumps(report), encoding="utf-8")
@@ -110,14 +110,14 @@ def manifest():
 def test_the_fastest_seed_is_kept_and_the_spread_is_said(place, capsys):
     assert build("--seed", "0", "--seeds", "5", "--jobs", "2") == 0
     output = capsys.readouterr()
-    assert "5 seeds: 20.25 MHz at least, 25 in the median, 31.5 at most; kept seed 2" in output.err
+    assert "5 seeds: 26.25 MHz at least, 31 in the median, 37.5 at most; kept seed 2" in output.err
     assert output.out == "out/icebreaker/2hot/top.bin\n"
     assert Path("out/icebreaker/2hot/top.bin").read_text(encoding="utf-8") == "2\n"
     made = manifest()
     assert made.seed == 2
-    assert made.sweep == Sweep(first=0, fmax_mhz=(25.0, 24.0, 31.5, 31.5, 20.25))
+    assert made.sweep == Sweep(first=0, fmax_mhz=(31.0, 30.0, 37.5, 37.5, 26.25))
     values = json.loads(Path("out/icebreaker/2hot/manifest.json").read_text(encoding="utf-8"))
-    assert values["spread"] == {"min_mhz": 20.25, "median_mhz": 25.0, "max_mhz": 31.5}
+    assert values["spread"] == {"min_mhz": 26.25, "median_mhz": 31.0, "max_mhz": 37.5}
     assert calls(place, "yosys") == ["yosys"]
 
 
@@ -144,13 +144,13 @@ def test_nothing_is_routed_twice(place, caplog):
     assert calls(place) == ["1", "2", "3", "4"]
     assert calls(place, "yosys") == ["yosys"]
     assert "2 of 4 seeds are in the cache" in caplog.text
-    assert manifest().sweep.fmax_mhz == (24.0, 31.5, 31.5)
+    assert manifest().sweep.fmax_mhz == (30.0, 37.5, 37.5)
 
 
 def test_a_seed_that_fails_is_left_out(place, caplog):
     mark(place, "fail2").touch()
     assert build("--seeds", "3") == 0
-    assert manifest().sweep == Sweep(first=1, fmax_mhz=(24.0, None, 31.5))
+    assert manifest().sweep == Sweep(first=1, fmax_mhz=(30.0, None, 37.5))
     assert manifest().seed == 3
     assert "seed 2 is left out: Place and route for icebreaker failed: ERROR: seed 2" in caplog.text
 
@@ -172,11 +172,11 @@ def test_a_design_that_is_too_large_is_so_for_all_seeds(place, capsys):
 
 
 def test_a_clock_that_no_seed_meets(place, capsys):
-    for seed, fmax in ((1, 11.0), (2, 11.5)):
+    for seed, fmax in ((1, 17.0), (2, 17.5)):
         reach(place, seed, fmax)
     assert build("--seeds", "2") == 4
     error = capsys.readouterr().err
-    assert "misses its clock (engine.clk: 11.5 of 24 MHz); try more seeds or a smaller" in error
+    assert "misses its clock (engine.clk: 17.5 of 30 MHz); try more seeds or a smaller" in error
     assert not (place / "out").exists()
     assert build("--seeds", "2", "--allow-timing-failure") == 0
     assert manifest().seed == 2
@@ -186,7 +186,7 @@ def test_all_clocks_come_before_a_fast_engine(place):
     assert build() == 0
     made = manifest()
     slow = Clock(fmax_mhz=47.0, target_mhz=48.0)
-    fast = replace(made, clocks={"engine": Clock(fmax_mhz=90.0, target_mhz=24.0), "usb": slow})
+    fast = replace(made, clocks={"engine": Clock(fmax_mhz=90.0, target_mhz=30.0), "usb": slow})
     assert flow._speed(made) > flow._speed(fast)
 
 
@@ -263,7 +263,7 @@ def test_a_killed_sweep_goes_on_where_it_was(place, kill):
     assert build("--seeds", "4") == 0
     assert calls(place) == ["1", "2", "3", "3", "4"]
     assert calls(place, "yosys") == ["yosys"]
-    assert manifest().sweep.fmax_mhz == (24.0, 31.5, 31.5, 20.25)
+    assert manifest().sweep.fmax_mhz == (30.0, 37.5, 37.5, 26.25)
 
 
 def test_a_run_knows_when_it_routes_and_when_it_is_over(place, tmp_path, monkeypatch):
@@ -304,9 +304,9 @@ def test_what_a_manifest_says_of_its_sweep_follows_from_it(place):
     values = json.loads(path.read_text(encoding="utf-8"))
     assert Manifest.read(path).to_json() == path.read_text(encoding="utf-8")
     for change, text in (
-        ({"seed": 3}, "Manifest sweep must have 31.5 MHz for seed 3, not 31.5"),
-        ({"seed": 4}, "Manifest sweep must have 31.5 MHz for seed 4, not None"),
-        ({"sweep": {"first": 0, "fmax_mhz": [24.0, 31.5, 31.6]}}, "must have 31.5 MHz for seed 2"),
+        ({"seed": 3}, "Manifest sweep must have 37.5 MHz for seed 3, not 37.5"),
+        ({"seed": 4}, "Manifest sweep must have 37.5 MHz for seed 4, not None"),
+        ({"sweep": {"first": 0, "fmax_mhz": [30.0, 37.5, 37.6]}}, "must have 37.5 MHz for seed 2"),
         ({"sweep": None}, "spread must be None, which follows from the rest"),
         ({"spread": {**values["spread"], "median_mhz": 7.0}}, "spread must be .*, which follows"),
     ):
