@@ -42,7 +42,7 @@ def place(tmp_path, monkeypatch):
         "icepack": "printf bits > top.bin",
     }.items():
         put(tmp_path, name, script)
-    (tmp_path / "report").write_text(json.dumps(report(31.25, 24.0)), encoding="utf-8")
+    (tmp_path / "report").write_text(json.dumps(report(31.25, 30.0)), encoding="utf-8")
     return tmp_path
 
 
@@ -60,7 +60,7 @@ def test_the_bitstream_is_named_and_its_seed_is_that_of_the_placer(place, capsys
     assert build("--seed", "77") == 0
     output = capsys.readouterr()
     assert output.out == "out/icebreaker/2hot/top.bin\n"
-    assert "engine clock 24 MHz, good for 31.25" in output.err
+    assert "engine clock 30 MHz, good for 31.25" in output.err
     assert Manifest.read("out/icebreaker/2hot/manifest.json").seed == 77
     (log,) = (place / "cache" / "bitstreams").glob("*/nextpnr-ice40.log")
     assert "--seed 77 " in log.read_text(encoding="utf-8")
@@ -105,12 +105,12 @@ def test_a_clock_that_is_none(place, capsys, clock):
 
 
 def test_a_missed_clock_writes_nothing_unless_allowed(place, capsys):
-    (place / "report").write_text(json.dumps(report(23.5, 24.0)), encoding="utf-8")
+    (place / "report").write_text(json.dumps(report(29.5, 30.0)), encoding="utf-8")
     assert build() == 4
-    assert "misses its clock (engine.clk: 23.5 of 24 MHz)" in capsys.readouterr().err
+    assert "misses its clock (engine.clk: 29.5 of 30 MHz)" in capsys.readouterr().err
     assert not (place / "out").exists()
     assert build("--allow-timing-failure") == 0
-    assert "and is written all the same: engine.clk: 23.5 of 24 MHz" in capsys.readouterr().err
+    assert "and is written all the same: engine.clk: 29.5 of 30 MHz" in capsys.readouterr().err
 
 
 def test_a_tool_that_fails_and_one_that_is_missing(place, capsys):
