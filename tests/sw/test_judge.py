@@ -72,6 +72,7 @@ def test_every_operation_is_there():
     for found in (STEPS, DENSE):
         assert {step.operation for _, step in found} == set(Operation) - {Operation.END}
     assert any(step.row_words for _, step in STEPS)
+    assert any(step.operation is Operation.ARRAY and not step.step_y for _, step in STEPS)
     depthwise = {image.config.pixels for image, _ in on_lanes(Operation.DEPTHWISE)}
     assert depthwise == {1, 2, 3}
     assert any(step.last_tile and step.operation is Operation.ARRAY for _, step in DENSE)

@@ -119,7 +119,7 @@ class Drain(wiring.Component):
         return m
 
     def _until_sums(self, m, slot):
-        """The slots a cycle before the sums, and with them; those of pools take less time."""
+        """The slots a cycle before the sums, and with them; pools, additions come sooner."""
         array = on_lanes(self.i_descriptor, self.config)
         # The pacer's register is one of the cycles.
         window = self.config.memory_latency + WINDOW_LATENCY - 1

@@ -61,7 +61,7 @@ class WordMemory(wiring.Component):
         self._slices = _slices(width, waits)
         words = iter(init or ())
         self.contents = [
-            self._part(list(islice(words, depth)), depth) for depth in parts(depth)
+            self._part(list(islice(words, part)), part) for part in parts(depth)
         ]
         super().__init__({
             "i_write": In(1),
@@ -72,6 +72,7 @@ class WordMemory(wiring.Component):
         })
 
     def _part(self, words: Sequence[int], depth: int) -> list[MemoryData]:
+        """Some words that follow each other, in their slices."""
         slices = []
         for bits in self._slices:
             width = bits.stop - bits.start
@@ -126,8 +127,7 @@ class WordMemory(wiring.Component):
         return addresses
 
     def _give(self, m, output, word, address, first, end):
-        """A part's word, if the address was in it; that of the first one unless it was in another.
-        """
+        """A part's word, if the address was in it; the first part's in all other cases."""
         if not first:
             m.d.comb += output.eq(word)
             return

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from nhot.compiler import Image
-from nhot.contract.program import Descriptor, Operation, unpack_program
+from nhot.compiler.geometry import Geometry
+from nhot.contract.program import Descriptor, unpack_program
 from nhot.formats import parse
 from nhot.network import Add, Conv2d, Network, Requant, Tensor, Window
 from nhot.network.tensor import Shape
@@ -44,7 +45,5 @@ def residual(
 def additions(image: Image) -> list[Descriptor]:
     """The layers that take two operands."""
     return [
-        step for step in unpack_program(image.program)
-        if step.operation is Operation.ADD
-        or (step.operation is Operation.ARRAY and not step.step_y)
+        step for step in unpack_program(image.program) if Geometry(step, image.config).operands
     ]
