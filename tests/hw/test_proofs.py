@@ -158,15 +158,15 @@ FAULTS = {
         source(Loader, "with m.If(~is_weights | part_end):", "with m.If(~is_weights | ~part_end):"),
     ],
     "pacer": [
-        source(Pacer, "(group == groups - 1)", "(group == groups)"),
+        source(Pacer, "value_end & (group == 0)", "value_end & (group == 1)"),
         source(Pacer, "ready.eq(~active | group_end)", "ready.eq(~active | pixel_end)"),
         source(Pacer, "~second)", "1)"),
     ],
     "drain": [
-        source(Drain, "capture.eq(at_sums.begin & fresh)", "capture.eq(at_sums.begin)"),
+        source(Drain, "capture.eq(to_sums.begin & fresh)", "capture.eq(to_sums.begin)"),
         source(Drain, "with m.Elif(at_value.ends >= Ends.PIXEL)",
                "with m.Elif(at_value.ends >= Ends.VALUE)"),
-        source(Drain, "at_value.begin & (at_value.second == addition)", "at_value.begin"),
+        source(Drain, "at_sums.begin & (at_sums.second == addition)", "at_sums.begin"),
     ],
     "write-back": [
         source(WriteBack, "self.i_destination.lanes * config.requantisers",
