@@ -136,6 +136,18 @@ def test_models_of_keras(keras):
     np.testing.assert_allclose(torch.softmax(logits, 1).numpy(), wanted, atol=1e-5)
 
 
+def test_samples_must_lie_channels_first(keras):
+    """Whatever the file has: what lies otherwise would be taken for another picture."""
+    model, x = GraphModule(read_graph(keras)), torch.tensor(images())
+    with pytest.raises(NhotError, match=(
+        r"model's input, \(3, 12, 12\) \(channels, height, width\), not \(12, 12, 3\); move their "
+        "last axis to the front"
+    )):
+        model(x.permute(0, 2, 3, 1))
+    with pytest.raises(NhotError, match=r"not \(432,\)$"):
+        quantize(model, "2hot", x.reshape(len(x), -1))
+
+
 def test_models_of_keras_in_integers(rounded):
     """onnxruntime's own quantiser put grids before and behind what turns the map."""
     graph = read_graph(rounded)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.nn import functional as F
 
+from nhot.errors import NhotError
 from nhot.frontends.dispatch import read_graph
 from nhot.frontends.exported.program import read_exported
 from nhot.frontends.graph import INPUT, Graph
@@ -72,7 +73,7 @@ class GraphModule(nn.Module):
     """The steps of ``graph``, modules by the same names, in their order.
 
     (batch, channels, height, width) in, or (batch, features) where the input is a vector; the same
-    of the output.
+    of the output. Samples of any other shape are refused, not taken in another order.
     """
 
     def __init__(self, graph: Graph):
@@ -99,6 +100,7 @@ class GraphModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width, channels = self.graph.input
+        _check_shape(tuple(x.shape[1:]), (channels, height, width))
         values = {INPUT: x.reshape(len(x), channels, height, width)}
         for operator in self.graph.operators:
             step = self._modules[self._keys[operator.name]]
@@ -108,6 +110,21 @@ class GraphModule(nn.Module):
         made = values[self.graph.output]
         vector = self.graph.shapes[self.graph.output][:2] == (1, 1)
         return made.flatten(1) if vector else made
+
+
+def _check_shape(shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    """Refuse samples of another shape, with what to do where channels come last.
+
+    Axes of one element do not count: a vector has features, a sequence channels and a width.
+    """
+    channels, height, width = wanted
+    if [size for size in shape if size > 1] == [size for size in wanted if size > 1]:
+        return
+    remedy = "; move their last axis to the front" if shape == (height, width, channels) else ""
+    raise NhotError(
+        f"Samples must have the shape of the model's input, {wanted} (channels, height, width), "
+        f"not {shape}{remedy}"
+    )
 
 
 def _run(step: nn.Module, operator: Operator, inputs: list[Tensor]) -> Tensor:
