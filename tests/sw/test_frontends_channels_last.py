@@ -140,11 +140,11 @@ def test_samples_must_lie_channels_first(keras):
     """Whatever the file has: what lies otherwise would be taken for another picture."""
     model, x = GraphModule(read_graph(keras)), torch.tensor(images())
     with pytest.raises(NhotError, match=(
-        r"model's input, \(3, 12, 12\) \(channels, height, width\), not \(12, 12, 3\); move their "
-        "last axis to the front"
+        r"Samples must have shape \(samples, 3, 12, 12\), not \(20, 12, 12, 3\); move the last "
+        "axis in front of the other two"
     )):
         model(x.permute(0, 2, 3, 1))
-    with pytest.raises(NhotError, match=r"not \(432,\)$"):
+    with pytest.raises(NhotError, match=r"not \(2, 432\)$"):
         quantize(model, "2hot", x.reshape(len(x), -1))
 
 

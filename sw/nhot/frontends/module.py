@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.nn import functional as F
 
-from nhot.errors import NhotError
 from nhot.frontends.dispatch import read_graph
 from nhot.frontends.exported.program import read_exported
 from nhot.frontends.graph import INPUT, Graph
@@ -35,6 +34,7 @@ from nhot.frontends.graph_steps import (
     Upsample,
 )
 from nhot.network.window import Window
+from nhot.quant.model import as_maps
 from nhot.quant.tracing.steps import Affine as AffineStep
 from nhot.quant.tracing.steps import Cat, Largest, OnGrid, Sum
 from nhot.quant.tracing.steps import Pad as PadStep
@@ -99,9 +99,7 @@ class GraphModule(nn.Module):
         return torch.tensor((random - grid.zero_point) * grid.scale, dtype=torch.float32)
 
     def forward(self, x: Tensor) -> Tensor:
-        height, width, channels = self.graph.input
-        _check_shape(tuple(x.shape[1:]), (channels, height, width))
-        values = {INPUT: x.reshape(len(x), channels, height, width)}
+        values = {INPUT: as_maps(x, self.graph.input)}
         for operator in self.graph.operators:
             step = self._modules[self._keys[operator.name]]
             assert step is not None
@@ -110,21 +108,6 @@ class GraphModule(nn.Module):
         made = values[self.graph.output]
         vector = self.graph.shapes[self.graph.output][:2] == (1, 1)
         return made.flatten(1) if vector else made
-
-
-def _check_shape(shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
-    """Refuse samples of another shape, with what to do where channels come last.
-
-    Axes of one element do not count: a vector has features, a sequence channels and a width.
-    """
-    channels, height, width = wanted
-    if [size for size in shape if size > 1] == [size for size in wanted if size > 1]:
-        return
-    remedy = "; move their last axis to the front" if shape == (height, width, channels) else ""
-    raise NhotError(
-        f"Samples must have the shape of the model's input, {wanted} (channels, height, width), "
-        f"not {shape}{remedy}"
-    )
 
 
 def _run(step: nn.Module, operator: Operator, inputs: list[Tensor]) -> Tensor:

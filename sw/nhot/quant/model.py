@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from nhot.errors import NhotError
-from nhot.experiments.data.dataset import sample_shapes
+from nhot.experiments.data.dataset import check_samples
 from nhot.formats import Format
 from nhot.network import Network
 from nhot.network.requant import MAX_TERMS
@@ -265,8 +265,7 @@ def as_maps(x: Tensor, shape: Shape, what: str = "Samples must have shape (sampl
     ``what`` begins the error.
     """
     height, width, channels = shape
-    if tuple(x.shape[1:]) not in sample_shapes(shape):
-        raise NhotError(f"{what}, {channels}, {height}, {width}), not {tuple(x.shape)}")
+    check_samples(tuple(x.shape), shape, what)
     return x.reshape(-1, channels, height, width)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nhot.errors import NhotError
-from nhot.experiments.data.dataset import Floats, to_integers
+from nhot.experiments.data.dataset import Floats, check_samples, to_integers
 from nhot.filetype import identify
 from nhot.frontends.dispatch import read_graph
 from nhot.frontends.graph import INPUT, Graph
@@ -106,13 +106,12 @@ class LiteStage(InterpretedStage):
         from nhot.frontends.tflite.interpreter import run_tflite
 
         graph, file = self.graph, parse(self.data)
-        whole = Tensor(name=INPUT, shape=graph.input)
         integers = file.tensors[file.inputs[0]].type != "FLOAT32"
         grid = graph.input_grid if integers else None
         if grid is not None:
             values: NDArray[Any] = to_integers(_shaped(grid, graph, INPUT), x)
         else:
-            to_integers(whole, x[:0])  # for its check of the shape
+            check_samples(x.shape, graph.input)
             height, width, channels = graph.input
             values = np.reshape(x, (-1, channels, height, width)).transpose(0, 2, 3, 1)
         if file.inputs[0] not in graph.channels_last:
@@ -147,7 +146,7 @@ class OnnxStage(InterpretedStage):
 
     def _input(self, x: Floats) -> NDArray[Any]:
         """Samples as the file has its input: floats or integers, channels first or last."""
-        to_integers(Tensor(name=INPUT, shape=self.graph.input), x[:0])  # for its check of the shape
+        check_samples(x.shape, self.graph.input)
         height, width, channels = self.graph.input
         values: NDArray[Any] = np.reshape(x, (-1, channels, height, width))
         if self._grid is not None:

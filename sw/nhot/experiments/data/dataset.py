@@ -39,11 +39,20 @@ class Dataset:
     classes: tuple[str, ...] = ()
 
 
-def sample_shapes(shape: Shape) -> list[tuple[int, ...]]:
-    """What one sample may be in torch, for an input of ``shape`` (height, width, channels)."""
+def check_samples(
+    found: tuple[int, ...], shape: Shape, what: str = "Samples must have shape (samples"
+) -> None:
+    """Refuse an array of shape ``found`` that holds no samples of ``shape`` as torch has them.
+
+    ``shape`` is (height, width, channels), samples are (channels, height, width), without a height
+    or a width of 1 if that is left out. ``what`` begins the error.
+    """
     height, width, channels = shape
     flat = [(channels, width)] * (height == 1) + [(channels,)] * (height == width == 1)
-    return [(channels, height, width), *flat]
+    if found[1:] in [(channels, height, width), *flat]:
+        return
+    remedy = "; move the last axis in front of the other two" if found[1:] == shape else ""
+    raise NhotError(f"{what}, {channels}, {height}, {width}), not {found}{remedy}")
 
 
 def to_integers(tensor: Tensor, x: ArrayLike) -> Ints:
@@ -55,12 +64,8 @@ def to_integers(tensor: Tensor, x: ArrayLike) -> Ints:
     """
     values = np.asarray(x, dtype=np.float64)
     height, width, channels = tensor.shape
-    if values.shape[1:] in sample_shapes(tensor.shape):
-        values = values.reshape(-1, channels, height, width)
-    else:
-        raise NhotError(
-            f"Samples must have shape (samples, {channels}, {height}, {width}), not {values.shape}"
-        )
+    check_samples(values.shape, tensor.shape)
+    values = values.reshape(-1, channels, height, width)
     if not np.isfinite(values).all():
         raise NhotError("Samples must be finite numbers, not NaN or infinite")
     limited = np.clip(values / tensor.scale, -(2.0**20), 2.0**20)
