@@ -237,6 +237,8 @@ def test_nothing_is_written_after_a_fault_and_the_next_run_is_sound():
     assert first == third
     assert first[0] is Fault.NONE
     assert second[:2] == (Fault.ADDRESS, 0)
+    last = [layer(config, last_column=2, width=4, output_address=62), END]
+    assert run(config, last)[0][:2] == (Fault.ADDRESS, 0)  # nor does a layer that ends with it
 
 
 def test_a_limit_ends_a_run():

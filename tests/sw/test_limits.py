@@ -214,7 +214,7 @@ def test_a_grouped_layer_too_large_as_a_dense_one_is_not_formed():
     config = replace(ROOMY, filters=2)  # two tiles read each word, which no constant distance does
     with pytest.raises(NhotError, match=r"Layer 'y': Weights of a grouped conv.* not 400000000"):
         lower(made, config, divide=False)
-    refused(made, config, "Program memory must have at least 17514 words for this network, not")
+    refused(made, config, "Program memory must have at least 23352 words for this network, not")
 
 
 def test_everything_beyond_is_said_at_once():

@@ -1,6 +1,6 @@
 """The index of the largest channel."""
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -28,6 +28,7 @@ class ArgMax(wiring.Component):
     i_row_end : with i_valid: these are the last channels of a position
     i_channels : channels of a position; bytes beyond them are ignored
     o_valid, o_index : Out, 2 + ceil(log2(R)) cycles after i_row_end
+    o_busy : bytes are on their way, or an index is there
     """
 
     def __init__(self, config: EngineConfig):
@@ -39,6 +40,7 @@ class ArgMax(wiring.Component):
             "i_channels": In(ChannelIndex),
             "o_valid": Out(1),
             "o_index": Out(ChannelIndex),
+            "o_busy": Out(1),
         })
 
     def elaborate(self, platform):
@@ -58,9 +60,12 @@ class ArgMax(wiring.Component):
             ]
             entrants.append(entrant)
         valid, row_end = self._delayed(m, self.i_valid, self.i_row_end)
+        under_way = [valid]
         while len(entrants) > 1:
             entrants = [self._winner(m, entrants[i : i + 2]) for i in range(0, len(entrants), 2)]
             valid, row_end = self._delayed(m, valid, row_end)
+            under_way.append(valid)
+        m.d.comb += self.o_busy.eq(Cat(*under_way, self.o_valid).any())
 
         (winner,) = entrants
         best = Signal(_Candidate, init={"value": _NONE, "index": 0})

@@ -1,6 +1,6 @@
 """What is written to a memory that has no port to spare: whole words, when there is a cycle."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,7 +16,7 @@ __all__ = ["Collector"]
 class Collector(wiring.Component):
     """Collect the bytes of a pixel group to words, and offer these until the memory takes them.
 
-    The members are those of :class:`WriteBack`, and two more. While a word is collected, as many
+    The members are those of :class:`WriteBack`, and three more. While a word is collected, as many
     wait as a group has: words are whole as often as the walk leaves cycles to their writes, if not
     at the same times, since it does so for each group once.
 
@@ -24,6 +24,7 @@ class Collector(wiring.Component):
     -------
     i_end : with ``i_valid``: these are the last bytes of their word
     i_taken : what is offered is written in this cycle
+    o_busy : a word waits to be written
     """
 
     def __init__(self, config: EngineConfig):
@@ -46,6 +47,7 @@ class Collector(wiring.Component):
             "o_address": Out(WordAddress),
             "o_word": Out(word),
             "o_beyond": Out(1),
+            "o_busy": Out(1),
         })
 
     def elaborate(self, platform):
@@ -66,6 +68,7 @@ class Collector(wiring.Component):
             self.o_write.eq(Mux(first.used, first.word.enable, 0)),
             self.o_address.eq(first.word.address),
             self.o_word.eq(first.word.groups),
+            self.o_busy.eq(whole | Cat(place.used for place in queue).any()),
         ]
         self._collect(m, word, whole, Mux(moves, 0, word.enable))
         if config.inputs >= 2:

@@ -1,6 +1,6 @@
 """What happens to finished sums: in which order, with which constants, and where they go."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,6 +15,9 @@ from nhot_hw.engine.slot import Ends, SlotLayout
 from nhot_hw.engine.walker import PixelLayout
 
 __all__ = ["Drain"]
+
+_SHARE = 8
+"""Requantisers that may hang on one register: each has tens of bits that do."""
 
 
 class Drain(wiring.Component):
@@ -40,8 +43,9 @@ class Drain(wiring.Component):
     o_ready : a pixel group may be finished in this cycle
     o_capture : the sums of a pixel group are there
     o_record : number of a requantisation record; in the next cycle its value is taken
-    o_pixel, o_shift, o_second : control of the readout and, for additions, which operand
-    o_take, o_fresh : control of the requantisers
+    o_pixel, o_shift : control of the readout: at whose sums it is, and that these move on
+    o_operand : a bit for each operand of an addition: it is the value
+    o_take, o_fresh : control of the requantisers; fresh for each half of them where they are many
     o_valid, o_row_end, o_destination : requantised bytes are there, the last ones of a row, and
         where they go
     o_word_end : they are the last of their word, where words are collected
@@ -50,6 +54,7 @@ class Drain(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self.config = config
+        copies = 1 + (config.requantisers > _SHARE)
         super().__init__({
             "i_descriptor": In(DescriptorLayout),
             "i_start": In(1),
@@ -60,10 +65,11 @@ class Drain(wiring.Component):
             "o_capture": Out(1),
             "o_record": Out(config.record_address_bits),
             "o_pixel": Out(range(max(2, config.pixels))),
-            "o_shift": Out(1),
-            "o_second": Out(1),
+            "o_shift": Out(config.pixels),
+            "o_operand": Out(2),
             "o_take": Out(1),
-            "o_fresh": Out(1),
+            # They begin differently, for synthesis makes one of registers that are always equal.
+            "o_fresh": Out(copies, init=copies - 1 << 1),
             "o_valid": Out(1),
             "o_row_end": Out(1),
             "o_destination": Out(destination_layout(config)),
@@ -92,24 +98,25 @@ class Drain(wiring.Component):
             records.i_slot.eq(at_sums),
             self.o_record.eq(records.o_record),
             self.o_take.eq(at_value.begin),
-            self.o_second.eq(at_value.second),
             destinations.i_start.eq(self.i_start),
             destinations.i_slot.eq(line[-2]),
             self.o_valid.eq(at_bytes.ends != Ends.NOTHING),
             self.o_row_end.eq(at_bytes.row_end & (at_bytes.ends >= Ends.PIXEL)),
             self.o_destination.eq(destinations.o_destination),
         ]
+        next_pixel = self._order(m, to_sums, at_value)
+        last = at_sums.begin & (at_sums.second == addition)  # of its value's records
         # Known a cycle ahead: all bits of the readout and of the requantisers hang on them.
         m.d.sync += [
-            self.o_shift.eq(at_sums.begin & (at_sums.second == addition)),
-            self.o_fresh.eq(to_product.begin & ~to_product.second),
+            self.o_shift.eq(Cat(last & (next_pixel == t) for t in range(self.config.pixels))),
+            self.o_operand.eq(Cat(addition & ~at_sums.second, addition & at_sums.second)),
+            self.o_fresh.eq((to_product.begin & ~to_product.second).replicate(len(self.o_fresh))),
         ]
         if self.config.single_port:
-            last = self.config.inputs // self.config.requantisers - 1
+            end = self.config.inputs // self.config.requantisers - 1
             m.d.comb += self.o_word_end.eq(
-                (at_bytes.ends >= Ends.PIXEL) | (self.o_destination.lanes == last)
+                (at_bytes.ends >= Ends.PIXEL) | (self.o_destination.lanes == end)
             )
-        self._order(m, to_sums, at_value)
         with m.If(self.i_start):
             m.d.sync += self.o_busy.eq(1)
         with m.Elif(at_bytes.ends == Ends.LAYER):
@@ -127,18 +134,25 @@ class Drain(wiring.Component):
         return _line(m, Mux(array, late, slot), window)[-2:]
 
     def _order(self, m, to_sums, at_value):
-        """The first slot of a group captures its sums; then one pixel comes after the other."""
+        """The first slot of a group captures its sums; then one pixel comes after the other.
+
+        Which one it is in the next cycle.
+        """
         fresh = Signal(init=1)
         with m.If(to_sums.ends >= Ends.GROUP):
             m.d.sync += fresh.eq(1)
         with m.Elif(to_sums.begin):
             m.d.sync += fresh.eq(0)
         m.d.sync += self.o_capture.eq(to_sums.begin & fresh)
+        following = Signal.like(self.o_pixel)
+        m.d.comb += following.eq(self.o_pixel)
+        m.d.sync += self.o_pixel.eq(following)
         with m.If(at_value.ends >= Ends.GROUP):
-            m.d.sync += self.o_pixel.eq(0)
+            m.d.comb += following.eq(0)
         with m.Elif(at_value.ends >= Ends.PIXEL):
             step = pixel_step(self.i_descriptor, self.config)
-            m.d.sync += self.o_pixel.eq(self.o_pixel + step)
+            m.d.comb += following.eq(self.o_pixel + step)
+        return following
 
 
 def _line(m, slot, length):

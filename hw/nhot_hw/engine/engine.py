@@ -136,16 +136,18 @@ class Engine(wiring.Component):
         return m
 
     def _control(self, m):
-        """The sequencer starts walker and drain, and waits for both; the guard may stop all."""
+        """The sequencer starts walker and drain, and waits for all; the guard may stop them."""
         sequencer, walker, drain, guard = self.sequencer, self.walker, self.drain, self.guard
-        host, layer = self.host, self.sequencer.o_descriptor
+        host, layer = self.host, self.sequencer.o_layer
         m.d.comb += [
             sequencer.i_start.eq(host.start),
             sequencer.i_word.eq(self.program.o_word),
+            sequencer.i_fault.eq(guard.o_stop),
             sequencer.i_stalled.eq(walker.o_stalled),
-            sequencer.i_layer_busy.eq(drain.o_busy),
+            sequencer.i_walking.eq(walker.o_busy),
+            sequencer.i_layer_busy.eq(drain.o_busy | self.argmax.o_busy | self._queued()),
             self.role.i_descriptor.eq(layer),
-            walker.i_descriptor.eq(layer),
+            walker.i_descriptor.eq(sequencer.o_descriptor),
             walker.i_start.eq(sequencer.o_start),
             walker.i_ready.eq(drain.o_ready),
             drain.i_descriptor.eq(layer),
@@ -168,10 +170,14 @@ class Engine(wiring.Component):
             host.fault.eq(guard.o_fault),
         ]
 
+    def _queued(self):
+        """Whether words wait to be written, which they do in front of a single port."""
+        return self.write_back.o_busy if self.config.single_port else 0
+
     def _sum(self, m):
         """Memory words into the lanes and the window unit."""
         feed, array, window = self.feed, self.array, self.window
-        layer = self.sequencer.o_descriptor
+        layer = self.sequencer.o_layer
         m.d.comb += [
             feed.i_pad.eq(layer.pad_value),
             feed.i_role.eq(self.role.o_role),
@@ -192,12 +198,12 @@ class Engine(wiring.Component):
 
     def _finish(self, m):
         """Sums through the readout to the requantisers, R at a time."""
-        drain, readout, role = self.drain, self.readout, self.role.o_role
-        layer = self.sequencer.o_descriptor
+        drain, readout = self.drain, self.readout
+        layer = self.sequencer.o_layer
         m.d.comb += [
             readout.i_sums.eq(self.array.o_sum),
             readout.i_results.eq(self.window.o_result),
-            readout.i_window.eq(~role.lanes),
+            readout.i_window.eq(~self.role.o_role.lanes),
             readout.i_capture.eq(drain.o_capture),
             readout.i_pixel.eq(drain.o_pixel),
             readout.i_shift.eq(drain.o_shift),
@@ -205,13 +211,15 @@ class Engine(wiring.Component):
         for i, unit in enumerate(self.requantisers):
             head = readout.o_head[i]
             # The operands of an addition lie side by side in one place.
-            operand = Mux(drain.o_second, head[8:16].as_signed(), head[:8].as_signed())
+            first, second = head[:8].as_signed(), head[8:16].as_signed()
             m.d.comb += [
-                unit.i_value.eq(Mux(role.addition, operand, head)),
+                unit.i_value.eq(
+                    Mux(drain.o_operand[1], second, Mux(drain.o_operand[0], first, head))
+                ),
                 unit.i_bias.eq(self.records.o_biases[i]),
                 unit.i_terms.eq(self.records.o_terms[i]),
                 unit.i_take.eq(drain.o_take),
-                unit.i_fresh.eq(drain.o_fresh),
+                unit.i_fresh.eq(drain.o_fresh[i * len(drain.o_fresh) // len(self.requantisers)]),
                 unit.i_zero_point.eq(layer.zero_point),
                 unit.i_low.eq(layer.low),
                 unit.i_high.eq(layer.high),
@@ -220,7 +228,7 @@ class Engine(wiring.Component):
     def _store(self, m):
         """Requantised bytes, the index of the largest, or the host's words, to the activations."""
         drain, argmax, back, loader = self.drain, self.argmax, self.write_back, self.loader
-        layer, search = self.sequencer.o_descriptor, self.role.o_role.search
+        layer, search = self.sequencer.o_layer, self.role.o_role.search
         for unit, requantiser in zip(self.rounders, self.requantisers, strict=False):
             m.d.comb += [
                 unit.i_y.eq(requantiser.o_y), unit.i_zero_point.eq(layer.zero_point),

@@ -17,7 +17,7 @@ class Readout(wiring.Component):
     i_sums : In(T x P signed accumulators), with i_capture
     i_results : In(S signed accumulators), captured instead when i_window is high
     i_pixel : which pixel's sums are at the head
-    i_shift : move that pixel's sums on by R
+    i_shift : a bit for each pixel: move its sums on by R
     o_head : Out(R signed accumulators)
     """
 
@@ -31,7 +31,7 @@ class Readout(wiring.Component):
             "i_window": In(1),
             "i_capture": In(1),
             "i_pixel": In(range(max(2, config.pixels))),
-            "i_shift": In(1),
+            "i_shift": In(config.pixels),
             "o_head": Out(data.ArrayLayout(shape, config.requantisers)),
         })
 
@@ -49,7 +49,7 @@ class Readout(wiring.Component):
                 captured = Mux(self.i_window, self.i_results.as_value(), captured)
             with m.If(self.i_capture):
                 m.d.sync += held.eq(captured)
-            with m.Elif(self.i_shift & (self.i_pixel == t)):
+            with m.Elif(self.i_shift[t]):
                 m.d.sync += held.eq(held >> (config.requantisers * bits))
             heads.append(held[: config.requantisers * bits])
         head = Signal(config.requantisers * bits)

@@ -10,8 +10,8 @@ from nhot_hw.engine.descriptor import DescriptorLayout, is_depthwise, on_lanes
 
 __all__ = ["Role", "RoleLayout"]
 
-RoleLayout = data.StructLayout({"lanes": 1, "depthwise": 1, "addition": 1, "search": 1})
-"""Lanes work, on taps of their own; two operands are added; the largest channel is looked for."""
+RoleLayout = data.StructLayout({"lanes": 1, "depthwise": 1, "search": 1})
+"""Lanes work, on taps of their own; the largest channel is looked for."""
 
 
 class Role(wiring.Component):
@@ -35,7 +35,6 @@ class Role(wiring.Component):
         m.d.sync += [
             self.o_role.lanes.eq(on_lanes(layer, self.config)),
             self.o_role.depthwise.eq(is_depthwise(layer)),
-            self.o_role.addition.eq(layer.operation == Operation.ADD),
             self.o_role.search.eq(layer.operation == Operation.ARGMAX),
         ]
         return m

@@ -85,25 +85,28 @@ class DrainEmpties(Paced):
         full, group, pixel = Signal(), Signal(2), Signal(2)
         captured, counts = (self._counts(m, layer, at.place) for at in (at_sums, at_value))
         groups, pixels = Signal(3), Signal(2)  # of what was captured
+        shift = dut.o_shift.any()
         last = (group == groups - 1) & (pixel == pixels - 1)
         with m.If(dut.o_capture):
             m.d.sync += [full.eq(1), group.eq(0), pixel.eq(0),
                          groups.eq(captured.groups), pixels.eq(captured.pixels)]
-        with m.Elif(dut.o_shift):
+        with m.Elif(shift):
             m.d.sync += [full.eq(~last), group.eq(group + 1)]
             with m.If(group == groups - 1):
                 m.d.sync += [group.eq(0), pixel.eq(pixel + 1)]
         addition = counts.records == 2
         m.d.comb += [
-            Assert(~dut.o_capture | ~full | (dut.o_shift & last), "no sum may be overwritten"),
-            Assert(~dut.o_shift | full, "no sum may be taken that is not there"),
-            Assert(~dut.o_shift | (dut.o_pixel == pixel), "pixels must leave one after the other"),
+            Assert(~dut.o_capture | ~full | (shift & last), "no sum may be overwritten"),
+            Assert(~shift | full, "no sum may be taken that is not there"),
+            Assert(~shift | (dut.o_pixel == pixel), "pixels must leave one after the other"),
+            Assert(dut.o_shift == (shift << dut.o_pixel), "the pixel at the head moves on"),
             Assert(dut.o_take == (at_value.active & (at_value.phase == 0)),
                    "each record must be taken once"),
-            Assert(dut.o_shift == (dut.o_take & (at_value.second == addition)),
+            Assert(shift == (dut.o_take & (at_value.second == addition)),
                    "a value must leave with its last record"),
-            Assert(~dut.o_take | (dut.o_second == at_value.second), "of its operand"),
-            Cover(dut.o_capture & dut.o_shift, "a group as the one before it leaves"),
+            Assert(~dut.o_take | (dut.o_operand == Mux(addition, 1 << at_value.second, 0)),
+                   "of its operand, if it is one"),
+            Cover(dut.o_capture & shift, "a group as the one before it leaves"),
         ]
         left = at_value.active & (at_value.phase != 0) & (at_value.second == addition)
         value_last = at_value.group == counts.groups - 1

@@ -245,7 +245,7 @@ class ReadoutKeeps(wiring.Component):
         inside = Inside(m, dut, platform)
         m.d.comb += [
             dut.i_sums.eq(self.sums), dut.i_capture.eq(self.capture),
-            dut.i_shift.eq(self.shift), dut.i_pixel.eq(self.pixel),
+            dut.i_shift.eq(self.shift << self.pixel), dut.i_pixel.eq(self.pixel),
         ]
         pixel, place, live = Signal.like(self.pick_pixel), Signal(range(config.filters)), Signal()
         value = Signal(config.accumulator_bits)

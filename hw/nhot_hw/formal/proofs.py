@@ -20,6 +20,7 @@ from nhot_hw.formal.proof import Proof
 from nhot_hw.formal.register import RegisterKeeps
 from nhot_hw.formal.replay import ReplayKeeps
 from nhot_hw.formal.requests import ServerObeys
+from nhot_hw.formal.sequencer import SequencerKeeps
 from nhot_hw.formal.uart import ReceiverTakes, TransmitterSends
 from nhot_hw.formal.write_back import WriteBackKeeps
 from nhot_hw.lanes import LaneSpec
@@ -66,6 +67,10 @@ _STREAMS = (
     Proof(
         name="loader-read-weights", create=WeightsRead, depth=2, reach=15,
         claim="every byte read is that of its field of its word, exactly length are given",
+    ),
+    Proof(
+        name="sequencer", create=SequencerKeeps, depth=2, reach=24,
+        claim="each layer starts with its descriptor, which stays until it ends, and is timed",
     ),
     Proof(
         name="readout", create=ReadoutKeeps, depth=2, reach=8,

@@ -132,7 +132,7 @@ class Image:
             if layer.cycles != cycles[index]:
                 raise ImageError(
                     f"Image meta layers[{index}].cycles must be those of its descriptor, "
-                    f"{cycles[index]}, not {layer.cycles}"
+                    f"{cycles[index]}, not {layer.cycles}; compile it again"
                 )
 
     def records(self) -> Ints:

@@ -77,9 +77,12 @@ def profile(image: Image) -> Profile:
     *cycles, end = program_cycles(steps, config)
     return Profile(end=end, layers=tuple(
         LayerProfile(
-            name=layer.name, operator=layer.operator, cycles=count, parts=breakdown(step, config),
+            name=layer.name, operator=layer.operator, cycles=count,
+            parts=breakdown(step, config, first=not index),
             ideal=-(-layer.macs * config.step_cycles // config.macs)
             if layer.macs else None,
         )
-        for layer, step, count in zip(image.meta.layers, steps[:-1], cycles, strict=True)
+        for index, (layer, step, count) in enumerate(
+            zip(image.meta.layers, steps[:-1], cycles, strict=True)
+        )
     ))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 from nhot.contract.config import EngineConfig
 from nhot.contract.cycles import (
+    START_CYCLES,
     column_cycles,
+    first_fetch_cycles,
     layer_cycles,
-    leading_columns,
-    program_cycles,
+    tail_cycles,
+    waiting_cycles,
 )
-from nhot.contract.program import Descriptor, Operation
+from nhot.contract.program import Descriptor
 
 __all__ = ["Breakdown", "breakdown"]
 
@@ -23,7 +25,8 @@ class Breakdown:
     Parameters
     ----------
     fetch : int
-        Reads the descriptor and starts.
+        Starts, and waits for the next descriptor where the tail does not hide that. The first layer
+        of a program waits for its own, too.
     steps : int
         Takes activations and weights into its sums; with a single port, the turns of writes too.
     stalls : int
@@ -50,23 +53,14 @@ class Breakdown:
         return "requantiser" if most == "stalls" else most
 
 
-def breakdown(step: Descriptor, config: EngineConfig) -> Breakdown:
-    """What the cycles of the layer of ``step`` go to."""
-    fetch = _fetch(config)
+def breakdown(step: Descriptor, config: EngineConfig, *, first: bool = False) -> Breakdown:
+    """What the cycles of the layer of ``step`` go to, which is the first of its program or not."""
+    tail = tail_cycles(step, config)
     column = column_cycles(step, config)
     columns = (step.last_tile + 1) * (step.last_row + 1) * (step.last_column + 1)
-    leading = leading_columns(step, config)
-    # One pixel group waits for none: the rest is its tail.
-    single = replace(step, last_tile=0, last_row=0, last_column=leading)
-    tail = layer_cycles(single, config) - fetch - (leading + 1) * column
     steps = columns * column
-    return Breakdown(
-        fetch=fetch, steps=steps, tail=tail,
-        stalls=layer_cycles(step, config) - fetch - steps - tail,
-    )
-
-
-def _fetch(config: EngineConfig) -> int:
-    """What an END takes behind a layer, since it is nothing but fetched."""
-    end = Descriptor(operation=Operation.END)
-    return program_cycles([end, end], config)[1]
+    cycles = layer_cycles(step, config)
+    waits = waiting_cycles(step, config)
+    stalls = cycles - START_CYCLES - steps - tail - waits
+    before = first_fetch_cycles(config) if first else 0
+    return Breakdown(fetch=before + START_CYCLES + waits, steps=steps, stalls=stalls, tail=tail)

@@ -261,6 +261,14 @@ class EngineConfig:
         return bank_words(self.activation_words, self.banks)
 
     @property
+    def fetches_ahead(self) -> bool:
+        """Whether the next descriptor is fetched while a layer ends, which needs a copy of its own.
+
+        Not where memories have a single port: the parts that have such are small, and full.
+        """
+        return not self.single_port
+
+    @property
     def write_cycles(self) -> int:
         """Cycles of a pixel group in which activations are written instead of read."""
         return max(1, self.filters // self.inputs) if self.single_port else 0

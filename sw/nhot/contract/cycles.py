@@ -12,8 +12,15 @@ from nhot.contract.latency import WINDOW_LATENCY
 from nhot.contract.program import DESCRIPTOR_WORDS, LIMIT_CYCLES, Descriptor, Operation
 
 __all__ = [
-    "column_cycles", "layer_cycles", "leading_columns", "program_cycles", "run_limit",
+    "START_CYCLES", "column_cycles", "fetch_cycles", "first_fetch_cycles", "layer_cycles",
+    "leading_columns", "program_cycles", "run_limit", "tail_cycles", "waiting_cycles",
 ]
+
+START_CYCLES = 1
+"""Cycles from the end of a layer to the first one of the next, in which that is decided."""
+
+_END_CYCLES = 2
+"""Cycles from the end of the last layer to that of the run."""
 
 
 def program_cycles(program: Sequence[Descriptor], config: EngineConfig) -> list[int]:
@@ -22,11 +29,11 @@ def program_cycles(program: Sequence[Descriptor], config: EngineConfig) -> list[
     Their sum is what the engine's counter has after a run.
     """
     cycles = [
-        _fetch(config) if step.operation is Operation.END else layer_cycles(step, config)
+        _END_CYCLES if step.operation is Operation.END else layer_cycles(step, config)
         for step in program
     ]
-    # The count starts with the run, and no end of a layer is written before the first.
-    cycles[0] -= 2
+    # The first descriptor is fetched while there is nothing else to do.
+    cycles[0] += first_fetch_cycles(config)
     return cycles
 
 
@@ -36,14 +43,44 @@ def run_limit(program: Sequence[Descriptor], config: EngineConfig) -> int:
 
 
 def layer_cycles(step: Descriptor, config: EngineConfig) -> int:
-    """Cycles of the layer of ``step``, from the end of a layer before it to its own."""
-    total = _fetch(config) + (leading_columns(step, config) + 1) * column_cycles(step, config)
+    """Cycles of the layer of ``step``, from the end of a layer before it to its own.
+
+    It ends when nothing of it is under way, and the descriptor behind it is there.
+    """
+    total = START_CYCLES + (leading_columns(step, config) + 1) * column_cycles(step, config)
     for count, slots, steps in _pixel_groups(step, config):
         # From the last step of a group to that of the next: its steps, or the slots of the first.
         gap = max(steps, slots + config.step_cycles - 1)
         total += count * gap
-    # The last group has none after it, but a tail.
-    return total - gap + _sum_latency(step, config) + slots + config.byte_latency
+    # The last group has none after it.
+    return total - gap + tail_cycles(step, config) + waiting_cycles(step, config)
+
+
+def first_fetch_cycles(config: EngineConfig) -> int:
+    """The words of the first descriptor, and what settles behind them."""
+    return DESCRIPTOR_WORDS + config.pixels
+
+
+def fetch_cycles(config: EngineConfig) -> int:
+    """The same of any other, from the last step of the walk before it on, whose end is seen."""
+    return first_fetch_cycles(config) + 2
+
+
+def tail_cycles(step: Descriptor, config: EngineConfig) -> int:
+    """From the last step of the layer's walk until nothing of it is under way."""
+    *_, (_, slots, _) = _pixel_groups(step, config)
+    tail = _sum_latency(step, config) + slots + config.byte_latency
+    if step.operation is Operation.ARGMAX:
+        tail += 2 + (config.requantisers - 1).bit_length()
+    if config.single_port:  # bytes make a word, which passes through the queue
+        tail += 1 + config.write_cycles
+    return tail
+
+
+def waiting_cycles(step: Descriptor, config: EngineConfig) -> int:
+    """From then on until the next descriptor is there."""
+    fetch = fetch_cycles(config)
+    return max(fetch - tail_cycles(step, config), 0) if config.fetches_ahead else fetch - 1
 
 
 def leading_columns(step: Descriptor, config: EngineConfig) -> int:
@@ -61,11 +98,6 @@ def _sum_latency(step: Descriptor, config: EngineConfig) -> int:
     if step.operation.on_lanes:
         return config.sum_latency
     return config.memory_latency + WINDOW_LATENCY
-
-
-def _fetch(config: EngineConfig) -> int:
-    """The words of a descriptor, what settles after them, start, and two words of timing."""
-    return DESCRIPTOR_WORDS + 4 + config.pixels
 
 
 def _pixel_groups(step: Descriptor, config: EngineConfig) -> Iterator[tuple[int, int, int]]:

@@ -19,7 +19,7 @@ __all__ = ["guard", "sequencer", "walker"]
 
 
 def sequencer() -> Rows:
-    """Sequencer: a layer of five cycles, and the first words of the next descriptor"""
+    """Sequencer: a walk of five cycles, and the next descriptor while the layer ends"""
     config = EngineConfig()
     dut = Sequencer(config)
     layer = Descriptor(operation=Operation.ARRAY, per_channel=1)
@@ -27,20 +27,23 @@ def sequencer() -> Rows:
 
     async def work(ctx: Any) -> None:
         await ctx.tick().until(dut.o_start)
-        ctx.set(dut.i_layer_busy, 1)
-        for _ in range(5):
-            await ctx.tick()
-        ctx.set(dut.i_layer_busy, 0)
+        for busy, cycles in ((dut.i_walking, 5), (dut.i_layer_busy, 19)):
+            ctx.set(dut.i_layer_busy, 1)
+            ctx.set(busy, 1)
+            for _ in range(cycles):
+                await ctx.tick()
+            ctx.set(busy, 0)
 
     return record(
         dut, [
             Trace("i_start"), Trace("o_busy"), Trace("o_address", str),
             Trace("o_descriptor.operation", name_in(Operation)), Trace("o_start"),
+            Trace("o_layer.operation", name_in(Operation)), Trace("i_walking"),
             Trace("i_layer_busy"), Trace("o_timing_write"), Trace("o_timing_address", str),
             Trace("o_timing_data", str, when="o_timing_write"), Trace("o_cycles", str),
         ],
         pulse(dut.i_start, 1), asked(dut.o_address, dut.i_word, lambda at: words[at % len(words)]),
-        work, cycles=32,
+        work, cycles=45,
     )
 
 
