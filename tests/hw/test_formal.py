@@ -13,6 +13,7 @@ from amaranth.lib.wiring import In
 from nhot.cli import main
 from nhot.errors import BuildError, MissingToolError, NhotError
 from nhot.formats import parse
+from nhot_hw.build.tools import run_tool
 from nhot_hw.formal import Outcome, Proof, prove, sby
 from nhot_hw.formal.proofs import lane_proofs
 from nhot_hw.lanes import Lane, LaneSpec
@@ -112,6 +113,29 @@ def test_limit_ends_it(tmp_path):
     hard = LaneSpec(format=parse("4hot"), inputs=1, activation_bits=16, accumulator_bits=40)
     verdict = prove(lane_proofs(hard, "hard")[0], tmp_path, limit=5)
     assert (verdict.outcome, verdict.reason) == (Outcome.UNKNOWN, "no answer within 5 s")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processors are not ours to take")
+@pytest.mark.parametrize("options", [
+    {"claimed": 3, "depth": 9}, {"claimed": 9}, {"impossible": True}, {},
+])
+def test_one_processor_is_enough(options, tmp_path, monkeypatch):
+    # What a failed task would have begun next once kept the only place, and the other waited.
+    monkeypatch.setenv("MAKEFLAGS", "-j2 --jobserver-auth=3,4")  # as below a make that shares out
+    codes = []
+
+    def run(*arguments, **options):
+        codes.append(run_tool(*arguments, **options))
+        return codes[-1]
+
+    monkeypatch.setattr(sby, "run_tool", run)
+    processors = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(processors)})
+    try:
+        prove(counter(**options), tmp_path, limit=60)
+    finally:
+        os.sched_setaffinity(0, processors)
+    assert None not in codes  # all came to their end
 
 
 def test_tool_that_is_missing_is_named(tmp_path, monkeypatch):

@@ -113,6 +113,7 @@ def run_tool(
     environment = {
         **os.environ, "PATH": os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)])
     }
+    environment.pop("MAKEFLAGS", None)  # a make above shares out processors by what no tool gets
     with log.open("wb") as sink, Progress(what, unit="log lines") as progress:
         process = subprocess.Popen(
             command, cwd=folder, env=environment, stdout=sink, stderr=subprocess.STDOUT,

@@ -25,6 +25,10 @@ _NEEDS = ("yosys", "yosys-smtbmc", "yosys-witness", "z3")
 _ANSWERS = range(16)
 _KEPT = ("proof.il", "proof.sby", "sby.log")
 
+# Programs at a time: as many as a job can have, for what one that was broken off would have begun
+# next keeps its place, and what waits for a place then waits for ever.
+_PLACES = "4"
+
 # In bit vectors throughout, and with z3's newer core, a product takes half of the time.
 _BITS = "smtbmc --nomem --stbv z3 sat.smt=true"
 _ARRAYS = "smtbmc z3"
@@ -114,8 +118,9 @@ def prove(proof: Proof, folder: Path, *, limit: int | None = None) -> Verdict:
 def _run(proof: Proof, work: Path, limit: int | None, *tasks: str) -> None:
     # Not with sby's own limit: now and then it then waits for what it has ended, for ever.
     run_tool(
-        "sby", [*_tool_arguments(), "proof.sby", *tasks], folder=work, log=work / "sby.log",
-        what=f"Proof of {proof.name}", show=False, needs=_NEEDS, answers=_ANSWERS, limit=limit,
+        "sby", ["-j", _PLACES, *_tool_arguments(), "proof.sby", *tasks],
+        folder=work, log=work / "sby.log", what=f"Proof of {proof.name}", show=False,
+        needs=_NEEDS, answers=_ANSWERS, limit=limit,
     )
 
 
