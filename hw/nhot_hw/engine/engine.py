@@ -26,7 +26,7 @@ from nhot_hw.engine.activations import ActivationMemory
 from nhot_hw.engine.argmax import ArgMax
 from nhot_hw.engine.array import array_for
 from nhot_hw.engine.collector import Collector
-from nhot_hw.engine.descriptor import activation_terms
+from nhot_hw.engine.descriptor import activation_terms, is_depthwise
 from nhot_hw.engine.drain import Drain
 from nhot_hw.engine.feed import Feed
 from nhot_hw.engine.guard import Guard
@@ -195,6 +195,8 @@ class Engine(wiring.Component):
             window.i_en.eq(feed.o_window_en),
             window.i_first.eq(feed.o_window_first),
         ]
+        if self.config.depthwise:
+            m.d.comb += feed.i_depthwise.eq(is_depthwise(self.sequencer.o_descriptor))
 
     def _finish(self, m):
         """Sums through the readout to the requantisers, R at a time."""

@@ -33,6 +33,7 @@ class Feed(wiring.Component):
     i_valid, i_step : a step of the walk
     i_words : its T words of S bytes, ``config.memory_latency - 1`` cycles later
     i_weights : its weight word, as late
+    i_depthwise : where lanes may have taps, whether they do by the descriptor that is fetched
     o_x, o_w, o_en, o_first, o_phase : to the lanes, see :class:`LaneArray`
     o_window_x, o_window_en, o_window_first : to the window unit
     """
@@ -49,6 +50,7 @@ class Feed(wiring.Component):
             "i_step": In(step),
             "i_words": In(data.ArrayLayout(unsigned(8 * config.inputs), config.pixels)),
             "i_weights": In(config.weight_word_bits),
+            **({"i_depthwise": In(1)} if config.depthwise else {}),
             "o_x": Out(data.ArrayLayout(lanes, config.pixels)),
             "o_w": Out(config.weight_word_bits),
             "o_en": Out(1),
@@ -89,12 +91,7 @@ class Feed(wiring.Component):
         return line[-2:]
 
     def _share(self, m, arriving, arrived, words):
-        """All lanes of a pixel have its word.
-
-        The window unit has the first pixel's, too. With several pixels wires are long, and it has
-        a register of its own. That one follows no steps of the lanes: one that was always equal
-        would be made the lanes' again by synthesis.
-        """
+        """All lanes of a pixel have its word, and so has the window unit the first one's."""
         m.d.comb += [
             *(operands.as_value().eq(delayed(m, word, 1))
               for operands, word in zip(self.o_x, words, strict=True)),
@@ -103,28 +100,36 @@ class Feed(wiring.Component):
         if self.config.pixels == 1:
             m.d.comb += self.o_window_x.eq(self.o_x[0])
         else:
-            apart = Signal(len(words[0]), reset_less=True)
-            with m.If(arriving.valid & ~self.i_role.lanes):
-                m.d.sync += apart.eq(words[0])
-            m.d.comb += self.o_window_x.as_value().eq(apart)
+            self._keep_apart(m, arriving, words[0])
         m.d.comb += [
             self.o_en.eq(arrived.valid & self.i_role.lanes),
             self.o_first.eq(arrived.first),
             self.o_phase.eq(arrived.phase),
         ]
 
+    def _keep_apart(self, m, arriving, word):
+        """Where wires are long the window unit has a register of its own.
+
+        It follows no steps of the lanes: one that was always equal would be made the lanes' again
+        by synthesis.
+        """
+        apart = Signal(len(word), reset_less=True)
+        with m.If(arriving.valid & ~self.i_role.lanes):
+            m.d.sync += apart.eq(word)
+        m.d.comb += self.o_window_x.as_value().eq(apart)
+
     def _pick(self, m, arriving, arrived, words):
         """A lane may have the taps of its own channel, and works once, when all are there."""
         m.submodules.operands = operands = Operands(self.config)
-        depthwise = self.i_role.depthwise
         m.d.comb += [
             operands.i_valid.eq(arriving.valid),
             *(port.as_value().eq(word) for port, word in zip(operands.i_words, words, strict=True)),
-            operands.i_depthwise.eq(depthwise),
-            self.o_window_x.eq(operands.o_word),
+            operands.i_depthwise.eq(self.i_depthwise),
             self.o_x.eq(operands.o_x),
             self.o_w.eq(delayed(m, self.i_weights, 2)),
         ]
+        self._keep_apart(m, arriving, words[0])
+        depthwise = self.i_role.depthwise
         m.d.sync += [
             self.o_en.eq(
                 arrived.valid & Mux(depthwise, arrived.last, self.i_role.lanes)

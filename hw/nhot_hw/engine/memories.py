@@ -19,7 +19,8 @@ __all__ = ["WordMemory"]
 _WIDE = 256
 """Bits from which on a word lies in so many blocks that their enable takes most of a cycle.
 
-So does an address that comes from a register: each half of a word has a register of its own.
+So does an address that comes from a register, and which part of a memory it was in: each half of
+a word has a register of its own.
 """
 
 
@@ -58,7 +59,7 @@ class WordMemory(wiring.Component):
             raise NhotError(f"Contents of a memory must be at most {depth} words, not {len(init)}")
         self._attributes = {} if init is None else {"ram_style": "block"}
         self._waits = waits
-        self._slices = _slices(width, waits)
+        self._slices = _slices(width, waits > 0)
         words = iter(init or ())
         self.contents = [
             self._part(list(islice(words, part)), part) for part in parts(depth)
@@ -131,10 +132,11 @@ class WordMemory(wiring.Component):
         if not first:
             m.d.comb += output.eq(word)
             return
-        late = Signal()
-        m.d.sync += late.eq(_within(address, first, end))
-        with m.If(late):
-            m.d.comb += output.eq(word)
+        for j, bits in enumerate(_slices(len(word), True)):
+            late = Signal(name=f"late_{j}" if j else "late", init=j)  # see _addresses
+            m.d.sync += late.eq(_within(address, first, end))
+            with m.If(late):
+                m.d.comb += output[bits].eq(word[bits])
 
 
 def _within(address, first: int, end: int):
@@ -142,8 +144,8 @@ def _within(address, first: int, end: int):
     return (address < end) & (address >= first) if first else address < end
 
 
-def _slices(width: int, waits: int) -> list[slice]:
-    """The bits of a word that have an address of their own."""
+def _slices(width: int, apart: bool) -> list[slice]:
+    """The bits of a word that have a register of their own, if they may."""
     middle = width // 2
-    apart = waits and width > _WIDE
-    return [slice(0, middle), slice(middle, width)] if apart else [slice(0, width)]
+    wide = apart and width > _WIDE
+    return [slice(0, middle), slice(middle, width)] if wide else [slice(0, width)]

@@ -11,8 +11,8 @@ from nhot_hw.delay import delayed
 
 __all__ = ["Operands"]
 
-_CHOICES = 8  # at most so many cycles pass until the last filter knows of a layer's role: half of
-# those in which its descriptor is fetched
+_CHOICES = 8  # at most so many cycles pass from the operation of a descriptor until the last filter
+# knows of it: half of those in which the rest is fetched and settles
 
 
 class Operands(wiring.Component):
@@ -30,9 +30,10 @@ class Operands(wiring.Component):
     Members
     -------
     i_valid, i_words : a step, and its T words of S signed bytes
-    i_depthwise : the role of the lanes, from some cycles before the first step of a layer on
-    o_word : the first pixel's word, in the next cycle
-    o_x : Out(T pixels x P filters x S signed bytes), in the one after it
+    i_depthwise : the role of the lanes, as the descriptor that is fetched has it: that comes when
+        the walk before it is over, so that no step is in front of the first filters, and has long
+        been there when its own begins
+    o_x : Out(T pixels x P filters x S signed bytes), two cycles later
     """
 
     def __init__(self, config: EngineConfig):
@@ -42,7 +43,6 @@ class Operands(wiring.Component):
             "i_valid": In(1),
             "i_words": In(data.ArrayLayout(self.word, config.pixels)),
             "i_depthwise": In(1),
-            "o_word": Out(self.word),
             "o_x": Out(data.ArrayLayout(
                 data.ArrayLayout(self.word, config.filters), config.pixels
             )),
@@ -62,7 +62,6 @@ class Operands(wiring.Component):
                 m.d.sync += words[0].eq(self.i_words[t])
                 m.d.sync += [old.eq(new) for new, old in pairwise(words)]
             held.append(words)
-        m.d.comb += self.o_word.eq(held[0][0])
         for p, depthwise in enumerate(self._choices(m)):
             for t, s in product(range(config.pixels), range(config.inputs)):
                 # Where there is no tap, weights are zero. A channel of the filter's own even so:
@@ -74,7 +73,7 @@ class Operands(wiring.Component):
 
     def _choices(self, m):
         """The role, for each filter; a cycle later every few of them."""
-        choice = self.i_depthwise
+        choice = delayed(m, self.i_depthwise, 1)
         for p in range(self.config.filters):
             if p and p % -(-self.config.filters // _CHOICES) == 0:
                 choice = delayed(m, choice, 1)

@@ -17,7 +17,8 @@ RoleLayout = data.StructLayout({"lanes": 1, "depthwise": 1, "search": 1})
 class Role(wiring.Component):
     """The role that a layer has, in registers, as much of the data path hangs on each.
 
-    The descriptor is there for some cycles before its layer starts.
+    The descriptor is there a cycle before its layer starts, the role with the first cycle of its
+    walk: some cycles before what is read in that.
 
     Members
     -------
