@@ -14,6 +14,10 @@ from nhot.errors import NhotError
 
 __all__ = ["Ranks", "join"]
 
+_kept: list[Tensor] = []
+"""What was shared last. A thread of gloo may have it a little longer than the call takes: were it
+the last to let go of it, it would need the interpreter for that, and abort where that has ended."""
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -44,6 +48,7 @@ class Ranks:
                 # A tensor in channels_last order is sent as it lies in memory.
                 whole = tensor.detach().contiguous()
                 distributed.broadcast(whole, src=0)
+                _kept[:] = [whole]
                 tensor.copy_(whole)
 
     @torch.no_grad()
@@ -62,6 +67,7 @@ class Ranks:
         ]
         flat = torch.cat([*grads, used, loss.reshape(1)])
         distributed.all_reduce(flat)
+        _kept[:] = [flat]
         counts = [one.numel() for one in listed]
         *summed, used, total = torch.split(flat, [*counts, len(listed), 1])
         for one, grad, users in zip(listed, summed, used.tolist(), strict=True):
