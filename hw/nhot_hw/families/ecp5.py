@@ -136,8 +136,9 @@ def _columns(width: int) -> np.ndarray:
 
 ECP5 = OpenFamily(
     constraints="lpf", bitstream="bit",
-    # The default router does not finish on large designs.
-    place_options=("--router", "router2"),
+    # The default router does not finish on large designs. With rip-up by slack a net that is late
+    # takes wires from nets that have time, in place of a way around them.
+    place_options=("--router", "router2", "--tmg-ripup"),
     routed="--textcfg", leftovers=("config",),
     resources={
         "lut4": ("TRELLIS_COMB",), "ff": ("TRELLIS_FF",), "bram": ("DP16KD",),
