@@ -137,7 +137,7 @@ def _columns(width: int) -> np.ndarray:
 ECP5 = OpenFamily(
     constraints="lpf", bitstream="bit",
     # The default router does not finish on large designs. With rip-up by slack a net that is late
-    # takes wires from nets that have time, in place of a way around them.
+    # is routed again, where it otherwise keeps a way around others.
     place_options=("--router", "router2", "--tmg-ripup"),
     routed="--textcfg", leftovers=("config",),
     resources={
